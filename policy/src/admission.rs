@@ -1,0 +1,185 @@
+//! The spine: `admit` = canonicalise → decide → route.
+//!
+//! One pure function over one compiled snapshot. It can refuse; it cannot fail.
+
+use std::net::IpAddr;
+
+use crate::destination::{Destination, Route, Upstream};
+use crate::pattern::RegexPool;
+use crate::principal::Principal;
+use crate::refusal::Refusal;
+use crate::request::{RawRequest, Request};
+use crate::routing::{CompileError, DestinationId, Plan, Routing};
+use crate::rule::{DefaultPolicy, Rule};
+use crate::ruleset::{Marks, RuleId, RuleSet};
+use crate::source::{Caller, SourceTable};
+
+/// What an operator configured, ready to compile.
+#[derive(Debug, Default)]
+pub struct AdmissionSpec {
+    /// What happens to requests no rule speaks of.
+    pub default_policy: DefaultPolicy,
+    /// In load order.
+    pub rules: Vec<Rule>,
+    /// One for each host pattern.
+    pub destinations: Vec<Destination>,
+    /// What destinations and routes refer to.
+    pub upstreams: Vec<Upstream>,
+}
+
+/// Policies, destinations and routes of one snapshot, compiled.
+#[derive(Debug)]
+pub struct Admission {
+    sources: SourceTable,
+    rules: RuleSet,
+    routing: Routing,
+}
+
+/// A request that may go, and where to.
+#[derive(Debug)]
+pub struct Admitted<'a> {
+    /// What is sent.
+    pub request: Request<'a>,
+    /// Where to.
+    pub plan: Plan,
+}
+
+/// A request that may not go.
+#[derive(Debug)]
+pub struct Refused<'a> {
+    /// Why.
+    pub refusal: Refusal,
+    /// Its canonical form, unless it has none.
+    pub request: Option<Request<'a>>,
+    /// The rule that decided, for and against.
+    pub rule: Option<RuleId>,
+    /// What other rules remarked.
+    pub marks: Marks,
+}
+
+impl Admission {
+    /// Compiles a configuration.
+    ///
+    /// # Errors
+    /// Every reference that leads nowhere.
+    pub fn compile(spec: AdmissionSpec) -> Result<Self, Vec<CompileError>> {
+        let mut sources = SourceTable::default();
+        let mut pool = RegexPool::default();
+        let rules = RuleSet::compile(spec.rules, spec.default_policy, &mut sources, &mut pool);
+        let routing = Routing::compile(spec.destinations, spec.upstreams, &mut pool);
+        match (rules, routing) {
+            (Ok(rules), Ok(routing)) => Ok(Self {
+                sources,
+                rules,
+                routing,
+            }),
+            (rules, routing) => {
+                let mut errors = rules.err().unwrap_or_default();
+                errors.extend(routing.err().unwrap_or_default());
+                Err(errors)
+            }
+        }
+    }
+
+    /// How this snapshot sees a caller. Done once per connection.
+    #[must_use]
+    pub fn caller(&self, principal: Option<Principal>, address: IpAddr) -> Caller {
+        self.sources.caller(principal, address)
+    }
+
+    /// The canonical form of a request alone, for records.
+    ///
+    /// # Errors
+    /// As [`Admission::admit`], from its first step.
+    pub fn canonicalise<'a>(&self, raw: RawRequest<'a>) -> Result<Request<'a>, Refusal> {
+        Request::canonicalise(raw, |host| {
+            let destination = self.routing.find(host).and_then(|id| self.destination(id));
+            destination.map(|d| d.profile).unwrap_or_default()
+        })
+    }
+
+    /// Decides upon a request. `lot` is a random number, by which one of
+    /// several weighted upstreams is drawn.
+    ///
+    /// # Errors
+    /// 400 what has no canonical form, 403 what policy refuses, 404 what no
+    /// route serves, in this order.
+    pub fn admit<'a>(&self, raw: RawRequest<'a>, lot: u32) -> Result<Admitted<'a>, Refused<'a>> {
+        let request = self.canonicalise(raw).map_err(|refusal| Refused {
+            refusal,
+            request: None,
+            rule: None,
+            marks: Marks::default(),
+        })?;
+        let grant = match self.rules.decide(&request) {
+            Ok(grant) => grant,
+            Err(denial) => {
+                return Err(Refused {
+                    refusal: match denial.rule {
+                        Some(_) => Refusal::Denied,
+                        None => Refusal::NotAllowed,
+                    },
+                    request: Some(request),
+                    rule: denial.rule,
+                    marks: denial.marks,
+                });
+            }
+        };
+        match self.routing.route(&request, grant, lot) {
+            Ok(plan) => Ok(Admitted { request, plan }),
+            Err(refusal) => Err(Refused {
+                refusal,
+                request: Some(request),
+                rule: grant.rule(),
+                marks: grant.marks(),
+            }),
+        }
+    }
+
+    /// A rule by its number.
+    #[must_use]
+    pub fn rule(&self, id: RuleId) -> Option<&Rule> {
+        self.rules.rule(id)
+    }
+
+    /// All rules, in load order.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        self.rules.rules()
+    }
+
+    /// What happens to requests no rule speaks of.
+    #[must_use]
+    pub fn default_policy(&self) -> DefaultPolicy {
+        self.rules.default_policy()
+    }
+
+    /// The destination that serves a canonical host.
+    #[must_use]
+    pub fn find_destination(&self, host: &str) -> Option<&Destination> {
+        self.destination(self.routing.find(host)?)
+    }
+
+    /// A destination by its number.
+    #[must_use]
+    pub fn destination(&self, id: DestinationId) -> Option<&Destination> {
+        self.routing.destination(id)
+    }
+
+    /// All destinations.
+    pub fn destinations(&self) -> impl Iterator<Item = &Destination> {
+        self.routing.destinations()
+    }
+
+    /// The route of a plan of this snapshot.
+    #[must_use]
+    pub fn route(&self, plan: &Plan) -> Option<&Route> {
+        self.routing.route_of(plan)
+    }
+
+    /// All upstreams; an `UpstreamRef` is an index into them.
+    #[must_use]
+    pub fn upstreams(&self) -> &[Upstream] {
+        self.routing.upstreams()
+    }
+}

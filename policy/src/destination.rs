@@ -1,0 +1,323 @@
+//! Where requests may go: destinations, their routes and their upstreams, as
+//! an operator means them. Plain data; the gateway turns an [`Upstream`] into
+//! connections.
+
+use std::borrow::Cow;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::canonical::PathProfile;
+use crate::origin::Origin;
+use crate::pattern::HostPattern;
+use crate::rule::Matcher;
+
+/// An external host, with everything there is to say about it.
+#[derive(Clone, Debug)]
+pub struct Destination {
+    /// The name callers use.
+    pub host: HostPattern,
+    /// The same as the operator wrote it, for records.
+    pub name: Arc<str>,
+    /// Ports a `Host` may name. One without port is served whatever they are.
+    pub ports: Vec<u16>,
+    /// Opt-outs of the strict canonical form, for origins that need them.
+    pub profile: PathProfile,
+    /// In order; the first that matches serves. Empty: one that serves all.
+    pub routes: Vec<Route>,
+    /// Where the routes lead unless they say otherwise.
+    pub upstream: UpstreamRef,
+    /// Time for the whole exchange where there is no route; `None`: no bound.
+    pub timeout: Option<Duration>,
+    /// When to try again where there is no route.
+    pub retries: Retries,
+    /// Where it was written.
+    pub origin: Arc<Origin>,
+}
+
+/// An index into the upstreams of the same configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct UpstreamRef(pub u32);
+
+/// One route of a destination.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// The name in records; `default` when the operator gave none.
+    pub name: Arc<str>,
+    /// It applies when one of these holds; empty: always. Hosts are not asked.
+    pub matchers: Vec<Matcher>,
+    /// What it does.
+    pub action: Action,
+    /// Time for the whole exchange, retries included; `None`: no bound.
+    pub timeout: Option<Duration>,
+    /// When to try again.
+    pub retries: Retries,
+    /// Changes to request and response headers.
+    pub headers: HeaderEdits,
+    /// Changes to path and host.
+    pub rewrite: Rewrite,
+    /// Upgrades the route lets through.
+    pub upgrades: Upgrades,
+    /// Largest request body in bytes; `None`: no bound.
+    pub max_body: Option<u64>,
+    /// Where it was written.
+    pub origin: Arc<Origin>,
+}
+
+/// What a route does with a request.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Sends it to one of these, by weight.
+    Forward(Vec<Weighted>),
+    /// Answers with a redirection.
+    Redirect(Redirect),
+    /// Answers itself.
+    Respond(Respond),
+}
+
+/// An upstream and its share.
+#[derive(Clone, Copy, Debug)]
+pub struct Weighted {
+    /// The upstream.
+    pub upstream: UpstreamRef,
+    /// Its share of the sum of weights.
+    pub weight: u32,
+}
+
+/// A redirection; parts not named stay as the request had them.
+#[derive(Clone, Debug)]
+pub struct Redirect {
+    /// 301, 302, 303, 307 or 308.
+    pub status: u16,
+    /// `http` or `https`.
+    pub scheme: Option<Box<str>>,
+    /// Another host.
+    pub host: Option<Box<str>>,
+    /// Another port.
+    pub port: Option<u16>,
+    /// Another path.
+    pub path: Option<Box<str>>,
+}
+
+/// An answer of the gateway's own.
+#[derive(Clone, Debug)]
+pub struct Respond {
+    /// HTTP status.
+    pub status: u16,
+    /// The body, at most 1 MiB.
+    pub body: Arc<str>,
+}
+
+/// Upgrades a route lets through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Upgrades {
+    /// None.
+    #[default]
+    Refused,
+    /// `Upgrade: websocket`.
+    WebSocket,
+}
+
+/// When and how often to try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retries {
+    /// Tries after the first.
+    pub attempts: u8,
+    /// Try again when no connection could be made: nothing was sent.
+    pub connect_failure: bool,
+    /// Try again when the upstream refused the stream unprocessed, or a pooled
+    /// connection turned out closed, and the method is safe to repeat.
+    pub refused_stream: bool,
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        Self {
+            attempts: 2,
+            connect_failure: true,
+            refused_stream: true,
+        }
+    }
+}
+
+/// Changes to headers, applied remove, set, add.
+#[derive(Clone, Debug, Default)]
+pub struct HeaderEdits {
+    /// To the request on its way out.
+    pub request: Edits,
+    /// To the response on its way back.
+    pub response: Edits,
+}
+
+/// Changes to one head. Names are lower case.
+#[derive(Clone, Debug, Default)]
+pub struct Edits {
+    /// Replaces all values.
+    pub set: Vec<(Box<str>, Box<str>)>,
+    /// Adds a value.
+    pub add: Vec<(Box<str>, Box<str>)>,
+    /// Removes all values.
+    pub remove: Vec<Box<str>>,
+}
+
+impl Edits {
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.set.is_empty() && self.add.is_empty() && self.remove.is_empty()
+    }
+}
+
+/// Changes to what is asked of the upstream. The result is what is sent; the
+/// decision was made on what the caller sent.
+#[derive(Clone, Debug, Default)]
+pub struct Rewrite {
+    /// Another path.
+    pub path: Option<PathRewrite>,
+    /// Another `Host`.
+    pub host: Option<Box<str>>,
+}
+
+/// How a path is rewritten. The query stays.
+#[derive(Clone, Debug)]
+pub enum PathRewrite {
+    /// The whole path.
+    Whole(Box<str>),
+    /// The beginning `from`, where the path has it.
+    Prefix {
+        /// What the route's prefix is.
+        from: Box<str>,
+        /// What takes its place.
+        to: Box<str>,
+    },
+}
+
+impl PathRewrite {
+    /// The path that is sent instead of `path`.
+    #[must_use]
+    pub fn apply<'a>(&'a self, path: &'a str) -> Cow<'a, str> {
+        match self {
+            Self::Whole(whole) => Cow::Borrowed(whole),
+            Self::Prefix { from, to } => match path.strip_prefix(&**from) {
+                None => Cow::Borrowed(path),
+                Some(rest) if to.ends_with('/') => {
+                    Cow::Owned(format!("{to}{}", rest.strip_prefix('/').unwrap_or(rest)))
+                }
+                Some(rest) if rest.is_empty() || rest.starts_with('/') => {
+                    Cow::Owned(format!("{to}{rest}"))
+                }
+                Some(rest) => Cow::Owned(format!("{to}/{rest}")),
+            },
+        }
+    }
+}
+
+/// An external server.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// Its name.
+    pub host: UpstreamHost,
+    /// Its port.
+    pub port: u16,
+    /// Its addresses, when the operator gives them instead of DNS.
+    pub addresses: Vec<SocketAddr>,
+    /// TLS, or plain text.
+    pub tls: UpstreamTls,
+    /// HTTP version.
+    pub protocol: UpstreamProtocol,
+    /// Which addresses may be dialled.
+    pub reach: Reach,
+    /// Time to connect, TLS included.
+    pub connect_timeout: Duration,
+    /// How long an unused connection is kept.
+    pub idle_timeout: Duration,
+    /// Where it was written.
+    pub origin: Arc<Origin>,
+}
+
+/// The name of an upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UpstreamHost {
+    /// This one.
+    Named(Arc<str>),
+    /// The canonical host of the request, which a wildcard destination admits.
+    Requested,
+}
+
+/// HTTP towards an upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum UpstreamProtocol {
+    /// HTTP/1.1; no ALPN, as Istio's TLS origination.
+    #[default]
+    Http1,
+    /// HTTP/2 by ALPN (or prior knowledge in plain text).
+    Http2,
+}
+
+/// TLS towards an upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UpstreamTls {
+    /// Plain text: only by the operator's word.
+    Off,
+    /// Verified, chain and name, always.
+    On(TlsPolicy),
+}
+
+/// How an upstream proves itself, and how we do.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct TlsPolicy {
+    /// Roots; `None`: the system's.
+    pub ca: Option<PathBuf>,
+    /// Server name sent; `None`: the host requested of the upstream.
+    pub server_name: Option<Box<str>>,
+    /// Names of which the certificate must have one; empty: the server name.
+    pub names: Vec<Box<str>>,
+    /// Oldest version accepted.
+    pub min_version: TlsVersion,
+    /// Our certificate and key.
+    pub client: Option<ClientCertificate>,
+}
+
+/// Versions of TLS an upstream may speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum TlsVersion {
+    /// RFC 5246.
+    #[default]
+    Tls12,
+    /// RFC 8446.
+    Tls13,
+}
+
+/// A certificate we show an upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// PEM, leaf first.
+    pub chain: PathBuf,
+    /// PEM.
+    pub key: PathBuf,
+}
+
+/// Which addresses of an upstream may be dialled.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Reach {
+    /// Ranges the operator admits although they are special.
+    pub allowed: Vec<IpNet>,
+    /// Ranges the operator refuses although they are public.
+    pub denied: Vec<IpNet>,
+}
+
+impl Reach {
+    /// Whether `address` may be dialled. The last word on every connection,
+    /// each retry included.
+    #[must_use]
+    pub fn admits(&self, address: IpAddr) -> bool {
+        if self.denied.iter().any(|range| range.contains(&address)) {
+            return false;
+        }
+        self.allowed.iter().any(|range| range.contains(&address))
+            || crate::address::classify(address).is_public()
+    }
+}

@@ -1,0 +1,126 @@
+//! Why a request is decided as it is: every rule and route asked plainly, in
+//! order, with what did not hold. For people; the gateway never runs it.
+
+use std::sync::Arc;
+
+use crate::admission::{Admission, Admitted, Refused};
+use crate::destination::Destination;
+use crate::matching::{Key, Toward};
+use crate::origin::Origin;
+use crate::refusal::Refusal;
+use crate::request::{RawRequest, Request};
+use crate::rule::{Effect, Enforcement, Rule};
+
+/// The whole story.
+#[derive(Debug)]
+pub struct Explanation<'a> {
+    /// The canonical request, or why there is none.
+    pub request: Result<Request<'a>, Refusal>,
+    /// Every rule, in load order.
+    pub rules: Vec<RuleStep<'a>>,
+    /// The destination that serves the host.
+    pub destination: Option<&'a Destination>,
+    /// Its routes, in order.
+    pub routes: Vec<RouteStep<'a>>,
+    /// The outcome: what [`Admission::admit`] says.
+    pub outcome: Result<Admitted<'a>, Refused<'a>>,
+}
+
+/// How one rule fared.
+#[derive(Debug)]
+pub struct RuleStep<'a> {
+    /// The rule.
+    pub rule: &'a Rule,
+    /// How it fared.
+    pub held: Held,
+}
+
+/// Whether something applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// It applied.
+    Yes,
+    /// It would have, but for an `unless`.
+    Excepted,
+    /// This key of its best matcher did not hold.
+    No(Key),
+}
+
+/// How one route fared.
+#[derive(Debug)]
+pub struct RouteStep<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Where it was written.
+    pub origin: &'a Arc<Origin>,
+    /// How it fared.
+    pub held: Held,
+}
+
+impl Admission {
+    /// Explains what [`Admission::admit`] says of a request.
+    #[must_use]
+    pub fn explain<'a>(&'a self, raw: RawRequest<'a>) -> Explanation<'a> {
+        let request = self.canonicalise(raw);
+        let mut rules = Vec::new();
+        let mut routes = Vec::new();
+        let mut destination = None;
+        if let Ok(request) = &request {
+            rules.extend(self.rules().iter().map(|rule| RuleStep {
+                rule,
+                held: rule_held(rule, request),
+            }));
+            destination = self.find_destination(request.host());
+            let all = destination.iter().flat_map(|d| &d.routes);
+            routes.extend(all.map(|route| RouteStep {
+                name: &route.name,
+                origin: &route.origin,
+                held: any_held(&route.matchers, request, Toward::Permit),
+            }));
+        }
+        Explanation {
+            request,
+            rules,
+            destination,
+            routes,
+            outcome: self.admit(raw, 0),
+        }
+    }
+}
+
+impl RuleStep<'_> {
+    /// Whether the rule only watches.
+    #[must_use]
+    pub fn is_shadow(&self) -> bool {
+        self.rule.enforcement == Enforcement::Shadow
+    }
+}
+
+fn rule_held(rule: &Rule, request: &Request<'_>) -> Held {
+    let toward = match rule.effect {
+        Effect::Deny(_) => Toward::Refuse,
+        Effect::Allow | Effect::Audit => Toward::Permit,
+    };
+    let held = any_held(&rule.matchers, request, toward);
+    let mut exceptions = rule.unless.iter();
+    if held == Held::Yes && exceptions.any(|e| e.holds(request, toward.opposite())) {
+        return Held::Excepted;
+    }
+    held
+}
+
+/// Of several matchers that do not hold, the one that came furthest says why.
+fn any_held(
+    matchers: &[crate::rule::Matcher],
+    request: &Request<'_>,
+    toward: Toward,
+) -> Held {
+    let mut furthest = None;
+    for matcher in matchers {
+        match matcher.mismatch(request, toward) {
+            None => return Held::Yes,
+            Some(key) => furthest = furthest.max(Some(key)),
+        }
+    }
+    furthest.map_or(Held::Yes, Held::No)
+}

@@ -1,0 +1,202 @@
+//! Expressions: Mixer's CEXL and a subset of CEL over one vocabulary.
+//!
+//! Two small parsers, one typed tree. All that can be wrong is found when the
+//! expression is compiled; evaluation neither fails nor panics, it answers
+//! true, false, or why it cannot know. The cost of an evaluation is linear in
+//! the text of the expression: there are no macros and no loops.
+
+mod calendar;
+mod calls;
+mod cel;
+mod cexl;
+mod check;
+mod error;
+mod eval;
+mod fault;
+mod fold;
+mod hosts;
+mod lexer;
+mod names;
+mod networks;
+mod parser;
+mod quoted;
+mod regex;
+mod syntax;
+mod tree;
+mod types;
+mod vocabulary;
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::slice;
+
+pub use error::{ExprError, Problem};
+pub use fault::Fault;
+pub use regex::Pattern;
+pub use tree::{Affix, Arithmetic, Case, Clock, Logic, Node, Relation, Unit};
+pub use types::{Map, Type, Value};
+pub use vocabulary::{Attribute, Known};
+
+/// The longest text of an expression, in bytes.
+pub const TEXT_BYTES: usize = 4096;
+
+/// How deep an expression may nest.
+pub const NESTING: usize = 64;
+
+/// What an expression is evaluated over: the attributes of one attempt.
+pub trait Attributes {
+    /// The attribute's value, of the attribute's type; none where it is absent.
+    /// A map that is there is [`Value::Map`] with [`Map::Of`] the attribute.
+    fn value(&self, attribute: Attribute) -> Option<Value<'_>>;
+
+    /// The entry of a map attribute. Keys of header maps come in lower case;
+    /// a header of several values gives them joined.
+    fn map_entry(&self, attribute: Attribute, key: &str) -> Option<Cow<'_, str>>;
+}
+
+/// The answer of an expression of type BOOL.
+///
+/// What `Absent` means is for the caller to decide, and it must close: a
+/// check applies, a permission does not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Truth {
+    /// It holds.
+    True,
+    /// It does not hold.
+    False,
+    /// It cannot be told: something is absent, or failed.
+    Absent(Fault),
+}
+
+/// A compiled expression.
+#[derive(Debug, Clone)]
+pub struct Expr {
+    text: Box<str>,
+    node: Node,
+}
+
+/// The two ways to write an expression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    Cexl,
+    Cel,
+}
+
+impl Expr {
+    /// Compiles the text as CEXL, the language of Mixer's kinds.
+    ///
+    /// # Errors
+    /// Refuses what is not well-formed, well-typed and within the limits.
+    pub fn cexl(text: &str) -> Result<Self, ExprError> {
+        Self::compiled(text, Dialect::Cexl)
+    }
+
+    /// Compiles the text as the subset of CEL.
+    ///
+    /// # Errors
+    /// Refuses what is not well-formed, well-typed and within the limits.
+    pub fn cel(text: &str) -> Result<Self, ExprError> {
+        Self::compiled(text, Dialect::Cel)
+    }
+
+    fn compiled(text: &str, dialect: Dialect) -> Result<Self, ExprError> {
+        let node = parser::parse(text, dialect).and_then(|syntax| check::check(&syntax, dialect));
+        let node = node.map_err(|located| located.in_text(text))?;
+        Ok(Self {
+            text: text.into(),
+            node: fold::settled(node),
+        })
+    }
+
+    /// The text the expression was compiled from.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The type of the expression's values.
+    pub fn ty(&self) -> Type {
+        self.node.ty()
+    }
+
+    /// The typed tree.
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// Every attribute whose value the expression may ask for.
+    pub fn attributes(&self) -> BTreeSet<Attribute> {
+        let mut found = BTreeSet::new();
+        collect(&self.node, &mut found);
+        found
+    }
+
+    /// Whether the expression holds. One that is not of type BOOL is never true.
+    pub fn test(&self, attributes: &dyn Attributes) -> Truth {
+        match eval::truth(&self.node, attributes) {
+            Ok(true) => Truth::True,
+            Ok(false) => Truth::False,
+            Err(fault) => Truth::Absent(fault),
+        }
+    }
+
+    /// The expression's value, or why it has none for this attempt.
+    ///
+    /// # Errors
+    /// A [`Fault`]: something is absent, out of range or does not convert.
+    pub fn eval<'a>(&'a self, attributes: &'a dyn Attributes) -> Result<Value<'a>, Fault> {
+        eval::value(&self.node, attributes)
+    }
+
+    /// The terms that must all hold: those of the `&&` at the top, or the whole
+    /// expression as the only one.
+    pub fn conjuncts(&self) -> &[Node] {
+        match &self.node {
+            Node::And(_, terms) => terms,
+            only => slice::from_ref(only),
+        }
+    }
+
+    /// The expression without the conjuncts that were lifted out of it; true
+    /// when none is left.
+    ///
+    /// The answer of the lifted ones and of the rest together is that of the
+    /// whole, but for one case: where a term that fails stood before one that
+    /// is false, the whole is absent and the parts together are false.
+    pub fn without(&self, mut lifted: impl FnMut(&Node) -> bool) -> Self {
+        let rest = self.conjuncts().iter().filter(|term| !lifted(term));
+        let logic = match &self.node {
+            Node::And(logic, _) => *logic,
+            _ => Logic::Strict,
+        };
+        let node = fold::fold(Node::And(logic, rest.cloned().collect()));
+        Self {
+            text: self.text.clone(),
+            node,
+        }
+    }
+
+    /// The expression with a value that is known beforehand put in the place of
+    /// an attribute, and folded. A value of another type changes nothing.
+    pub fn specialise(&self, attribute: Attribute, value: &Value<'_>) -> Self {
+        if value.ty() != attribute.ty() {
+            return self.clone();
+        }
+        let node = fold::specialised(&self.node, attribute, &value.clone().into_owned());
+        Self {
+            text: self.text.clone(),
+            node: fold::settled(node),
+        }
+    }
+}
+
+fn collect(node: &Node, found: &mut BTreeSet<Attribute>) {
+    if let Node::Attribute(attribute) | Node::Present(attribute) = node {
+        found.insert(*attribute);
+    }
+    for part in node.parts() {
+        collect(part, found);
+    }
+}

@@ -1,0 +1,183 @@
+//! Which attempts a log tells.
+
+use std::fmt;
+
+use crate::matching::Toward;
+use crate::request::Request;
+use crate::rule::Matcher;
+
+/// The condition of a log. Empty parts ask nothing.
+#[derive(Clone, Debug, Default)]
+pub struct LogFilter {
+    /// One of these holds. An attempt without canonical request matches none.
+    pub when: Vec<Matcher>,
+    /// None of these holds.
+    pub unless: Vec<Matcher>,
+    /// The status is one of these.
+    pub statuses: Vec<StatusPattern>,
+    /// The decision is one of these.
+    pub decisions: Vec<DecisionWord>,
+}
+
+/// What became of an attempt, as a filter asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Outcome {
+    /// The status sent, 0 when none was.
+    pub status: u16,
+    /// Whether policy let it go on.
+    pub allowed: bool,
+    /// Whether a shadow rule would have refused.
+    pub shadow_denied: bool,
+    /// Whether an audit rule marks it.
+    pub audited: bool,
+}
+
+impl LogFilter {
+    /// Whether deciding needs the canonical request.
+    #[must_use]
+    pub fn asks_request(&self) -> bool {
+        !self.when.is_empty() || !self.unless.is_empty()
+    }
+
+    /// Whether the log tells this attempt. In doubt it does not, as in Mixer.
+    #[must_use]
+    pub fn selects(&self, request: Option<&Request<'_>>, outcome: Outcome) -> bool {
+        let any = |matchers: &[Matcher]| {
+            request.is_some_and(|r| matchers.iter().any(|m| m.holds(r, Toward::Permit)))
+        };
+        (self.when.is_empty() || any(&self.when))
+            && !any(&self.unless)
+            && (self.statuses.is_empty() || self.statuses.iter().any(|s| s.matches(outcome.status)))
+            && (self.decisions.is_empty() || self.decisions.iter().any(|d| d.matches(outcome)))
+    }
+}
+
+/// A set of statuses: `200`, `4xx`, `>=500`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatusPattern {
+    first: u16,
+    last: u16,
+}
+
+/// Why a text is no set of statuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusError(String);
+
+impl fmt::Display for StatusError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is no set of statuses: write `200`, `4xx` or `>=500`", self.0)
+    }
+}
+
+impl std::error::Error for StatusError {}
+
+impl StatusPattern {
+    /// Reads `200`, `4xx`, `>=500`, `<400`, `0` (nothing was sent).
+    ///
+    /// # Errors
+    /// When the text has none of these forms.
+    pub fn parse(text: &str) -> Result<Self, StatusError> {
+        let number = |digits: &str| digits.trim().parse::<u16>().ok().filter(|n| *n <= 599);
+        let range = if let Some(least) = text.strip_prefix(">=") {
+            number(least).map(|first| (first, 599))
+        } else if let Some(above) = text.strip_prefix('<') {
+            number(above).and_then(|n| n.checked_sub(1)).map(|last| (0, last))
+        } else if let Some(class) = text.strip_suffix("xx") {
+            number(class)
+                .filter(|c| (1..=5).contains(c))
+                .map(|c| (c * 100, c * 100 + 99))
+        } else {
+            number(text).map(|n| (n, n))
+        };
+        let (first, last) = range.ok_or_else(|| StatusError(text.to_owned()))?;
+        Ok(Self { first, last })
+    }
+
+    fn matches(self, status: u16) -> bool {
+        (self.first..=self.last).contains(&status)
+    }
+}
+
+/// A word for what was decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecisionWord {
+    /// Policy let it go on.
+    Allow,
+    /// It was refused, by policy or otherwise.
+    Deny,
+    /// A shadow rule would have refused.
+    ShadowDeny,
+    /// An audit rule marks it.
+    Audit,
+}
+
+/// Why a text is no decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecisionError(String);
+
+impl fmt::Display for DecisionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = &self.0;
+        write!(f, "`{word}` is no decision: write `allow`, `deny`, `shadow-deny` or `audit`")
+    }
+}
+
+impl std::error::Error for DecisionError {}
+
+impl DecisionWord {
+    /// Reads `allow`, `deny`, `shadow-deny` or `audit`.
+    ///
+    /// # Errors
+    /// When the text is none of them.
+    pub fn parse(text: &str) -> Result<Self, DecisionError> {
+        match text {
+            "allow" => Ok(Self::Allow),
+            "deny" => Ok(Self::Deny),
+            "shadow-deny" => Ok(Self::ShadowDeny),
+            "audit" => Ok(Self::Audit),
+            other => Err(DecisionError(other.to_owned())),
+        }
+    }
+
+    fn matches(self, outcome: Outcome) -> bool {
+        match self {
+            Self::Allow => outcome.allowed,
+            Self::Deny => !outcome.allowed,
+            Self::ShadowDeny => outcome.shadow_denied,
+            Self::Audit => outcome.audited,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_statuses_as_numbers_classes_and_bounds() {
+        let matches = |text: &str, status| StatusPattern::parse(text).unwrap().matches(status);
+        assert!(matches("200", 200) && !matches("200", 201));
+        assert!(matches("4xx", 403) && !matches("4xx", 500));
+        assert!(matches(">=500", 504) && !matches(">=500", 499));
+        assert!(matches("<400", 0) && !matches("<400", 400));
+        for text in ["", "abc", "6xx", "0xx", "1000", ">=", "-1"] {
+            assert!(StatusPattern::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_attempt_without_request_is_told_only_by_logs_that_ask_none() {
+        let outcome = Outcome {
+            status: 0,
+            allowed: false,
+            shadow_denied: false,
+            audited: false,
+        };
+        assert!(LogFilter::default().selects(None, outcome));
+        let asks = LogFilter {
+            when: vec![Matcher::default()],
+            ..LogFilter::default()
+        };
+        assert!(!asks.selects(None, outcome));
+    }
+}

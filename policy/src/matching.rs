@@ -1,0 +1,255 @@
+//! Whether a [`Matcher`] holds for a request, told plainly, key by key.
+//!
+//! This is the meaning of a matcher. Logs and `explain` use it as it stands;
+//! the index (`ruleset`) must agree with it, which a property test checks.
+//!
+//! Every question has a direction. Where rules would let a request through, a
+//! doubtful match is no match; where they would refuse it, a doubtful match is
+//! one (security design, P3 and P6): an exception of a permission is asked as
+//! a refusal, an exception of a refusal as a permission.
+
+use std::borrow::Cow;
+
+use crate::canonical::deny_view;
+use crate::expr::Truth;
+use crate::pattern::{PathPattern, ValuePattern};
+use crate::request::Request;
+use crate::rule::{Matcher, NamedPattern};
+use crate::source::SourcePattern;
+
+/// What a match leads to, hence which way doubt falls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Toward {
+    /// A match lets the request through: doubt is no match.
+    Permit,
+    /// A match refuses the request: doubt is a match.
+    Refuse,
+}
+
+impl Toward {
+    /// The direction of an exception.
+    #[must_use]
+    pub fn opposite(self) -> Self {
+        match self {
+            Self::Permit => Self::Refuse,
+            Self::Refuse => Self::Permit,
+        }
+    }
+}
+
+/// A key of a matcher, to say which one did not hold; in the order of asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// `from`
+    From,
+    /// `host`
+    Host,
+    /// `path`
+    Path,
+    /// `target`
+    Target,
+    /// `method`
+    Method,
+    /// `port`
+    Port,
+    /// `sni`
+    ServerName,
+    /// `header`
+    Header,
+    /// `query`
+    Query,
+    /// `expr`
+    Expr,
+}
+
+impl Key {
+    /// As operators write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::From => "from",
+            Self::Host => "host",
+            Self::Path => "path",
+            Self::Target => "target",
+            Self::Method => "method",
+            Self::Port => "port",
+            Self::ServerName => "sni",
+            Self::Header => "header",
+            Self::Query => "query",
+            Self::Expr => "expr",
+        }
+    }
+}
+
+impl Matcher {
+    /// Whether every key holds.
+    #[must_use]
+    pub fn holds(&self, request: &Request<'_>, toward: Toward) -> bool {
+        self.mismatch(request, toward).is_none()
+    }
+
+    /// The first key that does not hold.
+    #[must_use]
+    pub fn mismatch(&self, request: &Request<'_>, toward: Toward) -> Option<Key> {
+        if !self.from.is_empty() && !from_holds(&self.from, request, toward) {
+            return Some(Key::From);
+        }
+        if !self.hosts.is_empty() && !self.hosts.iter().any(|h| h.matches(request.host())) {
+            return Some(Key::Host);
+        }
+        if !self.paths.is_empty() && !paths_hold(&self.paths, request.path(), toward) {
+            return Some(Key::Path);
+        }
+        self.residual_mismatch(request, toward)
+    }
+
+    /// The first key that does not hold, of those no index knows.
+    pub(crate) fn residual_mismatch(&self, request: &Request<'_>, toward: Toward) -> Option<Key> {
+        let methods = self.methods.as_ref();
+        if methods.is_some_and(|set| !set.contains(&request.method())) {
+            return Some(Key::Method);
+        }
+        if !self.ports.is_empty() && !self.ports.contains(&request.port()) {
+            return Some(Key::Port);
+        }
+        if !self.server_names.is_empty() && !server_name_holds(self, request) {
+            return Some(Key::ServerName);
+        }
+        if !self.targets.is_empty() && !target_holds(&self.targets, request, toward) {
+            return Some(Key::Target);
+        }
+        if !self.headers.iter().all(|h| header_holds(h, request, toward)) {
+            return Some(Key::Header);
+        }
+        if !self.query.iter().all(|q| query_holds(q, request, toward)) {
+            return Some(Key::Query);
+        }
+        match self.expr.as_ref().map(|expr| expr.test(request)) {
+            None | Some(Truth::True) => None,
+            Some(Truth::Absent(_)) if toward == Toward::Refuse => None,
+            Some(Truth::False | Truth::Absent(_)) => Some(Key::Expr),
+        }
+    }
+}
+
+/// A caller without identity is refused by every rule that refuses some
+/// workload: nobody can say he is not that one.
+fn from_holds(sources: &[SourcePattern], request: &Request<'_>, toward: Toward) -> bool {
+    let caller = request.caller();
+    let unverified = caller.principal().is_none() && toward == Toward::Refuse;
+    sources.iter().any(|source| {
+        source.matches(caller.principal(), caller.address())
+            || (unverified && matches!(source, SourcePattern::Workload { .. }))
+    })
+}
+
+fn server_name_holds(matcher: &Matcher, request: &Request<'_>) -> bool {
+    request
+        .server_name()
+        .is_some_and(|name| matcher.server_names.iter().any(|p| p.matches(name)))
+}
+
+/// A refusal also sees the path as the most permissive origin might.
+fn paths_hold(patterns: &[PathPattern], path: &str, toward: Toward) -> bool {
+    match toward {
+        Toward::Permit => patterns.iter().any(|p| p.matches(path)),
+        Toward::Refuse => {
+            let liberal = deny_view(path);
+            patterns
+                .iter()
+                .any(|p| p.matches_folded(path) || p.matches_folded(&liberal))
+        }
+    }
+}
+
+fn target_holds(patterns: &[PathPattern], request: &Request<'_>, toward: Toward) -> bool {
+    let with_query = |path: Cow<'_, str>| match request.query() {
+        None => path.into_owned(),
+        Some(query) => format!("{path}?{query}"),
+    };
+    let target = with_query(request.path().into());
+    match toward {
+        Toward::Permit => patterns.iter().any(|p| p.matches(&target)),
+        Toward::Refuse => {
+            let liberal = with_query(deny_view(request.path()));
+            patterns
+                .iter()
+                .any(|p| p.matches_folded(&target) || p.matches_folded(&liberal))
+        }
+    }
+}
+
+/// Several fields of one name are seen one by one and joined: a permission
+/// needs all of them to match, a refusal any (CVE-2026-26308).
+fn header_holds(named: &NamedPattern, request: &Request<'_>, toward: Toward) -> bool {
+    let headers = request.headers();
+    let values = (0..).map_while(|index| headers.value(&named.name, index));
+    let mut all: Vec<Cow<'_, [u8]>> = values.map(Cow::Borrowed).collect();
+    if all.len() > 1 {
+        let joined = all.join(&b","[..]);
+        all.push(Cow::Owned(joined));
+    }
+    values_hold(&named.pattern, &all, toward)
+}
+
+fn query_holds(named: &NamedPattern, request: &Request<'_>, toward: Toward) -> bool {
+    let all: Vec<Cow<'_, [u8]>> = request
+        .query()
+        .unwrap_or_default()
+        .split('&')
+        .filter_map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (*form_decode(name) == *named.name.as_bytes()).then(|| form_decode(value))
+        })
+        .collect();
+    values_hold(&named.pattern, &all, toward)
+}
+
+fn values_hold(pattern: &ValuePattern, values: &[Cow<'_, [u8]>], toward: Toward) -> bool {
+    if pattern.is_absent() {
+        return values.is_empty();
+    }
+    let one = |value: &Cow<'_, [u8]>| match std::str::from_utf8(value) {
+        Ok(_) => pattern.matches(value),
+        Err(_) => toward == Toward::Refuse,
+    };
+    match toward {
+        Toward::Permit => !values.is_empty() && values.iter().all(one),
+        Toward::Refuse => values.iter().any(one),
+    }
+}
+
+/// `application/x-www-form-urlencoded`: `+` is a space, `%XX` a byte.
+fn form_decode(text: &str) -> Cow<'_, [u8]> {
+    if !text.contains(['%', '+']) {
+        return Cow::Borrowed(text.as_bytes());
+    }
+    let mut bytes = text.bytes();
+    let mut out = Vec::with_capacity(text.len());
+    while let Some(byte) = bytes.next() {
+        out.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let mut ahead = bytes.clone();
+                match (ahead.next().and_then(hex), ahead.next().and_then(hex)) {
+                    (Some(high), Some(low)) => {
+                        bytes = ahead;
+                        high << 4 | low
+                    }
+                    _ => b'%',
+                }
+            }
+            other => other,
+        });
+    }
+    Cow::Owned(out)
+}
+
+fn hex(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
+    }
+}

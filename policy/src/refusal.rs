@@ -1,0 +1,390 @@
+//! The two ways an attempt ends without the origin's answer.
+//!
+//! A [`Refusal`] is ours: we will not. A [`Failure`] is the world's: we tried
+//! and could not. Both are closed; a new variant must be given its code, its
+//! status and its response flags here, and appears in the README's table by a
+//! test. The code is the log field, the metric label and the word in tests.
+
+use crate::canonical::Malformed;
+
+/// An enum with the list of all its variants, so that documents and tests can
+/// be held against it.
+macro_rules! closed {
+    ($(#[$doc:meta])* pub enum $name:ident {
+        $($(#[$why:meta])* $variant:ident $(($payload:ident))?,)*
+    }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$why])* $variant $(($payload))?,)* }
+
+        impl $name {
+            /// Every variant, in order; those that carry a reason are left to
+            /// the reason's own list.
+            pub const ALL: &'static [Self] = &[$(closed!(@value $variant $(($payload))?),)*];
+        }
+    };
+    (@value $variant:ident) => { Self::$variant };
+    (@value $variant:ident ($payload:ident)) => { Self::$variant($payload::MethodRefused) };
+}
+
+closed! {
+    /// We will not.
+    pub enum Refusal {
+        // The connection, before there is a request.
+        /// The client offered no certificate.
+        NoClientCertificate,
+        /// The certificate's dates do not include now.
+        CertificateExpired,
+        /// No configured root vouches for the certificate.
+        CertificateUntrusted,
+        /// The certificate is on a revocation list, or the list is missing or stale.
+        CertificateRevoked,
+        /// The certificate may not authenticate clients.
+        CertificatePurpose,
+        /// The certificate names no workload.
+        NoSpiffeId,
+        /// The certificate names more than one workload.
+        SeveralSpiffeIds,
+        /// The certificate's URI is no five-part SPIFFE id.
+        MalformedSpiffeId,
+        /// The workload's trust domain is not one of ours, or its root speaks for another.
+        TrustDomain,
+        /// The TLS handshake was not finished in time.
+        HandshakeTimeout,
+        /// The TLS handshake broke off or was no TLS.
+        HandshakeFailed,
+        /// The server name asked for is none of the listener's hosts.
+        UnknownServerName,
+        /// Plain text on a listener that speaks TLS.
+        Plaintext,
+        /// A bound on open connections is reached.
+        TooManyConnections,
+
+        // The message.
+        /// A line ended without carriage return, or one stood alone.
+        BareLineEnding,
+        /// The request line is not `METHOD SP TARGET SP VERSION`.
+        MalformedRequestLine,
+        /// HTTP/1.0, or an unknown version.
+        HttpVersion,
+        /// A field name or value has a byte it may not have.
+        MalformedHeader,
+        /// A field name reads like a framing field once `_` becomes `-`.
+        ConfusableHeader,
+        /// The head exceeds its size.
+        HeadTooLarge,
+        /// The head has too many fields.
+        TooManyFields,
+        /// Both `Content-Length` and `Transfer-Encoding`.
+        ConflictingFraming,
+        /// `Content-Length` is repeated or no number.
+        ContentLength,
+        /// `Transfer-Encoding` is other than `chunked`.
+        TransferEncoding,
+        /// `Expect` is other than `100-continue`.
+        Expectation,
+        /// An upgrade the route does not allow.
+        Upgrade,
+        /// `Connection` nominates too many, or protected, fields.
+        ConnectionNominations,
+        /// The HTTP/2 stream breaks RFC 9113.
+        MalformedStream,
+        /// The head was not complete in time.
+        HeadTimeout,
+        /// The body stopped arriving.
+        BodyTimeout,
+        /// The body exceeds the limit.
+        BodyTooLarge,
+        /// The body breaks its framing.
+        MalformedBody,
+        /// Host, target or method are not canonical and cannot be made so.
+        Malformed(Malformed),
+        /// `Host` is another name than the one the TLS connection was opened for.
+        Misdirected,
+
+        // The decision.
+        /// A `deny` rule matches.
+        Denied,
+        /// No `allow` rule matches.
+        NotAllowed,
+
+        // The route.
+        /// No destination has this host.
+        UnknownHost,
+        /// The destination does not serve this port.
+        UnknownPort,
+        /// No route of the destination matches.
+        NoRoute,
+
+        // The address.
+        /// Every address of the upstream is one we may not dial.
+        AddressDenied,
+
+        // Ourselves.
+        /// The access log cannot take the line, and the operator asked to refuse then.
+        LogUnavailable,
+        /// We are at a bound of memory or load.
+        Overloaded,
+    }
+}
+
+impl Refusal {
+    /// The word for logs, metrics, tests and the README.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NoClientCertificate => "no_client_certificate",
+            Self::CertificateExpired => "certificate_expired",
+            Self::CertificateUntrusted => "certificate_untrusted",
+            Self::CertificateRevoked => "certificate_revoked",
+            Self::CertificatePurpose => "certificate_purpose",
+            Self::NoSpiffeId => "no_spiffe_id",
+            Self::SeveralSpiffeIds => "several_spiffe_ids",
+            Self::MalformedSpiffeId => "malformed_spiffe_id",
+            Self::TrustDomain => "trust_domain",
+            Self::HandshakeTimeout => "handshake_timeout",
+            Self::HandshakeFailed => "handshake_failed",
+            Self::UnknownServerName => "unknown_server_name",
+            Self::Plaintext => "plaintext",
+            Self::TooManyConnections => "too_many_connections",
+            Self::BareLineEnding => "bare_line_ending",
+            Self::MalformedRequestLine => "malformed_request_line",
+            Self::HttpVersion => "http_version",
+            Self::MalformedHeader => "malformed_header",
+            Self::ConfusableHeader => "confusable_header",
+            Self::HeadTooLarge => "head_too_large",
+            Self::TooManyFields => "too_many_fields",
+            Self::ConflictingFraming => "conflicting_framing",
+            Self::ContentLength => "content_length",
+            Self::TransferEncoding => "transfer_encoding",
+            Self::Expectation => "expectation",
+            Self::Upgrade => "upgrade",
+            Self::ConnectionNominations => "connection_nominations",
+            Self::MalformedStream => "malformed_stream",
+            Self::HeadTimeout => "head_timeout",
+            Self::BodyTimeout => "body_timeout",
+            Self::BodyTooLarge => "body_too_large",
+            Self::MalformedBody => "malformed_body",
+            Self::Malformed(why) => why.code(),
+            Self::Misdirected => "misdirected",
+            Self::Denied => "denied",
+            Self::NotAllowed => "not_allowed",
+            Self::UnknownHost => "unknown_host",
+            Self::UnknownPort => "unknown_port",
+            Self::NoRoute => "no_route",
+            Self::AddressDenied => "address_denied",
+            Self::LogUnavailable => "log_unavailable",
+            Self::Overloaded => "overloaded",
+        }
+    }
+
+    /// The status of the answer; 0 where there is no request to answer.
+    #[must_use]
+    pub fn status(self) -> u16 {
+        match self {
+            Self::NoClientCertificate
+            | Self::CertificateExpired
+            | Self::CertificateUntrusted
+            | Self::CertificateRevoked
+            | Self::CertificatePurpose
+            | Self::NoSpiffeId
+            | Self::SeveralSpiffeIds
+            | Self::MalformedSpiffeId
+            | Self::TrustDomain
+            | Self::HandshakeTimeout
+            | Self::HandshakeFailed
+            | Self::UnknownServerName
+            | Self::Plaintext
+            | Self::TooManyConnections => 0,
+            Self::BareLineEnding
+            | Self::MalformedRequestLine
+            | Self::MalformedHeader
+            | Self::ConfusableHeader
+            | Self::ConflictingFraming
+            | Self::ContentLength
+            | Self::ConnectionNominations
+            | Self::MalformedStream
+            | Self::MalformedBody => 400,
+            Self::HttpVersion => 426,
+            Self::HeadTooLarge | Self::TooManyFields => 431,
+            Self::TransferEncoding => 501,
+            Self::Expectation => 417,
+            Self::HeadTimeout | Self::BodyTimeout => 408,
+            Self::BodyTooLarge => 413,
+            Self::Malformed(why) => why.status(),
+            Self::Misdirected => 421,
+            Self::Denied | Self::NotAllowed | Self::AddressDenied | Self::Upgrade => 403,
+            Self::UnknownHost | Self::UnknownPort | Self::NoRoute => 404,
+            Self::LogUnavailable | Self::Overloaded => 503,
+        }
+    }
+
+    /// Envoy's response flags (`-` for none).
+    #[must_use]
+    pub fn flags(self) -> &'static str {
+        match self {
+            Self::Denied | Self::NotAllowed | Self::AddressDenied | Self::Upgrade => "-",
+            Self::UnknownServerName | Self::UnknownHost | Self::UnknownPort | Self::NoRoute => "NR",
+            Self::HeadTimeout | Self::BodyTimeout => "SI",
+            Self::LogUnavailable | Self::Overloaded | Self::TooManyConnections => "OM",
+            _ => "DPE",
+        }
+    }
+
+    /// Envoy's `response_code_details` where it has a word for the case, ours else.
+    #[must_use]
+    pub fn details(self) -> &'static str {
+        match self {
+            Self::NotAllowed => "rbac_access_denied_matched_policy[none]",
+            Self::UnknownHost | Self::UnknownPort | Self::NoRoute => "route_not_found",
+            Self::UnknownServerName => "filter_chain_not_found",
+            Self::HttpVersion => "low_version",
+            Self::HeadTooLarge => "http1.headers_too_large",
+            Self::TooManyFields => "http1.too_many_headers",
+            Self::TransferEncoding => "http1.invalid_transfer_encoding",
+            Self::ConflictingFraming => "http1.content_length_and_chunked_not_allowed",
+            other => other.code(),
+        }
+    }
+}
+
+closed! {
+    /// We tried and could not.
+    pub enum Failure {
+        /// The name did not resolve.
+        Dns,
+        /// The name has no address.
+        NoAddress,
+        /// The connection was refused, or the network knows no way.
+        Connect,
+        /// The connection was not made in time.
+        ConnectTimeout,
+        /// The TLS handshake with the upstream broke off.
+        TlsHandshake,
+        /// The upstream's certificate is not good: chain, dates or name.
+        TlsVerification,
+        /// The upstream speaks an older TLS than the route's minimum.
+        TlsVersion,
+        /// The upstream closed before its answer was complete.
+        Closed,
+        /// The upstream refused or reset the stream.
+        Reset,
+        /// The upstream's answer is no HTTP.
+        Protocol,
+        /// The route's time for the whole exchange ran out.
+        RouteTimeout,
+        /// A bound on connections or requests to the upstream is reached.
+        Overflow,
+        /// The client went away.
+        ClientGone,
+        /// A defect of ours; the request is over, the process is not.
+        Internal,
+    }
+}
+
+impl Failure {
+    /// The word for logs, metrics, tests and the README.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Dns => "dns_failure",
+            Self::NoAddress => "no_address",
+            Self::Connect => "connect_failure",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::TlsHandshake => "upstream_tls_handshake",
+            Self::TlsVerification => "upstream_tls_verification",
+            Self::TlsVersion => "upstream_tls_version",
+            Self::Closed => "upstream_closed",
+            Self::Reset => "upstream_reset",
+            Self::Protocol => "upstream_protocol",
+            Self::RouteTimeout => "route_timeout",
+            Self::Overflow => "upstream_overflow",
+            Self::ClientGone => "client_gone",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// The status of the answer, when none has been sent; 0 when nobody is left to answer.
+    #[must_use]
+    pub fn status(self) -> u16 {
+        match self {
+            Self::Dns
+            | Self::NoAddress
+            | Self::Connect
+            | Self::ConnectTimeout
+            | Self::TlsHandshake
+            | Self::TlsVerification
+            | Self::TlsVersion
+            | Self::Closed
+            | Self::Reset
+            | Self::Overflow => 503,
+            Self::Protocol => 502,
+            Self::RouteTimeout => 504,
+            Self::ClientGone => 0,
+            Self::Internal => 500,
+        }
+    }
+
+    /// Envoy's response flags.
+    #[must_use]
+    pub fn flags(self) -> &'static str {
+        match self {
+            Self::Dns => "DF",
+            Self::NoAddress => "UH",
+            Self::Connect
+            | Self::ConnectTimeout
+            | Self::TlsHandshake
+            | Self::TlsVerification
+            | Self::TlsVersion => "UF",
+            Self::Closed => "UC",
+            Self::Reset => "UR",
+            Self::Protocol => "UPE",
+            Self::RouteTimeout => "UT",
+            Self::Overflow => "UO",
+            Self::ClientGone => "DC",
+            Self::Internal => "-",
+        }
+    }
+
+    /// Envoy's `response_code_details`.
+    #[must_use]
+    pub fn details(self) -> &'static str {
+        match self {
+            Self::Dns => "dns_resolution_failure",
+            Self::NoAddress => "no_healthy_upstream",
+            Self::Connect
+            | Self::ConnectTimeout
+            | Self::TlsHandshake
+            | Self::TlsVerification
+            | Self::TlsVersion => "upstream_reset_before_response_started{remote_connection_failure}",
+            Self::Closed => "upstream_reset_before_response_started{connection_termination}",
+            Self::Reset => "upstream_reset_before_response_started{remote_reset}",
+            Self::Protocol => "upstream_reset_before_response_started{protocol_error}",
+            Self::RouteTimeout => "response_timeout",
+            Self::Overflow => "upstream_reset_before_response_started{overflow}",
+            Self::ClientGone => "downstream_remote_disconnect",
+            Self::Internal => "internal_error",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_reason_has_a_code_of_its_own() {
+        let refusals = Refusal::ALL.iter().map(|r| r.code());
+        let codes: Vec<_> = refusals.chain(Failure::ALL.iter().map(|f| f.code())).collect();
+        assert_eq!(codes.iter().collect::<BTreeSet<_>>().len(), codes.len());
+    }
+
+    #[test]
+    fn only_what_has_no_request_has_no_status() {
+        for refusal in Refusal::ALL {
+            let status = refusal.status();
+            assert!(status == 0 || (400..600).contains(&status), "{refusal:?}");
+        }
+    }
+}

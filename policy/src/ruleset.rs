@@ -1,0 +1,490 @@
+//! The rules of a snapshot, indexed: a decision costs the same whatever the
+//! number of hosts, rules and principals.
+//!
+//! Rules are grouped by host pattern. All patterns that match one host are
+//! suffixes of it, hence a short chain from the most specific to the least.
+//! Within a group, one look-up gives the path patterns that match; a rule is
+//! asked only if it stands under one of those *and* under one of the caller's
+//! sources. INVARIANT(index-agrees): the outcome is that of asking every rule
+//! in turn, which `tests/agreement.rs` checks against `reference`.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use crate::canonical::{Method, deny_view};
+use crate::matching::Toward;
+use crate::pattern::{
+    Case, Hits, HostMap, HostPattern, PathIndex, PathPattern, PatternError, RegexPool,
+};
+use crate::request::Request;
+use crate::routing::CompileError;
+use crate::rule::{DefaultPolicy, Effect, Enforcement, Matcher, Rule};
+use crate::source::{Caller, SourceId, SourcePattern, SourceTable};
+
+/// The number of a rule within its snapshot, in load order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RuleId(u32);
+
+impl RuleId {
+    fn index(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+/// Every rule of a snapshot.
+#[derive(Debug)]
+pub(crate) struct RuleSet {
+    rules: Box<[Rule]>,
+    /// Matchers of all rules; their hosts, sources and paths are in the index.
+    clauses: Box<[Clause]>,
+    exceptions: Box<[Box<[Exception]>]>,
+    refusing: HostMap<Group>,
+    permitting: HostMap<Group>,
+    default: DefaultPolicy,
+}
+
+#[derive(Debug)]
+struct Clause {
+    rule: RuleId,
+    matcher: Matcher,
+}
+
+/// A matcher of `unless`, with its lists indexed.
+#[derive(Debug)]
+struct Exception {
+    sources: Box<[SourceId]>,
+    paths: Option<PathIndex>,
+    matcher: Matcher,
+}
+
+/// The clauses of one host pattern.
+#[derive(Debug)]
+struct Group {
+    paths: PathIndex,
+    /// Sorted; the clauses under (path, source).
+    entries: Box<[(u32, SourceId, u32)]>,
+}
+
+/// Permission to go on. Comes only from [`RuleSet::decide`].
+/// INVARIANT(grant-from-rule): a grant names the rule that allowed, or is the
+/// operator's own default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grant {
+    rule: Option<RuleId>,
+    marks: Marks,
+}
+
+impl Grant {
+    /// The rule that allowed; `None`: the default.
+    #[must_use]
+    pub fn rule(&self) -> Option<RuleId> {
+        self.rule
+    }
+
+    /// What other rules remarked.
+    #[must_use]
+    pub fn marks(&self) -> Marks {
+        self.marks
+    }
+}
+
+/// What rules remark without deciding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// The first shadow rule that would have refused.
+    pub shadow: Option<RuleId>,
+    /// The first audit rule that matches.
+    pub audit: Option<RuleId>,
+}
+
+/// The policy's no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Denial {
+    /// The deny rule; `None`: nothing allows.
+    pub(crate) rule: Option<RuleId>,
+    /// What other rules remarked.
+    pub(crate) marks: Marks,
+}
+
+impl RuleSet {
+    pub(crate) fn compile(
+        rules: Vec<Rule>,
+        default: DefaultPolicy,
+        sources: &mut SourceTable,
+        pool: &mut RegexPool,
+    ) -> Result<Self, Vec<CompileError>> {
+        let mut errors = Vec::new();
+        let mut refusing = HostGroups::default();
+        let mut permitting = HostGroups::default();
+        let mut clauses = Vec::new();
+        let mut exceptions = Vec::with_capacity(rules.len());
+        for (number, rule) in (0..).zip(&rules) {
+            let (groups, toward) = match rule.effect {
+                Effect::Deny(_) => (&mut refusing, Toward::Refuse),
+                Effect::Allow | Effect::Audit => (&mut permitting, Toward::Permit),
+            };
+            for matcher in &rule.matchers {
+                let clause = u32::try_from(clauses.len()).unwrap_or(u32::MAX);
+                groups.insert(matcher, clause, toward, sources);
+                clauses.push(Clause {
+                    rule: RuleId(number),
+                    matcher: matcher.clone(),
+                });
+            }
+            let toward = toward.opposite();
+            let unless = rule.unless.iter().map(|matcher| {
+                Exception::compile(matcher, toward, sources, pool)
+                    .map_err(|error| CompileError::new(&rule.origin, &error))
+            });
+            exceptions.push(kept(unless, &mut errors));
+        }
+        let mut group = |groups: HostGroups, case| {
+            let built = groups.build(case, pool);
+            built.map_err(|(clause, error)| {
+                let rule = clauses.get(clause).and_then(|c: &Clause| rules.get(c.rule.index()));
+                errors.extend(rule.map(|rule| CompileError::new(&rule.origin, &error)));
+            })
+        };
+        let refusing = group(refusing, Case::Folded);
+        let permitting = group(permitting, Case::Sensitive);
+        match (refusing, permitting) {
+            (Ok(refusing), Ok(permitting)) if errors.is_empty() => Ok(Self {
+                rules: rules.into(),
+                clauses: clauses.into(),
+                exceptions: exceptions.into(),
+                refusing,
+                permitting,
+                default,
+            }),
+            _ => Err(errors),
+        }
+    }
+
+    pub(crate) fn default_policy(&self) -> DefaultPolicy {
+        self.default
+    }
+
+    pub(crate) fn rule(&self, id: RuleId) -> Option<&Rule> {
+        self.rules.get(id.index())
+    }
+
+    pub(crate) fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// Deny before allow; order of rules changes nothing but which one is named.
+    pub(crate) fn decide(&self, request: &Request<'_>) -> Result<Grant, Denial> {
+        let refused = self.refusing(request);
+        let permitted = self.permitting(request);
+        let marks = Marks {
+            shadow: refused.shadow,
+            audit: permitted.shadow,
+        };
+        if let Some(rule) = refused.enforced {
+            return Err(Denial {
+                rule: Some(rule),
+                marks,
+            });
+        }
+        match (permitted.enforced, self.default) {
+            (Some(rule), _) => Ok(Grant {
+                rule: Some(rule),
+                marks,
+            }),
+            (None, DefaultPolicy::Allow) if !is_unusual(&request.method()) => {
+                Ok(Grant { rule: None, marks })
+            }
+            (None, _) => Err(Denial { rule: None, marks }),
+        }
+    }
+
+    fn refusing(&self, request: &Request<'_>) -> Found {
+        let mut found = Found::default();
+        let mut paths = None;
+        for group in self.refusing.chain(request.host()) {
+            let (folded, liberal) = paths.get_or_insert_with(|| Folded::of(request.path())).both();
+            let mut hits = Hits::default();
+            group.paths.hits(folded, &mut hits);
+            if let Some(liberal) = liberal {
+                group.paths.hits(liberal, &mut hits);
+            }
+            self.ask(group, &hits, request, Toward::Refuse, &mut found);
+        }
+        found
+    }
+
+    fn permitting(&self, request: &Request<'_>) -> Found {
+        let mut found = Found::default();
+        for group in self.permitting.chain(request.host()) {
+            let mut hits = Hits::default();
+            group.paths.hits(request.path(), &mut hits);
+            self.ask(group, &hits, request, Toward::Permit, &mut found);
+        }
+        found
+    }
+
+    fn ask(
+        &self,
+        group: &Group,
+        hits: &Hits,
+        request: &Request<'_>,
+        toward: Toward,
+        found: &mut Found,
+    ) {
+        for &path in hits.as_slice() {
+            for source in request.caller().sources() {
+                for clause in group.clauses(path, *source) {
+                    self.ask_clause(clause, request, toward, found);
+                }
+            }
+        }
+    }
+
+    fn ask_clause(&self, clause: u32, request: &Request<'_>, toward: Toward, found: &mut Found) {
+        let Some(clause) = usize::try_from(clause).ok().and_then(|c| self.clauses.get(c)) else {
+            return;
+        };
+        let Some(rule) = self.rule(clause.rule) else {
+            return;
+        };
+        let slot = found.slot(rule);
+        if slot.is_some_and(|earlier| earlier <= clause.rule)
+            || (toward == Toward::Permit && unnamed_method(&clause.matcher, request))
+            || clause.matcher.residual_mismatch(request, toward).is_some()
+            || self.excepted(clause.rule, request, toward.opposite())
+        {
+            return;
+        }
+        *slot = Some(clause.rule);
+    }
+
+    fn excepted(&self, rule: RuleId, request: &Request<'_>, toward: Toward) -> bool {
+        self.exceptions
+            .get(rule.index())
+            .is_some_and(|all| all.iter().any(|e| e.holds(request, toward)))
+    }
+}
+
+/// The first matching rule of each kind. `shadow` holds rules that do not
+/// decide: shadows where rules refuse, audits where they permit.
+#[derive(Debug, Default)]
+struct Found {
+    enforced: Option<RuleId>,
+    shadow: Option<RuleId>,
+    /// Shadow permissions decide nothing and mark nothing.
+    ignored: Option<RuleId>,
+}
+
+impl Found {
+    fn slot(&mut self, rule: &Rule) -> &mut Option<RuleId> {
+        match (&rule.effect, rule.enforcement) {
+            (Effect::Deny(_) | Effect::Allow, Enforcement::Enforced) => &mut self.enforced,
+            (Effect::Deny(_), Enforcement::Shadow) | (Effect::Audit, _) => &mut self.shadow,
+            (Effect::Allow, Enforcement::Shadow) => &mut self.ignored,
+        }
+    }
+}
+
+/// The path as refusing rules see it: twice.
+struct Folded<'a> {
+    canonical: std::borrow::Cow<'a, str>,
+    liberal: std::borrow::Cow<'a, str>,
+}
+
+impl<'a> Folded<'a> {
+    fn of(path: &'a str) -> Self {
+        let canonical = if path.bytes().any(|b| b.is_ascii_uppercase()) {
+            path.to_ascii_lowercase().into()
+        } else {
+            path.into()
+        };
+        Self {
+            canonical,
+            liberal: deny_view(path),
+        }
+    }
+
+    fn both(&self) -> (&str, Option<&str>) {
+        let liberal = (self.liberal != self.canonical).then_some(&*self.liberal);
+        (&self.canonical, liberal)
+    }
+}
+
+impl Group {
+    fn clauses(&self, path: u32, source: SourceId) -> impl Iterator<Item = u32> + '_ {
+        let first = self
+            .entries
+            .partition_point(|(p, s, _)| (*p, *s) < (path, source));
+        self.entries
+            .iter()
+            .skip(first)
+            .take_while(move |(p, s, _)| (*p, *s) == (path, source))
+            .map(|(_, _, clause)| *clause)
+    }
+}
+
+impl Exception {
+    fn compile(
+        matcher: &Matcher,
+        toward: Toward,
+        sources: &mut SourceTable,
+        pool: &mut RegexPool,
+    ) -> Result<Self, PatternError> {
+        let case = match toward {
+            Toward::Permit => Case::Sensitive,
+            Toward::Refuse => Case::Folded,
+        };
+        let paths = if matcher.paths.is_empty() {
+            None
+        } else {
+            let numbered = matcher.paths.iter().map(|path| (path, 0));
+            Some(PathIndex::build(numbered, case, pool)?)
+        };
+        Ok(Self {
+            sources: numbers(matcher, toward, sources),
+            paths,
+            matcher: matcher.clone(),
+        })
+    }
+
+    fn holds(&self, request: &Request<'_>, toward: Toward) -> bool {
+        self.names(request.caller())
+            && self.hosts_hold(request.host())
+            && self.paths_hold(request.path(), toward)
+            && self.matcher.residual_mismatch(request, toward).is_none()
+    }
+
+    fn names(&self, caller: &Caller) -> bool {
+        self.sources.iter().any(|s| caller.sources().contains(s))
+    }
+
+    fn hosts_hold(&self, host: &str) -> bool {
+        let hosts = &self.matcher.hosts;
+        hosts.is_empty() || hosts.iter().any(|h| h.matches(host))
+    }
+
+    fn paths_hold(&self, path: &str, toward: Toward) -> bool {
+        let Some(index) = &self.paths else {
+            return true;
+        };
+        let mut hits = Hits::default();
+        match toward {
+            Toward::Permit => index.hits(path, &mut hits),
+            Toward::Refuse => {
+                let folded = Folded::of(path);
+                let (canonical, liberal) = folded.both();
+                index.hits(canonical, &mut hits);
+                if let Some(liberal) = liberal {
+                    index.hits(liberal, &mut hits);
+                }
+            }
+        }
+        !hits.is_empty()
+    }
+}
+
+/// Methods beyond the seven usual ones are let through only by a rule that
+/// names them: what PROPFIND does to an origin, nobody considered who wrote
+/// `allow: { host: … }` (security design, M12).
+fn unnamed_method(matcher: &Matcher, request: &Request<'_>) -> bool {
+    matcher.methods.is_none() && is_unusual(&request.method())
+}
+
+fn is_unusual(method: &Method<'_>) -> bool {
+    matches!(method, Method::Other(_))
+}
+
+/// The numbers of a matcher's sources; everybody's when it names none.
+fn numbers(matcher: &Matcher, toward: Toward, sources: &mut SourceTable) -> Box<[SourceId]> {
+    if matcher.from.is_empty() {
+        return [SourceId::ANY].into();
+    }
+    let mut ids: Vec<_> = matcher.from.iter().map(|s| sources.number(s)).collect();
+    let speaks_of_workloads = matcher
+        .from
+        .iter()
+        .any(|s| matches!(s, SourcePattern::Workload { .. }));
+    if toward == Toward::Refuse && speaks_of_workloads {
+        ids.push(SourceId::UNVERIFIED);
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    ids.into()
+}
+
+/// Groups under construction.
+#[derive(Default)]
+struct HostGroups(HashMap<HostPattern, GroupDraft>);
+
+#[derive(Default)]
+struct GroupDraft {
+    paths: Vec<PathPattern>,
+    numbers: HashMap<PathPattern, u32>,
+    entries: Vec<(u32, SourceId, u32)>,
+}
+
+impl HostGroups {
+    fn insert(&mut self, matcher: &Matcher, clause: u32, toward: Toward, table: &mut SourceTable) {
+        let any_host = [HostPattern::Any];
+        let any_path = [PathPattern::Any];
+        let hosts = or(&matcher.hosts, &any_host);
+        let paths = or(&matcher.paths, &any_path);
+        let sources = numbers(matcher, toward, table);
+        for host in hosts {
+            let group = self.0.entry(host.clone()).or_default();
+            for path in paths {
+                let path = group.number(path);
+                let under = sources.iter().map(|source| (path, *source, clause));
+                group.entries.extend(under);
+            }
+        }
+    }
+
+    /// An error names one of the clauses whose patterns cannot be compiled.
+    fn build(
+        self,
+        case: Case,
+        pool: &mut RegexPool,
+    ) -> Result<HostMap<Group>, (usize, PatternError)> {
+        let mut groups = Vec::with_capacity(self.0.len());
+        for (host, draft) in self.0 {
+            let GroupDraft {
+                paths, mut entries, ..
+            } = draft;
+            let first = entries.first().map_or(0, |(_, _, clause)| *clause);
+            entries.sort_unstable();
+            entries.dedup();
+            let numbered = (0..).zip(&paths).map(|(id, path)| (path, id));
+            let paths = PathIndex::build(numbered, case, pool)
+                .map_err(|error| (usize::try_from(first).unwrap_or(0), error))?;
+            let entries = entries.into();
+            groups.push((host, Group { paths, entries }));
+        }
+        Ok(HostMap::build(groups))
+    }
+}
+
+impl GroupDraft {
+    fn number(&mut self, path: &PathPattern) -> u32 {
+        match self.numbers.entry(path.clone()) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(new) => {
+                let id = u32::try_from(self.paths.len()).unwrap_or(u32::MAX);
+                self.paths.push(path.clone());
+                *new.insert(id)
+            }
+        }
+    }
+}
+
+/// The good ones; the others are noted.
+fn kept<T>(
+    results: impl Iterator<Item = Result<T, CompileError>>,
+    errors: &mut Vec<CompileError>,
+) -> Box<[T]> {
+    results.filter_map(|r| r.map_err(|e| errors.push(e)).ok()).collect()
+}
+
+fn or<'a, T>(given: &'a [T], default: &'a [T]) -> &'a [T] {
+    if given.is_empty() { default } else { given }
+}

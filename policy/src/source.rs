@@ -1,0 +1,386 @@
+//! Who a rule speaks of, and which of those a caller is.
+//!
+//! Every distinct source of a configuration gets a number. A caller's numbers
+//! are found once per connection; a request then compares numbers, whatever
+//! the count of principals in the configuration (design: one set per caller,
+//! never one test per rule).
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::principal::{Principal, check_trust_domain};
+
+/// A text compared whole or by its beginning.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum NamePattern {
+    /// Every name.
+    Any,
+    /// This name.
+    Exact(Box<str>),
+    /// Every name that begins so.
+    Prefix(Box<str>),
+}
+
+impl NamePattern {
+    fn parse(text: &str) -> Self {
+        match text.strip_suffix('*') {
+            Some("") => Self::Any,
+            Some(prefix) => Self::Prefix(prefix.into()),
+            None => Self::Exact(text.into()),
+        }
+    }
+
+    fn matches(&self, name: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Exact(exact) => **exact == *name,
+            Self::Prefix(prefix) => name.starts_with(&**prefix),
+        }
+    }
+}
+
+/// One entry of a `from:` list. Workloads are compared part by part, never as
+/// a regular expression (CVE-2026-39350).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum SourcePattern {
+    /// Everybody, with or without a verified identity.
+    Any,
+    /// Callers without a verified identity.
+    Anonymous,
+    /// Callers with a verified identity whose three parts match.
+    Workload {
+        /// Matched against the trust domain.
+        trust_domain: NamePattern,
+        /// Matched against the namespace.
+        namespace: NamePattern,
+        /// Matched against the service account.
+        service_account: NamePattern,
+    },
+    /// Callers whose connection comes from this range.
+    Address(IpNet),
+}
+
+/// Why a `from:` entry cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceError(String);
+
+impl fmt::Display for SourceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "`{}` names no source: write `sa:NAMESPACE/NAME`, `ns:NAMESPACE`, `td:TRUST-DOMAIN`, \
+             `spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/NAME`, `TRUST-DOMAIN/ns/NAMESPACE/sa/NAME`, \
+             `ip:CIDR`, `any` or `anonymous`; only a final `*` is a wildcard",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for SourceError {}
+
+impl SourcePattern {
+    /// Reads one `from:` entry. `sa:` and `ns:` speak of the mesh's own trust
+    /// domain and its aliases (`local`), so one entry can give several patterns:
+    /// a federated domain cannot take a local workload's rights by using its
+    /// namespace and name.
+    ///
+    /// # Errors
+    /// When the text has none of the spellings the error lists.
+    pub fn parse(text: &str, local: &[Box<str>]) -> Result<Vec<Self>, SourceError> {
+        let error = || SourceError(text.to_owned());
+        if text.trim_end_matches('*').contains('*') || text.ends_with("**") {
+            return Err(error());
+        }
+        let one = |source: Option<Self>| source.map(|s| vec![s]).ok_or_else(error);
+        if let Some(account) = text.strip_prefix("sa:") {
+            let (namespace, name) = account.split_once('/').ok_or_else(error)?;
+            return local_workloads(namespace, name, local).ok_or_else(error);
+        }
+        if let Some(namespace) = text.strip_prefix("ns:") {
+            return local_workloads(namespace, "*", local).ok_or_else(error);
+        }
+        match text {
+            "any" | "*" => one(Some(Self::Any)),
+            "anonymous" => one(Some(Self::Anonymous)),
+            _ => one(if let Some(domain) = text.strip_prefix("td:") {
+                whole_domain(domain)
+            } else if let Some(range) = text.strip_prefix("ip:") {
+                address(range)
+            } else {
+                workload(text.strip_prefix("spiffe://").unwrap_or(text))
+            }),
+        }
+    }
+
+    /// Whether the caller is one of those meant, decided plainly.
+    #[must_use]
+    pub fn matches(&self, principal: Option<&Principal>, address: IpAddr) -> bool {
+        match (self, principal) {
+            (Self::Any, _) => true,
+            (Self::Anonymous, principal) => principal.is_none(),
+            (Self::Address(range), _) => range.contains(&address),
+            (Self::Workload { .. }, None) => false,
+            (
+                Self::Workload {
+                    trust_domain,
+                    namespace,
+                    service_account,
+                },
+                Some(p),
+            ) => {
+                trust_domain.matches(p.trust_domain())
+                    && namespace.matches(p.namespace())
+                    && service_account.matches(p.service_account())
+            }
+        }
+    }
+
+    /// The one principal meant, when it is only one.
+    fn exact_name(&self) -> Option<String> {
+        match self {
+            Self::Workload {
+                trust_domain: NamePattern::Exact(domain),
+                namespace: NamePattern::Exact(namespace),
+                service_account: NamePattern::Exact(account),
+            } => Some(format!("{domain}/ns/{namespace}/sa/{account}")),
+            Self::Any | Self::Anonymous | Self::Workload { .. } | Self::Address(_) => None,
+        }
+    }
+}
+
+fn plain(part: &str) -> bool {
+    let name = part.strip_suffix('*').unwrap_or(part);
+    (!name.is_empty() || part == "*")
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+}
+
+fn local_workloads(namespace: &str, name: &str, local: &[Box<str>]) -> Option<Vec<SourcePattern>> {
+    (plain(namespace) && plain(name)).then(|| {
+        local
+            .iter()
+            .map(|domain| SourcePattern::Workload {
+                trust_domain: NamePattern::Exact(domain.clone()),
+                namespace: NamePattern::parse(namespace),
+                service_account: NamePattern::parse(name),
+            })
+            .collect()
+    })
+}
+
+fn whole_domain(domain: &str) -> Option<SourcePattern> {
+    check_trust_domain(domain).ok()?;
+    Some(SourcePattern::Workload {
+        trust_domain: NamePattern::Exact(domain.into()),
+        namespace: NamePattern::Any,
+        service_account: NamePattern::Any,
+    })
+}
+
+fn address(range: &str) -> Option<SourcePattern> {
+    let net = match range.parse::<IpNet>() {
+        Ok(net) => net.trunc(),
+        Err(_) => IpNet::from(range.parse::<IpAddr>().ok()?),
+    };
+    Some(SourcePattern::Address(net))
+}
+
+/// `cluster.local/ns/default/sa/sleep`, or the beginning of one and a `*`.
+fn workload(text: &str) -> Option<SourcePattern> {
+    let mut parts = text.split('/');
+    let trust_domain = parts.next()?;
+    check_trust_domain(trust_domain).ok()?;
+    let (namespace, account) = match [parts.next(), parts.next(), parts.next(), parts.next()] {
+        [Some("*"), None, None, None] => ("*", "*"),
+        [Some("ns"), Some(namespace), None, None] if namespace.ends_with('*') => (namespace, "*"),
+        [Some("ns"), Some(namespace), Some("*"), None] => (namespace, "*"),
+        [Some("ns"), Some(namespace), Some("sa"), Some(account)] => (namespace, account),
+        _ => return None,
+    };
+    let wildcard_inside = namespace.ends_with('*') && account != "*";
+    if parts.next().is_some() || wildcard_inside || !plain(namespace) || !plain(account) {
+        return None;
+    }
+    Some(SourcePattern::Workload {
+        trust_domain: NamePattern::Exact(trust_domain.into()),
+        namespace: NamePattern::parse(namespace),
+        service_account: NamePattern::parse(account),
+    })
+}
+
+/// The number of a source within one snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct SourceId(u32);
+
+impl SourceId {
+    /// Everybody.
+    pub(crate) const ANY: Self = Self(0);
+    /// Only in refusing rules: a caller without identity, of whom no rule can
+    /// say that it does *not* speak of him (fail closed).
+    pub(crate) const UNVERIFIED: Self = Self(1);
+}
+
+/// Every source of a snapshot, numbered.
+#[derive(Debug, Default)]
+pub(crate) struct SourceTable {
+    numbers: HashMap<SourcePattern, SourceId>,
+    exact: HashMap<Box<str>, SourceId>,
+    /// Scanned once per connection, not per request.
+    patterns: Vec<(SourcePattern, SourceId)>,
+}
+
+impl SourceTable {
+    /// The number of `source`; [`SourceId::ANY`] when it means everybody.
+    pub(crate) fn number(&mut self, source: &SourcePattern) -> SourceId {
+        if *source == SourcePattern::Any {
+            return SourceId::ANY;
+        }
+        if let Some(id) = self.numbers.get(source) {
+            return *id;
+        }
+        let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
+        let id = SourceId(next.saturating_add(2));
+        self.numbers.insert(source.clone(), id);
+        match source.exact_name() {
+            Some(name) => {
+                self.exact.insert(name.into(), id);
+            }
+            None => self.patterns.push((source.clone(), id)),
+        }
+        id
+    }
+
+    /// Finds which sources a caller is. Done once per connection and snapshot.
+    pub(crate) fn caller(&self, principal: Option<Principal>, address: IpAddr) -> Caller {
+        let mut sources = vec![SourceId::ANY];
+        match &principal {
+            None => sources.push(SourceId::UNVERIFIED),
+            Some(name) => sources.extend(self.exact.get(name.as_str())),
+        }
+        sources.extend(
+            self.patterns
+                .iter()
+                .filter(|(pattern, _)| pattern.matches(principal.as_ref(), address))
+                .map(|(_, id)| *id),
+        );
+        Caller {
+            principal,
+            address,
+            sources: sources.into(),
+        }
+    }
+}
+
+/// A caller as one snapshot sees him: who he is, whence he comes, and the
+/// numbers of the sources he belongs to. Valid for the snapshot that made it.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    principal: Option<Principal>,
+    address: IpAddr,
+    sources: Box<[SourceId]>,
+}
+
+impl Caller {
+    /// The verified identity, if there is one.
+    #[must_use]
+    pub fn principal(&self) -> Option<&Principal> {
+        self.principal.as_ref()
+    }
+
+    /// The address the connection comes from.
+    #[must_use]
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    pub(crate) fn sources(&self) -> &[SourceId] {
+        &self.sources
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn local() -> Vec<Box<str>> {
+        vec!["cluster.local".into(), "old.local".into()]
+    }
+
+    fn matches(text: &str, principal: Option<&str>) -> bool {
+        let principal = principal.map(|p| Principal::from_name(p).unwrap());
+        SourcePattern::parse(text, &local())
+            .unwrap()
+            .iter()
+            .any(|s| s.matches(principal.as_ref(), "10.1.2.3".parse().unwrap()))
+    }
+
+    #[test]
+    fn a_service_account_means_the_local_trust_domains_only() {
+        assert!(matches("sa:default/sleep", Some("cluster.local/ns/default/sa/sleep")));
+        assert!(matches("sa:default/sleep", Some("old.local/ns/default/sa/sleep")));
+        assert!(!matches("sa:default/sleep", Some("partner.example/ns/default/sa/sleep")));
+        assert!(!matches("sa:default/sleep", Some("cluster.local/ns/default/sa/sleeper")));
+        assert!(!matches("sa:default/sleep", None));
+    }
+
+    #[test]
+    fn a_final_star_is_a_prefix_of_the_part_it_stands_in() {
+        let fin = Some("cluster.local/ns/finance/sa/batch");
+        for text in [
+            "sa:finance/*",
+            "sa:finance/ba*",
+            "ns:fin*",
+            "td:cluster.local",
+            "spiffe://cluster.local/*",
+            "cluster.local/ns/fin*",
+            "cluster.local/ns/finance/*",
+            "cluster.local/ns/finance/sa/b*",
+            "any",
+        ] {
+            assert!(matches(text, fin), "{text}");
+        }
+        assert!(!matches("ns:fin", fin));
+    }
+
+    #[test]
+    fn refuses_what_it_cannot_compare_part_by_part() {
+        for text in [
+            "", "sleep", "sa:sleep", "sa:/x", "sa:a/b/c", "sa:d*t/sleep", "ns:", "ns:a/b",
+            "cluster.local/ns/a", "cluster.local/ns/a*/sa/b", "cluster.local/sa/b", "ip:10.0.0.0/99",
+            "spiffe://Cluster.Local/ns/a/sa/b", "**", "td:*",
+        ] {
+            assert!(SourcePattern::parse(text, &local()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_range_needs_no_identity() {
+        assert!(matches("ip:10.0.0.0/8", None));
+        assert!(matches("ip:10.1.2.3", None));
+        assert!(!matches("ip:10.9.0.0/16", None));
+        assert!(matches("anonymous", None));
+        assert!(!matches("anonymous", Some("cluster.local/ns/a/sa/b")));
+    }
+
+    #[test]
+    fn a_caller_carries_the_numbers_of_every_source_he_is() {
+        let mut table = SourceTable::default();
+        let number = |table: &mut SourceTable, text: &str| {
+            let sources = SourcePattern::parse(text, &["cluster.local".into()]).unwrap();
+            table.number(&sources[0])
+        };
+        let sleep = number(&mut table, "sa:default/sleep");
+        let namespace = number(&mut table, "ns:default");
+        let other = number(&mut table, "sa:default/other");
+        assert_eq!(sleep, number(&mut table, "cluster.local/ns/default/sa/sleep"));
+        let p = Principal::from_name("cluster.local/ns/default/sa/sleep").unwrap();
+        let caller = table.caller(Some(p), "::1".parse().unwrap());
+        assert!(caller.sources().contains(&sleep) && caller.sources().contains(&namespace));
+        assert!(!caller.sources().contains(&other));
+        assert!(!caller.sources().contains(&SourceId::UNVERIFIED));
+    }
+}

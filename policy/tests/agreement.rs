@@ -1,0 +1,329 @@
+//! The index agrees with asking every rule and every route in turn, for random
+//! configurations and requests. The reference is written to be obvious.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use policy::canonical::{MethodSet, PathProfile};
+use policy::destination::{
+    Action, Destination, HeaderEdits, Reach, Retries, Rewrite, Route, Upgrades, Upstream,
+    UpstreamHost, UpstreamProtocol, UpstreamRef, UpstreamTls, Weighted,
+};
+use policy::origin::Origin;
+use policy::pattern::{HostPattern, PathPattern, ValuePattern};
+use policy::principal::Principal;
+use policy::refusal::Refusal;
+use policy::rule::{
+    Answer, DefaultPolicy, Effect, Enforcement, Matcher, NamedPattern, Rule, Template,
+};
+use policy::source::SourcePattern;
+use policy::{Admission, AdmissionSpec, Headers, RawRequest, Request, Toward};
+use proptest::prelude::*;
+
+const HOSTS: &[&str] = &["a.x", "b.x", "c.b.x", "b.y", "x", "zz.b.x", "evilb.x"];
+const HOST_PATTERNS: &[&str] = &["a.x", "b.x", "c.b.x", "*.x", "*.b.x", "*b.x", "*", "x", "b.y"];
+const PATHS: &[&str] = &[
+    "/", "/a", "/a/b", "/A", "/a/b/c", "/ab", "/politics", "/Politics", "/politics;x", "/health",
+    "/sport/1", "/%70olitics", "/a.", "/politics%20",
+];
+const PATH_PATTERNS: &[&str] = &["*", "/a", "/a*", "*c", "/politics*", "/health", "/"];
+const PATH_REGEXES: &[&str] = &["/health|/sport", "/a(/.*)?", "/[a-c]/.", ".*b.*", "/po.+s"];
+const CALLERS: &[Option<&str>] = &[
+    None,
+    Some("td/ns/default/sa/sleep"),
+    Some("td/ns/default/sa/politics"),
+    Some("td/ns/finance/sa/batch"),
+    Some("other/ns/default/sa/sleep"),
+];
+const SOURCES: &[&str] = &[
+    "any", "anonymous", "sa:default/sleep", "ns:default", "ns:fin*", "td:other", "ip:10.0.0.0/8",
+    "td/ns/default/sa/p*",
+];
+const METHODS: &[&str] = &["GET", "POST", "PURGE"];
+
+struct OneHeader(Option<&'static str>);
+
+impl Headers for OneHeader {
+    fn value(&self, name: &str, index: usize) -> Option<&[u8]> {
+        (name == "x-team" && index == 0).then_some(self.0?.as_bytes())
+    }
+}
+
+fn sources(texts: &[&str]) -> Vec<SourcePattern> {
+    let local: [Box<str>; 1] = ["td".into()];
+    let parsed = texts.iter().map(|t| SourcePattern::parse(t, &local).unwrap());
+    parsed.flatten().collect()
+}
+
+fn some_of(all: &'static [&'static str], most: usize) -> impl Strategy<Value = Vec<&'static str>> {
+    proptest::sample::subsequence(all, 0..=most)
+}
+
+fn paths() -> impl Strategy<Value = Vec<PathPattern>> {
+    (some_of(PATH_PATTERNS, 2), some_of(PATH_REGEXES, 1)).prop_map(|(plain, regexes)| {
+        let plain = plain.into_iter().map(|p| PathPattern::parse(p).unwrap());
+        let regexes = regexes.into_iter().map(|p| PathPattern::regex(p).unwrap());
+        plain.chain(regexes).collect()
+    })
+}
+
+fn matcher() -> impl Strategy<Value = Matcher> {
+    let methods = proptest::option::weighted(0.2, proptest::sample::select(METHODS));
+    let header = proptest::option::weighted(0.2, proptest::sample::select(&["red", "blue"][..]));
+    (some_of(SOURCES, 2), some_of(HOST_PATTERNS, 2), paths(), methods, header).prop_map(
+        |(from, hosts, paths, method, header)| Matcher {
+            from: sources(&from),
+            hosts: hosts.into_iter().map(|h| HostPattern::parse(h).unwrap()).collect(),
+            paths,
+            methods: method.map(|m| MethodSet::parse([m]).unwrap()),
+            headers: header
+                .map(|value| NamedPattern {
+                    name: "x-team".into(),
+                    pattern: ValuePattern::exact(value),
+                })
+                .into_iter()
+                .collect(),
+            ..Matcher::default()
+        },
+    )
+}
+
+fn rule() -> impl Strategy<Value = Rule> {
+    let matchers = proptest::collection::vec(matcher(), 1..3);
+    let unless = proptest::collection::vec(matcher(), 0..2);
+    (0..5_u8, proptest::bool::weighted(0.2), matchers, unless).prop_map(
+        |(effect, shadow, matchers, unless)| Rule {
+            name: "rule".into(),
+            effect: match effect {
+                0 | 1 => Effect::Deny(Answer { status: 403, body: Template::default() }),
+                2 | 3 => Effect::Allow,
+                _ => Effect::Audit,
+            },
+            enforcement: if shadow { Enforcement::Shadow } else { Enforcement::Enforced },
+            matchers,
+            unless,
+            origin: origin(),
+        },
+    )
+}
+
+fn destination(host: &'static str, routes: Vec<Matcher>) -> Destination {
+    let forward = || Action::Forward(vec![Weighted { upstream: UpstreamRef(0), weight: 1 }]);
+    Destination {
+        host: HostPattern::parse(host).unwrap(),
+        name: host.into(),
+        ports: vec![80, 443],
+        profile: PathProfile::default(),
+        routes: routes
+            .into_iter()
+            .map(|matcher| Route {
+                name: "route".into(),
+                matchers: vec![matcher],
+                action: forward(),
+                timeout: None,
+                retries: Retries::default(),
+                headers: HeaderEdits::default(),
+                rewrite: Rewrite::default(),
+                upgrades: Upgrades::Refused,
+                max_body: None,
+                origin: origin(),
+            })
+            .collect(),
+        upstream: UpstreamRef(0),
+        timeout: None,
+        retries: Retries::default(),
+        origin: origin(),
+    }
+}
+
+fn upstream() -> Upstream {
+    Upstream {
+        host: UpstreamHost::Requested,
+        port: 443,
+        addresses: Vec::new(),
+        tls: UpstreamTls::Off,
+        protocol: UpstreamProtocol::Http1,
+        reach: Reach::default(),
+        connect_timeout: std::time::Duration::from_secs(1),
+        idle_timeout: std::time::Duration::from_secs(1),
+        origin: origin(),
+    }
+}
+
+fn origin() -> Arc<Origin> {
+    Arc::new(Origin::new("test.yaml", 1, 1))
+}
+
+/// What the reference says: the deciding rule, or the refusal.
+#[derive(Debug, PartialEq)]
+enum Said {
+    Granted { rule: Option<usize>, route: Option<usize> },
+    Refused { refusal: Refusal, rule: Option<usize> },
+}
+
+fn first(spec: &AdmissionSpec, request: &Request<'_>, wanted: impl Fn(&Rule) -> bool) -> Option<usize> {
+    spec.rules.iter().position(|rule| {
+        let toward = match rule.effect {
+            Effect::Deny(_) => Toward::Refuse,
+            Effect::Allow | Effect::Audit => Toward::Permit,
+        };
+        let unusual = request.method().as_str() == "PURGE";
+        let holds = |m: &Matcher| {
+            let unnamed = unusual && toward == Toward::Permit && m.methods.is_none();
+            !unnamed && m.holds(request, toward)
+        };
+        wanted(rule)
+            && rule.matchers.iter().any(holds)
+            && !rule.unless.iter().any(|m| m.holds(request, toward.opposite()))
+    })
+}
+
+fn enforced(rule: &Rule) -> bool {
+    rule.enforcement == Enforcement::Enforced
+}
+
+fn reference(spec: &AdmissionSpec, request: &Request<'_>) -> Said {
+    let deny = first(spec, request, |r| enforced(r) && matches!(r.effect, Effect::Deny(_)));
+    if deny.is_some() {
+        return Said::Refused { refusal: Refusal::Denied, rule: deny };
+    }
+    let allow = first(spec, request, |r| enforced(r) && matches!(r.effect, Effect::Allow));
+    let usual = request.method().as_str() != "PURGE";
+    if allow.is_none() && !(spec.default_policy == DefaultPolicy::Allow && usual) {
+        return Said::Refused { refusal: Refusal::NotAllowed, rule: None };
+    }
+    let refused = |refusal| Said::Refused { refusal, rule: allow };
+    let host = request.host();
+    let exact = |d: &&Destination| &*d.name == host;
+    let suffix = |d: &&Destination| d.name.strip_prefix('*').is_some_and(|s| host.len() > s.len() && host.ends_with(s));
+    let longest = spec.destinations.iter().filter(suffix).max_by_key(|d| d.name.len());
+    let Some(found) = spec.destinations.iter().find(exact).or(longest) else {
+        return refused(Refusal::UnknownHost);
+    };
+    if found.routes.is_empty() {
+        return Said::Granted { rule: allow, route: None };
+    }
+    let mut routes = found.routes.iter();
+    match routes.position(|r| r.matchers[0].holds(request, Toward::Permit)) {
+        Some(route) => Said::Granted { rule: allow, route: Some(route) },
+        None => refused(Refusal::NoRoute),
+    }
+}
+
+fn said(admission: &Admission, spec: &AdmissionSpec, raw: RawRequest<'_>) -> Said {
+    let number = |id| {
+        let rule: *const Rule = admission.rule(id).unwrap();
+        admission.rules().iter().position(|r| std::ptr::eq(r, rule)).unwrap()
+    };
+    match admission.admit(raw, 7) {
+        Err(refused) => Said::Refused {
+            refusal: refused.refusal,
+            rule: refused.rule.map(number),
+        },
+        Ok(admitted) => {
+            let route: *const Route = admission.route(&admitted.plan).unwrap();
+            let mut all = admission.destinations().flat_map(|d| d.routes.iter().enumerate());
+            let found = all.find(|(_, r)| std::ptr::eq(*r, route)).map(|(n, _)| n);
+            assert!(spec.destinations.iter().all(|d| d.routes.len() < 10));
+            Said::Granted { rule: admitted.plan.grant().rule().map(number), route: found }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_index_decides_as_asking_every_rule_in_turn(
+        rules in proptest::collection::vec(rule(), 0..12),
+        routes in proptest::collection::vec(matcher(), 0..5),
+        allow in any::<bool>(),
+        header in proptest::option::of(proptest::sample::select(&["red", "blue", "green"][..])),
+    ) {
+        let mut spec = AdmissionSpec {
+            default_policy: if allow { DefaultPolicy::Allow } else { DefaultPolicy::Deny },
+            rules,
+            destinations: vec![
+                destination("b.x", routes.clone()),
+                destination("*.x", routes),
+                destination("*.b.x", Vec::new()),
+            ],
+            upstreams: vec![upstream()],
+        };
+        for d in &mut spec.destinations {
+            for r in &mut d.routes {
+                r.matchers[0].hosts.clear();
+            }
+        }
+        let copy = AdmissionSpec {
+            default_policy: spec.default_policy,
+            rules: spec.rules.clone(),
+            destinations: spec.destinations.clone(),
+            upstreams: spec.upstreams.clone(),
+        };
+        let admission = Admission::compile(copy).unwrap();
+        let headers = OneHeader(header);
+        for name in CALLERS {
+            let principal = name.map(|n| Principal::from_name(n).unwrap());
+            let address: IpAddr = if name.is_none() { [10, 0, 0, 1].into() } else { [192, 0, 2, 1].into() };
+            let caller = admission.caller(principal, address);
+            for host in HOSTS {
+                for (number, path) in PATHS.iter().enumerate() {
+                    let raw = RawRequest {
+                        method: METHODS[number % METHODS.len()].as_bytes(),
+                        authority: host.as_bytes(),
+                        target: path.as_bytes(),
+                        headers: &headers,
+                        caller: &caller,
+                        server_name: None,
+                        port: 443,
+                        time: 0,
+                    };
+                    let request = admission.canonicalise(raw).unwrap();
+                    let expected = reference(&spec, &request);
+                    prop_assert_eq!(said(&admission, &spec, raw), expected, "{:?} {} {}", name, host, path);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn adding_a_deny_rule_never_lets_more_through(
+        rules in proptest::collection::vec(rule(), 0..8),
+        deny in rule(),
+        path in proptest::sample::select(PATHS),
+        host in proptest::sample::select(HOSTS),
+        name in proptest::sample::select(CALLERS),
+    ) {
+        let deny = Rule {
+            effect: Effect::Deny(Answer { status: 403, body: Template::default() }),
+            ..deny
+        };
+        let verdict = |rules: Vec<Rule>| {
+            let admission = Admission::compile(AdmissionSpec {
+                rules,
+                destinations: vec![destination("*.x", Vec::new())],
+                upstreams: vec![upstream()],
+                ..AdmissionSpec::default()
+            })
+            .unwrap();
+            let principal = name.map(|n| Principal::from_name(n).unwrap());
+            let caller = admission.caller(principal, [192, 0, 2, 1].into());
+            let raw = RawRequest {
+                method: b"GET",
+                authority: host.as_bytes(),
+                target: path.as_bytes(),
+                headers: &OneHeader(None),
+                caller: &caller,
+                server_name: None,
+                port: 443,
+                time: 0,
+            };
+            admission.admit(raw, 0).is_ok()
+        };
+        let before = verdict(rules.clone());
+        let mut more = rules;
+        more.insert(more.len() / 2, deny);
+        prop_assert!(before || !verdict(more));
+    }
+}
