@@ -1,0 +1,70 @@
+//! What operators wrote, understood: native YAML and every Istio kind become
+//! one [`Snapshot`], or every [`Problem`] with file, line and column.
+//!
+//! Knows neither sockets nor clocks. Files are read in `read`, nowhere else.
+
+pub mod cases;
+mod digest;
+mod fields;
+mod file;
+mod native;
+mod node;
+pub mod problem;
+mod quantity;
+pub mod read;
+mod report;
+pub mod snapshot;
+mod spelling;
+mod yaml;
+
+use policy::Admission;
+use policy::origin::Origin;
+
+pub use file::SourceFile;
+pub use problem::{Problem, Severity};
+pub use snapshot::Snapshot;
+
+use node::Node;
+use report::Report;
+
+/// What a configuration may depend on beside its files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// The pod's name, where there is a pod.
+    pub pod_name: Option<String>,
+    /// The host's name, which stands in for the pod's.
+    pub hostname: String,
+}
+
+/// Compiles a configuration: all of it, or nothing.
+///
+/// # Errors
+/// Every problem of every file, warnings too, by file and line.
+pub fn compile(files: &[SourceFile], environment: &Environment) -> Result<Snapshot, Vec<Problem>> {
+    let report = Report::default();
+    let documents: Vec<Node> = files.iter().flat_map(|file| yaml::documents(file, &report)).collect();
+    if documents.is_empty() && !report.has_errors() {
+        let name = files.first().map_or("configuration", |file| &file.name);
+        let message = "there is no configuration: write a document that begins `version: 1`";
+        report.error(&Origin::new(name, 1, 1), message);
+    }
+    let lowered = native::lower(&documents, environment, &report);
+    if report.has_errors() {
+        return Err(report.finish(files));
+    }
+    match Admission::compile(lowered.admission) {
+        Ok(admission) => Ok(Snapshot {
+            digest: digest::of(files),
+            settings: lowered.settings,
+            admission,
+            warnings: report.finish(files),
+        }),
+        Err(errors) => {
+            errors.into_iter().for_each(|error| report.error(&error.origin, error.message));
+            Err(report.finish(files))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,70 @@
+//! Address ranges, and which of them an upstream may lie in.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use policy::address::AddressClass;
+use policy::destination::Reach;
+
+use crate::fields::{Fields, parsed};
+use crate::spelling::listed;
+
+/// `defaults.addresses.deny`: ranges refused although they are public.
+///
+/// The special classes may be named, as a note to the reader. They are refused
+/// whether named or not, and admitted only by a destination's `allowAddresses`:
+/// an omission must not open the metadata service.
+pub(super) fn denied(fields: &Fields<'_>) -> Vec<IpNet> {
+    let nodes = fields.many("deny").iter();
+    let denied = nodes.filter_map(|node| parsed(node, fields.report, class_or_range));
+    denied.flatten().collect()
+}
+
+fn class_or_range(text: &str) -> Result<Option<IpNet>, String> {
+    match AddressClass::named(text) {
+        Some(class) if class.is_public() => {
+            Err("`public` is every origin there is: write ranges such as `198.51.100.0/24`".to_owned())
+        }
+        Some(_) => Ok(None),
+        None if text.starts_with(|c: char| c.is_ascii_hexdigit() || c == ':') && text.contains(['.', ':']) => {
+            range(text).map(Some)
+        }
+        None => {
+            let special = AddressClass::ALL.iter().filter(|class| !class.is_public());
+            let words = listed(special.map(|class| class.as_str()));
+            Err(format!("`{text}` is no class and no range: write a range such as `198.51.100.0/24`, or {words}"))
+        }
+    }
+}
+
+/// `allowAddresses`, with what the defaults refuse.
+pub(super) fn reach(fields: &Fields<'_>, denied: &[IpNet]) -> Reach {
+    let nodes = fields.many("allowAddresses").iter();
+    let allowed = nodes.filter_map(|node| {
+        let range = parsed(node, fields.report, range)?;
+        if range.prefix_len() == 0 {
+            let message = "this admits every address, those of the metadata service and of the gateway itself: name the ranges";
+            fields.report.warning(&node.origin, message);
+        }
+        Some(range)
+    });
+    Reach {
+        allowed: allowed.collect(),
+        denied: denied.to_vec(),
+    }
+}
+
+/// `10.0.0.0/8` or one address. A range with bits beyond its length is a slip.
+fn range(text: &str) -> Result<IpNet, String> {
+    if let Ok(address) = text.parse::<IpAddr>().map(IpNet::from) {
+        return Ok(address);
+    }
+    let range: IpNet = text
+        .parse()
+        .map_err(|_| format!("`{text}` is no range of addresses: write such as `10.0.0.0/8` or `192.0.2.1`"))?;
+    match range.trunc() {
+        net if net == range => Ok(net),
+        net => Err(format!("`{text}` begins before what it says: write `{net}`")),
+    }
+}

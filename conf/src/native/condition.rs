@@ -1,0 +1,161 @@
+//! The one matcher of policies, routes and logs: keys are a conjunction, the
+//! entries of a key alternatives, a list of matchers alternatives too.
+//!
+//! A matcher that asks nothing must say so (`host: "*"`): an empty one is an
+//! error, since what an operator left out never widens what is allowed.
+
+use policy::canonical::MethodSet;
+use policy::pattern::{HostPattern, PathPattern};
+use policy::rule::Matcher;
+use policy::source::SourcePattern;
+
+use super::canonical_path::Part;
+use super::context::Context;
+use super::expression;
+use super::pattern;
+use crate::fields::{Fields, number, parsed};
+use crate::node::{Node, Value};
+use crate::report::Report;
+
+const KEYS: [&str; 10] = ["from", "host", "path", "target", "method", "port", "sni", "header", "query", "expr"];
+
+/// One matcher or a list of them.
+pub(super) fn matchers(node: &Node, context: &Context<'_>) -> Vec<Matcher> {
+    let nodes = node.one_or_many();
+    if nodes.is_empty() {
+        let message = "an empty list matches nothing: write a matcher, or `host: \"*\"` for every request";
+        context.report.error(&node.origin, message);
+    }
+    nodes.iter().filter_map(|node| matcher(node, context)).collect()
+}
+
+/// One matcher.
+pub(super) fn matcher(node: &Node, context: &Context<'_>) -> Option<Matcher> {
+    let matcher = Fields::read(node, context.report, |fields| {
+        let matcher = keys(fields, context);
+        for key in ["status", "decision"] {
+            if let Some(entry) = fields.entry(key) {
+                let message = format!("`{key}` stands only in a log, in a `when` that is one map: write another log");
+                context.report.error(&entry.origin, message);
+            }
+        }
+        matcher
+    })?;
+    if matches!(&node.value, Value::Map(entries) if entries.is_empty()) {
+        let message = "a matcher that asks nothing: write `host: \"*\"` if every request is meant";
+        context.report.error(&node.origin, message);
+    }
+    matcher
+}
+
+/// The matcher whose keys stand among others; nothing when none of them does.
+pub(super) fn keys(fields: &Fields<'_>, context: &Context<'_>) -> Option<Matcher> {
+    let matcher = Matcher {
+        hosts: hosts(fields, "host", context),
+        paths: paths(fields, "path", Part::Path, context),
+        ..without_host_and_path(fields, context)
+    };
+    KEYS.iter().any(|key| fields.has(key)).then_some(matcher)
+}
+
+/// What a route asks.
+#[derive(Debug)]
+pub(super) struct OfRoute {
+    /// Nothing when it asks nothing.
+    pub(super) matcher: Option<Matcher>,
+    /// Its `prefix:`, which a rewrite may replace.
+    pub(super) prefixes: Vec<Box<str>>,
+}
+
+/// The ways a route names paths; they exclude each other.
+const PATHS: [&str; 5] = ["path", "exact", "prefix", "regex", "template"];
+
+/// The matcher of a route. It stands under its destination's host, and knows
+/// shorthands for paths.
+pub(super) fn of_route(fields: &Fields<'_>, context: &Context<'_>) -> OfRoute {
+    let one = |key, parse: fn(&Node, &Report) -> Option<PathPattern>| -> Vec<PathPattern> {
+        let nodes = context.alternatives(fields.many(key)).into_iter();
+        nodes.filter_map(|node| parse(node, fields.report)).collect()
+    };
+    let prefixes: Vec<Box<str>> = one("prefix", pattern::segment_prefix)
+        .into_iter()
+        .filter_map(|pattern| match pattern {
+            PathPattern::SegmentPrefix(text) => Some(text),
+            // `prefix: /`.
+            PathPattern::Any => Some("".into()),
+            _ => None,
+        })
+        .collect();
+    let mut all = paths(fields, "path", Part::Path, context);
+    all.extend(one("exact", pattern::exact));
+    all.extend(one("prefix", pattern::segment_prefix));
+    all.extend(one("regex", pattern::regex));
+    all.extend(one("template", pattern::template));
+    let given: Vec<_> = PATHS.into_iter().filter(|key| fields.has(key)).collect();
+    if let [first, second, ..] = given.as_slice() {
+        let message = format!("`{first}` and `{second}` exclude each other: write two routes");
+        fields.report.error(fields.origin(), message);
+    }
+    if let Some(entry) = fields.entry("host") {
+        let message = "a route stands under its destination's host: delete `host`, or write `rewrite: { host: … }`";
+        fields.report.error(&entry.origin, message);
+    }
+    let matcher = Matcher {
+        paths: all,
+        ..without_host_and_path(fields, context)
+    };
+    let asks = KEYS.iter().chain(&PATHS).any(|key| fields.has(key));
+    OfRoute { matcher: asks.then_some(matcher), prefixes }
+}
+
+fn without_host_and_path(fields: &Fields<'_>, context: &Context<'_>) -> Matcher {
+    let ports = context.alternatives(fields.many("port")).into_iter();
+    Matcher {
+        from: sources(fields, context),
+        hosts: Vec::new(),
+        paths: Vec::new(),
+        targets: paths(fields, "target", Part::Target, context),
+        methods: methods(fields, context),
+        ports: ports.filter_map(|node| number(node, fields.report, 1..=u16::MAX)).collect(),
+        server_names: hosts(fields, "sni", context),
+        headers: pattern::named(fields, "header", super::headers::header_name),
+        query: pattern::named(fields, "query", |name| Ok(name.into())),
+        expr: fields.take("expr").and_then(|node| expression::condition(node, fields.report)),
+    }
+}
+
+fn sources(fields: &Fields<'_>, context: &Context<'_>) -> Vec<SourcePattern> {
+    let nodes = context.alternatives(fields.many("from")).into_iter();
+    let sources = nodes.filter_map(|node| {
+        parsed(node, fields.report, |text| SourcePattern::parse(text, &context.local))
+    });
+    sources.flatten().collect()
+}
+
+fn hosts(fields: &Fields<'_>, key: &'static str, context: &Context<'_>) -> Vec<HostPattern> {
+    let nodes = context.alternatives(fields.many(key)).into_iter();
+    let patterns = nodes.filter_map(|node| {
+        let host = pattern::host(node, fields.report)?;
+        if key == "host" {
+            context.named_hosts.borrow_mut().push((host.clone(), node.origin.clone()));
+        }
+        Some(host)
+    });
+    patterns.collect()
+}
+
+fn paths(fields: &Fields<'_>, key: &'static str, part: Part, context: &Context<'_>) -> Vec<PathPattern> {
+    let nodes = context.alternatives(fields.many(key)).into_iter();
+    nodes.filter_map(|node| pattern::path(node, part, fields.report)).collect()
+}
+
+fn methods(fields: &Fields<'_>, context: &Context<'_>) -> Option<MethodSet> {
+    let nodes = context.alternatives(fields.many("method"));
+    if nodes.is_empty() {
+        return None;
+    }
+    let names = nodes.into_iter().filter_map(|node| {
+        parsed(node, fields.report, |name| MethodSet::parse([name]).map(|_| name))
+    });
+    MethodSet::parse(names).ok()
+}

@@ -1,0 +1,70 @@
+//! What every part of a configuration may refer to.
+
+use std::cell::RefCell;
+
+use policy::origin::Origin;
+use policy::pattern::HostPattern;
+
+use crate::fields::Fields;
+use crate::node::Node;
+use crate::report::Report;
+use crate::spelling::{listed, nearest};
+
+use super::list::List;
+
+/// Lists by name, the names of our own trust domain, and where problems go.
+#[derive(Debug)]
+pub(super) struct Context<'a> {
+    /// Hosts that matchers name, to be compared with those there are.
+    pub(super) named_hosts: RefCell<Vec<(HostPattern, Origin)>>,
+    pub(super) report: &'a Report,
+    pub(super) lists: Vec<List<'a>>,
+    /// The mesh's own trust domain and its aliases.
+    pub(super) local: Vec<Box<str>>,
+}
+
+impl<'a> Context<'a> {
+    /// The alternatives of a key, with `{ list: name }` in the place of entries.
+    pub(super) fn alternatives<'n>(&self, nodes: &'n [Node]) -> Vec<&'n Node>
+    where
+        'a: 'n,
+    {
+        let mut all = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            match node.entry("list") {
+                Some(_) => all.extend(self.list(node)),
+                None => all.push(node),
+            }
+        }
+        all
+    }
+
+    fn list(&self, node: &Node) -> &'a [Node] {
+        let found = Fields::read(node, self.report, |fields| {
+            let name = fields.text("list")?;
+            let found = self.lists.iter().find(|list| list.name == name);
+            if found.is_none() {
+                let origin = fields.take("list").map_or(fields.origin(), |node| &node.origin);
+                self.unknown(origin, "list", name, self.lists.iter().map(|list| list.name));
+            }
+            found.map(|list| list.entries)
+        });
+        found.flatten().unwrap_or_default()
+    }
+
+    /// Reports a name that nothing has.
+    pub(super) fn unknown<'n>(
+        &self,
+        origin: &Origin,
+        what: &str,
+        name: &str,
+        known: impl Iterator<Item = &'n str> + Clone,
+    ) {
+        let instead = match nearest(name, known.clone()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None if known.clone().next().is_none() => format!("there is no {what} at all: write one"),
+            None => format!("write {}", listed(known)),
+        };
+        self.report.error(origin, format!("unknown {what} `{name}`: {instead}"));
+    }
+}

@@ -1,0 +1,153 @@
+//! `gateway`, `identity` and `trust`: who the gateway is, and whom it lets in.
+
+use std::path::PathBuf;
+
+use policy::origin::Origin;
+use policy::principal::check_trust_domain;
+
+use crate::Environment;
+use crate::fields::{Fields, parsed};
+use crate::file::relative_to;
+use crate::node::{Entry, Node};
+use crate::report::Report;
+use crate::snapshot::{GatewayName, IdentityFiles, TrustDomain};
+
+const NAME: &str = "istio-egressgateway";
+const NAMESPACE: &str = "istio-system";
+const TRUST_DOMAIN: &str = "cluster.local";
+/// Where Istio mounts a workload's own certificate.
+const CREDENTIALS: &str = "/var/run/secrets/workload-spiffe-credentials";
+
+/// `gateway: { name, namespace }`.
+pub(super) fn gateway(entry: Option<&Entry>, environment: &Environment, report: &Report) -> GatewayName {
+    let names = entry.and_then(|entry| {
+        Fields::read(&entry.node, report, |fields| {
+            fields.not_yet("labels", "only Istio's selectors ask for labels: delete them");
+            (fields.parsed("name", name), fields.parsed("namespace", name))
+        })
+    });
+    let (name, namespace) = names.unwrap_or_default();
+    let name = name.unwrap_or(NAME);
+    let pod = match &environment.pod_name {
+        Some(pod) => pod.clone(),
+        None => format!("{name}-{}", environment.hostname),
+    };
+    GatewayName {
+        name: name.into(),
+        namespace: namespace.unwrap_or(NAMESPACE).into(),
+        pod: pod.into(),
+    }
+}
+
+fn name(text: &str) -> Result<&str, String> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+    if text.is_empty() || !text.bytes().all(allowed) {
+        return Err(format!("`{text}` is no name: write letters, digits, `-`, `.` and `_`"));
+    }
+    Ok(text)
+}
+
+/// `identity: { files: { chain, key, roots, crl } }`; without it the files that
+/// Istio mounts.
+pub(super) fn identity(entry: Option<&Entry>, report: &Report) -> IdentityFiles {
+    let files = entry.and_then(|entry| {
+        Fields::read(&entry.node, report, |fields| {
+            fields.not_yet("workloadApi", "write `files: { chain: …, key: …, roots: … }`");
+            let files = fields.take("files")?;
+            Fields::read(files, report, identity_files)
+        })
+    });
+    files.flatten().unwrap_or_else(|| IdentityFiles {
+        chain: format!("{CREDENTIALS}/cert-chain.pem").into(),
+        key: format!("{CREDENTIALS}/key.pem").into(),
+        roots: format!("{CREDENTIALS}/root-cert.pem").into(),
+        crl: None,
+    })
+}
+
+fn identity_files(fields: &Fields<'_>) -> IdentityFiles {
+    let needed = |key, example| {
+        fields.need(key, example);
+        path(fields, key).unwrap_or_default()
+    };
+    IdentityFiles {
+        chain: needed("chain", "/etc/certs/cert-chain.pem"),
+        key: needed("key", "/etc/certs/key.pem"),
+        roots: needed("roots", "/etc/certs/root-cert.pem"),
+        crl: path(fields, "crl"),
+    }
+}
+
+/// A path, which begins at the file that holds it.
+pub(super) fn path(fields: &Fields<'_>, key: &'static str) -> Option<PathBuf> {
+    let node = fields.take(key)?;
+    parsed(node, fields.report, |text| match text {
+        "" => Err("an empty path: write the name of a file"),
+        text => Ok(relative_to(&node.origin.file, text)),
+    })
+}
+
+/// `trust: [{ domain, aliases, roots }]`: the mesh's own domain first, which is
+/// the one without roots, or else the first.
+pub(super) fn trust(nodes: &[&Node], report: &Report) -> Vec<TrustDomain> {
+    let mut named: Vec<(Box<str>, &Origin)> = Vec::new();
+    let mut domains = Vec::new();
+    let mut own: Option<&Origin> = None;
+    for node in nodes {
+        let domain = Fields::read(node, report, |fields| trust_domain(fields, &mut named));
+        let Some(domain) = domain.flatten() else { continue };
+        match own {
+            _ if domain.roots.is_some() => domains.push(domain),
+            None => {
+                own = Some(&node.origin);
+                domains.insert(0, domain);
+            }
+            Some(own) => report.error(
+                &node.origin,
+                format!("`roots` is missing: only the mesh's own domain goes without, the one at {own}"),
+            ),
+        }
+    }
+    if domains.is_empty() {
+        domains.push(TrustDomain {
+            domain: TRUST_DOMAIN.into(),
+            aliases: Vec::new(),
+            roots: None,
+        });
+    }
+    domains
+}
+
+fn trust_domain<'a>(fields: &Fields<'a>, named: &mut Vec<(Box<str>, &'a Origin)>) -> Option<TrustDomain> {
+    fields.need("domain", TRUST_DOMAIN);
+    let domains = fields.take("domain").into_iter();
+    let aliases = fields.many("aliases").iter();
+    let roots = path(fields, "roots");
+    let mut names = Vec::new();
+    for node in domains.chain(aliases) {
+        let checked = parsed(node, fields.report, |text| {
+            check_trust_domain(text).map(|()| Box::<str>::from(text))
+        });
+        let Some(name) = checked else { continue };
+        if let Some((_, first)) = named.iter().find(|(known, _)| *known == name) {
+            let message = format!("`{name}` is given twice: it also stands at {first}");
+            fields.report.error(&node.origin, message);
+        }
+        named.push((name.clone(), &node.origin));
+        names.push(name);
+    }
+    if names.is_empty() || !fields.has("domain") {
+        return None;
+    }
+    Some(TrustDomain {
+        domain: names.remove(0),
+        aliases: names,
+        roots,
+    })
+}
+
+/// The names of the mesh's own trust domain: what `sa:` and `ns:` speak of.
+pub(super) fn local(trust: &[TrustDomain]) -> Vec<Box<str>> {
+    let own = trust.first().into_iter();
+    own.flat_map(|own| std::iter::once(&own.domain).chain(&own.aliases)).cloned().collect()
+}

@@ -1,0 +1,114 @@
+//! `limits`, `dns`, `admin` and `drain`: what the process may use and how it
+//! ends. Defaults are those of the types.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use crate::fields::{Fields, parsed};
+use crate::node::{Entry, Value};
+use crate::report::Report;
+use crate::snapshot::{Dns, Drain, Families, Limits};
+
+const DNS_PORT: u16 = 53;
+/// Istio's readiness port; the address is that of every interface, since the
+/// kubelet and Prometheus call from outside the pod.
+const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 15021);
+/// Pingora holds no larger head.
+const MAX_HEAD: u64 = 1024 * 1024;
+const MAX_COUNT: u32 = 10_000_000;
+
+/// `limits`.
+pub(super) fn limits(entry: Option<&Entry>, report: &Report) -> Limits {
+    entry.and_then(|entry| Fields::read(&entry.node, report, read_limits)).unwrap_or_default()
+}
+
+fn read_limits(fields: &Fields<'_>) -> Limits {
+    let count = |key, default: u32| fields.number(key, 1..=MAX_COUNT).unwrap_or(default);
+    let bytes = |key, default: u32| bytes(fields, key).unwrap_or(default);
+    let time = |key, default| fields.duration(key).unwrap_or(default);
+    let default = Limits::default();
+    let limits = Limits {
+        connections: count("connections", default.connections),
+        connections_per_principal: count("connectionsPerPrincipal", default.connections_per_principal),
+        connections_per_source: count("connectionsPerSource", default.connections_per_source),
+        handshake_timeout: time("handshakeTimeout", default.handshake_timeout),
+        head_timeout: time("headTimeout", default.head_timeout),
+        idle_timeout: time("idleTimeout", default.idle_timeout),
+        body_idle_timeout: time("bodyIdleTimeout", default.body_idle_timeout),
+        head_bytes: bytes("headSize", default.head_bytes),
+        fields: count("headFields", default.fields),
+        target_bytes: bytes("targetSize", default.target_bytes),
+        streams: count("streams", default.streams),
+        body_bytes: fields.size("bodySize").unwrap_or(default.body_bytes),
+    };
+    if limits.target_bytes > limits.head_bytes {
+        let message = "`targetSize` is larger than `headSize`, of which the target is a part: write a smaller one";
+        fields.report.error(fields.origin(), message);
+    }
+    limits
+}
+
+/// A size a head or a part of it may have.
+fn bytes(fields: &Fields<'_>, key: &'static str) -> Option<u32> {
+    fields.parsed(key, |text| {
+        let size = crate::quantity::size(text)?;
+        let fits = u32::try_from(size).ok().filter(|_| (64..=MAX_HEAD).contains(&size));
+        fits.ok_or_else(|| format!("`{text}` is out of range: write a size from `64B` to `1MiB`"))
+    })
+}
+
+/// `dns`.
+pub(super) fn dns(entry: Option<&Entry>, report: &Report) -> Dns {
+    entry.and_then(|entry| Fields::read(&entry.node, report, read_dns)).unwrap_or_default()
+}
+
+fn read_dns(fields: &Fields<'_>) -> Dns {
+    let default = Dns::default();
+    let servers = fields.many("servers").iter();
+    let families = [("both", Families::Both), ("v4", Families::V4), ("v6", Families::V6)];
+    Dns {
+        servers: servers
+            .filter_map(|node| parsed(node, fields.report, |text| socket(text, DNS_PORT)))
+            .collect(),
+        timeout: fields.duration("timeout").unwrap_or(default.timeout),
+        stale: fields.parsed("stale", crate::quantity::duration).unwrap_or(default.stale),
+        families: fields.choice("families", &families).unwrap_or(default.families),
+    }
+}
+
+/// `192.0.2.1`, `192.0.2.1:53`, `2001:db8::1`, `[2001:db8::1]:53`.
+pub(super) fn socket(text: &str, default_port: u16) -> Result<SocketAddr, String> {
+    if let Ok(socket) = text.parse::<SocketAddr>() {
+        return Ok(socket);
+    }
+    let address = text.parse::<IpAddr>().map_err(|_| {
+        format!("`{text}` is no address: write such as `192.0.2.1`, `192.0.2.1:{default_port}` or `[2001:db8::1]:{default_port}`")
+    })?;
+    Ok(SocketAddr::new(address, default_port))
+}
+
+/// `admin: { bind: ADDRESS:PORT }` or `admin: off`.
+pub(super) fn admin(entry: Option<&Entry>, report: &Report) -> Option<SocketAddr> {
+    let Some(entry) = entry else {
+        return Some(ADMIN);
+    };
+    if matches!(&entry.node.value, Value::Scalar(word) if &*word.text == "off") {
+        return None;
+    }
+    let bind = Fields::read(&entry.node, report, |fields| {
+        fields.need("bind", "0.0.0.0:15021");
+        fields.parsed("bind", |text| socket(text, ADMIN.port()))
+    });
+    Some(bind.flatten().unwrap_or(ADMIN))
+}
+
+/// `drain: { serve, finish }`.
+pub(super) fn drain(entry: Option<&Entry>, report: &Report) -> Drain {
+    let default = Drain::default();
+    let drain = entry.and_then(|entry| {
+        Fields::read(&entry.node, report, |fields| Drain {
+            serve: fields.parsed("serve", crate::quantity::duration).unwrap_or(default.serve),
+            finish: fields.parsed("finish", crate::quantity::duration).unwrap_or(default.finish),
+        })
+    });
+    drain.unwrap_or(default)
+}

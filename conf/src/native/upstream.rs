@@ -1,0 +1,121 @@
+//! `upstream`: the external server a destination or route leads to.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use policy::address::classify;
+use policy::destination::{Reach, Upstream, UpstreamHost, UpstreamProtocol, UpstreamTls};
+use policy::origin::Origin;
+
+use super::limits::socket;
+use super::tls::{host_name, is_address, tls};
+use crate::fields::{Fields, parsed};
+use crate::node::Node;
+use crate::report::Report;
+
+const HTTPS: u16 = 443;
+const HTTP: u16 = 80;
+const IDLE: Duration = Duration::from_secs(60);
+
+/// What an upstream has from its destination unless it says otherwise.
+#[derive(Clone, Debug)]
+pub(super) struct Inherited {
+    /// The destination's own name, or whichever a pattern admits.
+    pub(super) host: UpstreamHost,
+    pub(super) reach: Reach,
+    pub(super) connect_timeout: Duration,
+}
+
+/// Reads an upstream; without a word it is the destination's own name, by TLS.
+pub(super) fn upstream(
+    node: Option<&Node>,
+    inherited: &Inherited,
+    origin: &Origin,
+    report: &Report,
+) -> Upstream {
+    let written = node.and_then(|node| Fields::read(node, report, |fields| read(fields, inherited)));
+    let upstream = written.unwrap_or_else(|| Upstream {
+        host: inherited.host.clone(),
+        port: HTTPS,
+        addresses: Vec::new(),
+        tls: UpstreamTls::On(Default::default()),
+        protocol: UpstreamProtocol::default(),
+        reach: inherited.reach.clone(),
+        connect_timeout: inherited.connect_timeout,
+        idle_timeout: IDLE,
+        origin: Arc::new(origin.clone()),
+    });
+    refuse_nameless(&upstream, report);
+    upstream
+}
+
+fn read(fields: &Fields<'_>, inherited: &Inherited) -> Upstream {
+    let host = host(fields, inherited);
+    let port = fields.number("port", 1..=u16::MAX);
+    let tls = tls(fields);
+    let port = port.unwrap_or(match tls {
+        UpstreamTls::Off => HTTP,
+        UpstreamTls::On(_) => HTTPS,
+    });
+    fields.not_yet("outlier", "delete it");
+    let protocols = [("http1", UpstreamProtocol::Http1), ("h2", UpstreamProtocol::Http2)];
+    Upstream {
+        host,
+        port,
+        addresses: addresses(fields, port, &inherited.reach),
+        tls,
+        protocol: fields.choice("protocol", &protocols).unwrap_or_default(),
+        reach: inherited.reach.clone(),
+        connect_timeout: fields.duration("connectTimeout").unwrap_or(inherited.connect_timeout),
+        idle_timeout: idle(fields).unwrap_or(IDLE),
+        origin: Arc::new(fields.origin().clone()),
+    }
+}
+
+fn host(fields: &Fields<'_>, inherited: &Inherited) -> UpstreamHost {
+    let host = fields.parsed("host", host_name);
+    let dynamic = fields.choice("resolve", &[("dns", false), ("dynamic", true)]) == Some(true);
+    if let Some(node) = fields.take("resolve").filter(|_| dynamic && host.is_some()) {
+        let message = "`dynamic` asks for the requested name, `host` for another: delete one of them";
+        fields.report.error(&node.origin, message);
+    }
+    match host {
+        Some(host) => UpstreamHost::Named(host.into()),
+        None => inherited.host.clone(),
+    }
+}
+
+fn addresses(fields: &Fields<'_>, port: u16, reach: &Reach) -> Vec<SocketAddr> {
+    let nodes = fields.many("addresses").iter();
+    let addresses = nodes.filter_map(|node| {
+        let socket = parsed(node, fields.report, |text| socket(text, port))?;
+        if !reach.admits(socket.ip()) {
+            let (address, class) = (socket.ip(), classify(socket.ip()).as_str());
+            let message = format!("`{address}` is {class} and never dialled: write `allowAddresses: [{address}]` in the destination");
+            fields.report.error(&node.origin, message);
+        }
+        Some(socket)
+    });
+    addresses.collect()
+}
+
+fn idle(fields: &Fields<'_>) -> Option<Duration> {
+    let pool = fields.take("pool")?;
+    Fields::read(pool, fields.report, |fields| {
+        fields.not_yet("maxConnections", "delete it");
+        fields.duration("idle")
+    })
+    .flatten()
+}
+
+/// A handshake must name whom it speaks to, and an address is no name.
+fn refuse_nameless(upstream: &Upstream, report: &Report) {
+    let (UpstreamHost::Named(host), UpstreamTls::On(tls)) = (&upstream.host, &upstream.tls) else {
+        return;
+    };
+    if is_address(host) && tls.server_name.is_none() {
+        let message = format!("`{host}` is no name a certificate can show: write `tls: {{ sni: NAME }}`");
+        report.error(&upstream.origin, message);
+    }
+}

@@ -1,0 +1,94 @@
+//! Collects problems, so that one never hides another.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use policy::origin::Origin;
+
+use crate::file::SourceFile;
+use crate::problem::{Problem, Severity};
+
+/// More errors than anybody mends in one go. A bound, so that a file of nonsense does
+/// not become a report many times its size.
+const MAX_PROBLEMS: usize = 500;
+/// Longer lines are not shown: they are no help on a terminal.
+const MAX_SHOWN_LINE: usize = 400;
+
+/// The problems found so far.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    errors: RefCell<Vec<Problem>>,
+    warnings: RefCell<Vec<Problem>>,
+}
+
+impl Report {
+    /// The configuration cannot be used.
+    pub(crate) fn error(&self, origin: &Origin, message: impl Into<String>) {
+        add(&self.errors, Severity::Error, origin, message.into());
+    }
+
+    /// The operator should know.
+    pub(crate) fn warning(&self, origin: &Origin, message: impl Into<String>) {
+        add(&self.warnings, Severity::Warning, origin, message.into());
+    }
+
+    /// Whether the configuration cannot be used.
+    pub(crate) fn has_errors(&self) -> bool {
+        self.error_count() > 0
+    }
+
+    /// How many errors there are, as far as they are counted.
+    pub(crate) fn error_count(&self) -> usize {
+        self.errors.borrow().len()
+    }
+
+    /// Every problem, by file in the order of `files`, then line and column, with
+    /// the line it stands on. Places past the end of a file (where something was
+    /// still expected) become its last line.
+    pub(crate) fn finish(self, files: &[SourceFile]) -> Vec<Problem> {
+        let order: HashMap<&str, usize> = files.iter().map(|f| &*f.name).zip(0..).collect();
+        let place = |problem: &Problem| {
+            let Origin { file, line, column } = &problem.origin;
+            (order.get(&**file).copied(), *line, *column)
+        };
+        let mut problems = self.errors.into_inner();
+        problems.append(&mut self.warnings.into_inner());
+        problems.sort_by_key(place);
+        problems.dedup();
+        for of_file in problems.chunk_by_mut(|a, b| a.origin.file == b.origin.file) {
+            let name = of_file.first().map(|problem| problem.origin.file.clone());
+            if let Some(file) = files.iter().find(|file| Some(&file.name) == name.as_ref()) {
+                show_lines(of_file, &file.text);
+            }
+        }
+        problems
+    }
+}
+
+fn add(to: &RefCell<Vec<Problem>>, severity: Severity, origin: &Origin, message: String) {
+    let mut problems = to.borrow_mut();
+    if problems.len() < MAX_PROBLEMS {
+        problems.push(Problem {
+            severity,
+            origin: origin.clone(),
+            message,
+            source_line: None,
+        });
+    }
+}
+
+fn show_lines(problems: &mut [Problem], text: &str) {
+    let lines: Vec<&str> = text.lines().collect();
+    let last = u32::try_from(lines.len()).unwrap_or(u32::MAX).max(1);
+    for problem in problems {
+        if problem.origin.line > last {
+            problem.origin.line = last;
+            problem.origin.column = 1;
+        }
+        let index = usize::try_from(problem.origin.line).unwrap_or(1).saturating_sub(1);
+        problem.source_line = lines
+            .get(index)
+            .filter(|line| line.len() <= MAX_SHOWN_LINE)
+            .map(|line| line.replace('\t', " "));
+    }
+}

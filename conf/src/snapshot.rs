@@ -1,0 +1,356 @@
+//! The whole compiled configuration: what the gateway runs on.
+//!
+//! A `Snapshot` comes only from [`crate::compile`], which either makes one or
+//! says every problem it found. Requests keep the snapshot they began with.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use policy::expr::Expr;
+use policy::origin::Origin;
+use policy::pattern::HostPattern;
+use policy::{Admission, LogFilter};
+
+use crate::problem::Problem;
+
+/// One configuration, compiled and checked.
+#[derive(Debug)]
+pub struct Snapshot {
+    pub(crate) digest: Digest,
+    pub(crate) settings: Settings,
+    pub(crate) admission: Admission,
+    pub(crate) warnings: Vec<Problem>,
+}
+
+impl Snapshot {
+    /// Names this configuration in records: equal files give equal digests.
+    #[must_use]
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// Everything that is not a decision: sockets, identity, limits, logs.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Policies, destinations and routes.
+    #[must_use]
+    pub fn admission(&self) -> &Admission {
+        &self.admission
+    }
+
+    /// What the operator should know although it is no error.
+    #[must_use]
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings
+    }
+}
+
+/// The first 12 hexadecimal digits of a hash over every file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digest(pub(crate) Arc<str>);
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What the process needs beside decisions.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Who this gateway is.
+    pub gateway: GatewayName,
+    /// Its certificate, key and roots.
+    pub identity: Option<IdentityFiles>,
+    /// Trust domains, the mesh's own first.
+    pub trust: Vec<TrustDomain>,
+    /// Sockets for the mesh.
+    pub listeners: Vec<Listener>,
+    /// Socket for readiness and metrics.
+    pub admin: Option<SocketAddr>,
+    /// Bounds on what callers may take.
+    pub limits: Limits,
+    /// Name resolution.
+    pub dns: Dns,
+    /// How the process ends.
+    pub drain: Drain,
+    /// Access logs.
+    pub logs: Vec<Log>,
+}
+
+/// Names this gateway gives itself in records and metrics.
+#[derive(Clone, Debug)]
+pub struct GatewayName {
+    /// `istio-egressgateway`.
+    pub name: Arc<str>,
+    /// `istio-system`.
+    pub namespace: Arc<str>,
+    /// The pod; `NAME-HOSTNAME` outside Kubernetes.
+    pub pod: Arc<str>,
+}
+
+impl GatewayName {
+    /// Mixer's `context.reporter.uid`: `kubernetes://POD.NAMESPACE`.
+    #[must_use]
+    pub fn reporter_uid(&self) -> String {
+        format!("kubernetes://{}.{}", self.pod, self.namespace)
+    }
+}
+
+/// PEM files of this workload's identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityFiles {
+    /// Leaf first, then intermediates.
+    pub chain: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+    /// Roots of the mesh's own trust domain: one or more.
+    pub roots: PathBuf,
+    /// Revocation list; absent: none is consulted.
+    pub crl: Option<PathBuf>,
+}
+
+/// A trust domain whose workloads are let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustDomain {
+    /// `cluster.local`.
+    pub domain: Box<str>,
+    /// Former names, verified by the same roots.
+    pub aliases: Vec<Box<str>>,
+    /// Its own roots; `None`: the identity's (only for the mesh's own domain).
+    pub roots: Option<PathBuf>,
+}
+
+/// A socket for the mesh.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    /// In records and messages.
+    pub name: Arc<str>,
+    /// Where it binds. Port 0: any free one.
+    pub bind: SocketAddr,
+    /// The port callers mean: of the Service, of Istio's Gateway server.
+    pub port: u16,
+    /// What is spoken.
+    pub mode: ListenerMode,
+    /// Server names accepted; empty: any, and none.
+    pub hosts: Vec<HostPattern>,
+    /// Where it was written.
+    pub origin: Arc<Origin>,
+}
+
+/// What a listener speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListenerMode {
+    /// Mutual TLS with HTTP inside.
+    MutualTls,
+    /// Plain HTTP: no principal, so rules on principals fail closed.
+    Plaintext,
+}
+
+/// Bounds on what callers may take. Zero is no bound only where it says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Open connections of all callers.
+    pub connections: u32,
+    /// Open connections of one principal.
+    pub connections_per_principal: u32,
+    /// Open connections of one source address.
+    pub connections_per_source: u32,
+    /// Time for the TLS handshake.
+    pub handshake_timeout: Duration,
+    /// Time for a request head, from its first byte to its last.
+    pub head_timeout: Duration,
+    /// Time between requests of one connection.
+    pub idle_timeout: Duration,
+    /// Longest pause within a body, and longest wait for a reader.
+    pub body_idle_timeout: Duration,
+    /// Size of a request head in bytes.
+    pub head_bytes: u32,
+    /// Fields of a request head.
+    pub fields: u32,
+    /// Length of a request target in bytes.
+    pub target_bytes: u32,
+    /// Concurrent streams of one HTTP/2 connection.
+    pub streams: u32,
+    /// Largest request body in bytes; 0: no bound.
+    pub body_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            connections_per_principal: 2_000,
+            connections_per_source: 2_000,
+            handshake_timeout: Duration::from_secs(10),
+            head_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(3600),
+            body_idle_timeout: Duration::from_secs(30),
+            head_bytes: 64 * 1024,
+            fields: 100,
+            target_bytes: 8 * 1024,
+            streams: 100,
+            body_bytes: 0,
+        }
+    }
+}
+
+/// Name resolution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dns {
+    /// Servers; empty: those of `/etc/resolv.conf`.
+    pub servers: Vec<SocketAddr>,
+    /// Time for one look-up.
+    pub timeout: Duration,
+    /// How long the last good answer serves after failures.
+    pub stale: Duration,
+    /// Which families are asked for.
+    pub families: Families,
+}
+
+impl Default for Dns {
+    fn default() -> Self {
+        Self {
+            servers: Vec::new(),
+            timeout: Duration::from_secs(5),
+            stale: Duration::from_secs(60),
+            families: Families::Both,
+        }
+    }
+}
+
+/// Address families.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Families {
+    /// A and AAAA.
+    Both,
+    /// A only.
+    V4,
+    /// AAAA only.
+    V6,
+}
+
+/// How the process ends on SIGTERM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drain {
+    /// How long it goes on serving new connections while not ready.
+    pub serve: Duration,
+    /// How long requests in flight have after that.
+    pub finish: Duration,
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self {
+            serve: Duration::from_secs(5),
+            finish: Duration::from_secs(20),
+        }
+    }
+}
+
+/// One access log.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// In messages and metrics.
+    pub name: Arc<str>,
+    /// Which attempts it tells.
+    pub filter: LogFilter,
+    /// The line.
+    pub layout: Layout,
+    /// `level` of the line, where the layout has one.
+    pub level: Level,
+    /// Where lines go.
+    pub sink: Sink,
+    /// What happens when the sink does not keep up.
+    pub overflow: Overflow,
+}
+
+/// The form of a line.
+#[derive(Clone, Debug)]
+pub enum Layout {
+    /// Istio's 24 JSON keys and Egret's own.
+    Json,
+    /// Mixer's JSON: `level`, `time`, `instance`, then the fields by name.
+    Mixer {
+        /// `egress-access.logentry.istio-system`.
+        instance: Arc<str>,
+        /// Name and value; sorted by name.
+        fields: Arc<[(Box<str>, Expr)]>,
+    },
+    /// Text with Envoy's command operators.
+    Text(TextFormat),
+}
+
+/// The text formats operators know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextFormat {
+    /// Istio 1.0, 13 fields.
+    Envoy2018,
+    /// Istio today.
+    Istio,
+}
+
+/// `level` of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// `info`
+    Info,
+    /// `warn`
+    Warn,
+    /// `error`
+    Error,
+}
+
+impl Level {
+    /// As Mixer and Istio write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// Where lines go. Two logs to one sink share it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Sink {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// A file.
+    File {
+        /// Its path; opened again on SIGHUP.
+        path: PathBuf,
+        /// Rotation by the gateway.
+        rotate: Option<Rotate>,
+    },
+}
+
+/// Rotation by the gateway itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Rotate {
+    /// Size in bytes at which a new file begins.
+    pub size: u64,
+    /// Old files kept.
+    pub keep: u32,
+}
+
+/// What happens when a sink does not keep up with its bounded queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Overflow {
+    /// Lines are dropped and counted exactly.
+    #[default]
+    DropAndCount,
+    /// Requests are refused with 503 until there is room: nothing unlogged passes.
+    Refuse,
+}
+

@@ -1,0 +1,39 @@
+//! `egret check`: every problem of a configuration, with its place.
+
+use std::process::ExitCode;
+
+use super::ConfigArgs;
+use crate::live::Live;
+use crate::load::compile;
+use crate::record::Sinks;
+
+pub(super) fn check(args: &ConfigArgs) -> ExitCode {
+    let snapshot = match compile(&args.config) {
+        Ok(loaded) => loaded.value,
+        Err(error) => {
+            eprint!("{error}");
+            let count = error.count();
+            eprintln!("{count} {}", if count == 1 { "problem" } else { "problems" });
+            return ExitCode::FAILURE;
+        }
+    };
+    for warning in snapshot.warnings() {
+        eprintln!("{warning}");
+    }
+    let admission = snapshot.admission();
+    println!(
+        "configuration {}: {} listeners, {} destinations, {} rules, {} warnings",
+        snapshot.digest(),
+        snapshot.settings().listeners.len(),
+        admission.destinations().count(),
+        admission.rules().len(),
+        snapshot.warnings().len(),
+    );
+    // Certificates live where the gateway runs; here their absence is news, no error.
+    if let Err(errors) = Live::load(snapshot, &Sinks::new()) {
+        for error in errors {
+            eprintln!("{}", error.to_string().replacen("error:", "not checked:", 1));
+        }
+    }
+    ExitCode::SUCCESS
+}

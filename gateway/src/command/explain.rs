@@ -1,0 +1,192 @@
+//! `egret explain`: how a request would be decided, and why.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use clap::Args;
+use policy::destination::Action;
+use policy::refusal::Refusal;
+use policy::rule::{DefaultPolicy, Effect};
+use policy::{Admission, Explanation, Held, RuleStep};
+
+use super::ConfigArgs;
+use super::question::Question;
+use crate::load::compile;
+
+/// What `explain` takes.
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Who calls: `sa:NAMESPACE/NAME`, `spiffe://…` or `anonymous`.
+    #[arg(long = "as", default_value = "anonymous")]
+    caller: String,
+    /// A header, `name: value`; may be given several times.
+    #[arg(long, short = 'H')]
+    header: Vec<String>,
+    /// The method.
+    method: String,
+    /// The URL.
+    url: String,
+}
+
+pub(super) fn explain(args: &ExplainArgs) -> ExitCode {
+    let snapshot = match compile(&args.config.config) {
+        Ok(loaded) => loaded.value,
+        Err(error) => {
+            eprint!("{error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let (admission, settings) = (snapshot.admission(), snapshot.settings());
+    let (who, headers) = (&args.caller, &args.header);
+    let question = Question::new(admission, settings, who, &args.method, &args.url, headers);
+    match question {
+        Ok(question) => {
+            print!("{}", tell(admission, &admission.explain(question.raw())));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The explanation as text. Writing to a string cannot fail.
+fn tell(admission: &Admission, story: &Explanation<'_>) -> String {
+    let mut out = String::new();
+    match &story.request {
+        Err(refusal) => {
+            let why = match refusal {
+                Refusal::Malformed(malformed) => malformed.to_string(),
+                other => other.code().to_owned(),
+            };
+            let _ = writeln!(out, "request   not canonical: {why}");
+        }
+        Ok(request) => {
+            let caller = request.caller().principal().map_or("anonymous", |p| p.as_str());
+            let query = request.query().map(|q| format!("?{q}")).unwrap_or_default();
+            let _ = writeln!(
+                out,
+                "request   {} {}{}{query}\ncaller    {caller}",
+                request.method().as_str(),
+                request.host(),
+                request.path(),
+            );
+            tell_rules(&mut out, admission, story);
+            tell_routes(&mut out, story);
+        }
+    }
+    let _ = writeln!(out, "verdict   {}", verdict(admission, story));
+    out
+}
+
+fn tell_rules(out: &mut String, admission: &Admission, story: &Explanation<'_>) {
+    let _ = writeln!(out, "rules");
+    for step in &story.rules {
+        let _ = writeln!(
+            out,
+            "  {} {:<13} {}  ({})  {}",
+            mark(step.held),
+            effect(step),
+            step.rule.name,
+            step.rule.origin,
+            reason(step.held),
+        );
+    }
+    let default = match admission.default_policy() {
+        DefaultPolicy::Deny => "deny what no rule allows",
+        DefaultPolicy::Allow => "allow what no rule denies",
+    };
+    let _ = writeln!(out, "    default: {default}");
+}
+
+fn tell_routes(out: &mut String, story: &Explanation<'_>) {
+    let Some(destination) = story.destination else {
+        let _ = writeln!(out, "routes\n    no destination has this host");
+        return;
+    };
+    let _ = writeln!(out, "routes    of {} ({})", destination.name, destination.origin);
+    if story.routes.is_empty() {
+        let _ = writeln!(out, "  + everything");
+    }
+    for step in &story.routes {
+        let _ = writeln!(
+            out,
+            "  {} {}  ({})  {}",
+            mark(step.held),
+            step.name,
+            step.origin,
+            reason(step.held),
+        );
+    }
+}
+
+fn mark(held: Held) -> char {
+    if held == Held::Yes { '+' } else { '-' }
+}
+
+fn effect(step: &RuleStep<'_>) -> String {
+    let effect = match step.rule.effect {
+        Effect::Deny(_) => "deny",
+        Effect::Allow => "allow",
+        Effect::Audit => "audit",
+    };
+    if step.is_shadow() { format!("{effect} (shadow)") } else { effect.to_owned() }
+}
+
+fn reason(held: Held) -> String {
+    match held {
+        Held::Yes => "matches".to_owned(),
+        Held::Excepted => "matches, but for `unless`".to_owned(),
+        Held::No(key) => format!("`{}` does not match", key.as_str()),
+    }
+}
+
+fn verdict(admission: &Admission, story: &Explanation<'_>) -> String {
+    match &story.outcome {
+        Err(refused) => {
+            let rule = refused.rule.and_then(|id| admission.rule(id));
+            let status = match (refused.refusal, rule.map(|r| &r.effect)) {
+                (Refusal::Denied, Some(Effect::Deny(answer))) => answer.status,
+                (refusal, _) => refusal.status(),
+            };
+            let by = rule.map(|r| format!(" by {} ({})", r.name, r.origin)).unwrap_or_default();
+            format!("{status} {}{by}", refused.refusal.code())
+        }
+        Ok(admitted) => {
+            let grant = admitted.plan.grant();
+            let rule = grant.rule().and_then(|id| admission.rule(id));
+            let by = rule.map_or("default policy".to_owned(), |r| {
+                format!("{} ({})", r.name, r.origin)
+            });
+            let Some(route) = admission.route(&admitted.plan) else {
+                return format!("allowed by {by}");
+            };
+            let leads = match &route.action {
+                Action::Forward(_) => upstream(admission, admitted),
+                Action::Redirect(redirect) => format!("redirects with {}", redirect.status),
+                Action::Respond(respond) => format!("answers {}", respond.status),
+            };
+            format!("allowed by {by}; route `{}` ({}) {leads}", route.name, route.origin)
+        }
+    }
+}
+
+fn upstream(admission: &Admission, admitted: &policy::Admitted<'_>) -> String {
+    use policy::destination::{UpstreamHost, UpstreamTls};
+    let index = admitted.plan.upstream().and_then(|u| usize::try_from(u.0).ok());
+    let Some(upstream) = index.and_then(|index| admission.upstreams().get(index)) else {
+        return String::new();
+    };
+    let host = match &upstream.host {
+        UpstreamHost::Named(name) => name,
+        UpstreamHost::Requested => admitted.request.host(),
+    };
+    let scheme = match upstream.tls {
+        UpstreamTls::On(_) => "https",
+        UpstreamTls::Off => "http",
+    };
+    format!("to {scheme}://{host}:{}", upstream.port)
+}

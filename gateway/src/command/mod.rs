@@ -1,0 +1,51 @@
+//! The commands of `egret`, one file each.
+
+mod check;
+mod explain;
+mod question;
+mod run;
+mod test;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A hardened egress gateway: the one door through which a mesh's traffic leaves.
+#[derive(Debug, Parser)]
+#[command(name = "egret", version, about, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve.
+    Run(run::RunArgs),
+    /// Say everything that is wrong with a configuration.
+    Check(ConfigArgs),
+    /// Say how a request would be decided, and why.
+    Explain(explain::ExplainArgs),
+    /// Run policy cases against a configuration.
+    Test(test::TestArgs),
+}
+
+/// Where the configuration is.
+#[derive(Clone, Debug, Args)]
+struct ConfigArgs {
+    /// A file, or a folder of `*.yaml` files; may be given several times.
+    #[arg(long, short, required = true)]
+    config: Vec<PathBuf>,
+}
+
+/// Runs the command the process was started with.
+#[must_use]
+pub fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Run(args) => run::run(args),
+        Command::Check(args) => check::check(&args),
+        Command::Explain(args) => explain::explain(&args),
+        Command::Test(args) => test::test(&args),
+    }
+}

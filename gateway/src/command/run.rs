@@ -1,0 +1,82 @@
+//! `egret run`: serve until told to end.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::process::ExitCode;
+
+use clap::Args;
+use tracing_subscriber::EnvFilter;
+
+use super::ConfigArgs;
+use crate::run::{Options, Process, StartError};
+
+/// What `run` takes.
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Worker threads; as many as processors if not given.
+    #[arg(long)]
+    threads: Option<NonZeroUsize>,
+}
+
+pub(super) fn run(args: RunArgs) -> ExitCode {
+    narrate();
+    let threads = args
+        .threads
+        .or_else(|| std::thread::available_parallelism().ok())
+        .map_or(1, NonZeroUsize::get);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_all()
+        .build();
+    let options = Options {
+        config: args.config.config,
+        threads,
+    };
+    let ended = match runtime {
+        Ok(runtime) => runtime.block_on(serve(&options)),
+        Err(error) => Err(StartError::Process(error.to_string())),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprint!("{error}");
+            eprintln!("egret: not started");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(options: &Options) -> Result<(), StartError> {
+    let process = Process::start(options).await?;
+    for (name, address) in process.addresses() {
+        announce(name, address);
+    }
+    if let Some(address) = process.admin_address() {
+        announce("admin", address);
+    }
+    process.serve().await
+}
+
+/// One line a socket, for people and for scripts that ask for port 0.
+fn announce(listener: &str, address: SocketAddr) {
+    let line = serde_json::json!({
+        "event": "listening",
+        "listener": listener,
+        "address": address,
+    });
+    eprintln!("{line}");
+}
+
+/// Operational events go to standard error; access lines are no events.
+fn narrate() {
+    let filter = EnvFilter::try_from_env("EGRET_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("warn,gateway=info"));
+    // Fails only if somebody narrates already.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .try_init();
+}

@@ -1,0 +1,167 @@
+//! `egret test`: an operator's policy cases against his configuration.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+use conf::cases::{self, Case, Verdict};
+use conf::snapshot::Settings;
+use conf::{Problem, Snapshot, SourceFile};
+use policy::refusal::Refusal;
+use policy::rule::Effect;
+use policy::{Admission, RawRequest};
+
+use super::ConfigArgs;
+use crate::load::compile;
+
+/// What `test` takes.
+#[derive(Debug, Args)]
+pub(super) struct TestArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Files of cases.
+    #[arg(required = true)]
+    cases: Vec<PathBuf>,
+}
+
+/// What became of a case.
+#[derive(Debug, PartialEq, Eq)]
+struct Outcome {
+    verdict: String,
+    allowed: bool,
+    status: u16,
+    code: &'static str,
+    rule: Option<String>,
+}
+
+pub(super) fn test(args: &TestArgs) -> ExitCode {
+    let snapshot = match compile(&args.config.config) {
+        Ok(loaded) => loaded.value,
+        Err(error) => {
+            eprint!("{error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let (mut passed, mut failed) = (0_u32, 0_u32);
+    for file in &args.cases {
+        let cases = match read(file, snapshot.settings()) {
+            Ok(cases) => cases,
+            Err(problems) => {
+                problems.iter().for_each(|problem| eprintln!("{problem}"));
+                return ExitCode::FAILURE;
+            }
+        };
+        for case in &cases {
+            match difference(&snapshot, case) {
+                None => passed += 1,
+                Some(difference) => {
+                    failed += 1;
+                    println!("{difference}");
+                }
+            }
+        }
+    }
+    println!("{passed} passed, {failed} failed");
+    if failed == 0 && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn read(path: &Path, settings: &Settings) -> Result<Vec<Case>, Vec<Problem>> {
+    let domain = settings.trust.first().map_or("cluster.local", |t| &*t.domain);
+    let reading = conf::read::read(&[path.to_owned()]);
+    if !reading.problems.is_empty() {
+        return Err(reading.problems);
+    }
+    let files: &[SourceFile] = &reading.files;
+    let mut all = Vec::new();
+    for file in files {
+        all.extend(cases::parse(file, domain)?);
+    }
+    Ok(all)
+}
+
+/// What differs from what the case expects, in words; `None`: nothing.
+fn difference(snapshot: &Snapshot, case: &Case) -> Option<String> {
+    let outcome = outcome(snapshot, case);
+    let as_expected = match &case.expect {
+        Verdict::Allow => outcome.allowed,
+        Verdict::Refuse { status, code } => {
+            !outcome.allowed
+                && status.is_none_or(|status| status == outcome.status)
+                && code.as_deref().is_none_or(|code| code == outcome.code)
+        }
+    };
+    let by_expected = case.rule.is_none() || case.rule.as_deref() == outcome.rule.as_deref();
+    if as_expected && by_expected {
+        return None;
+    }
+    let who = case.principal.as_ref().map_or("anonymous", |p| p.as_str());
+    let rule = |rule: Option<&str>| rule.map(|r| format!(" by {r}")).unwrap_or_default();
+    Some(format!(
+        "{}: {} http://{}{} as {who}\n  expected {}{}\n  found    {}{}",
+        case.origin,
+        case.method,
+        case.authority,
+        case.target,
+        expected(&case.expect),
+        rule(case.rule.as_deref()),
+        outcome.verdict,
+        rule(outcome.rule.as_deref()),
+    ))
+}
+
+fn expected(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Allow => "allow".to_owned(),
+        Verdict::Refuse { status, code } => {
+            let status = status.map(|s| format!(" {s}")).unwrap_or_default();
+            let code = code.as_deref().map(|c| format!(" {c}")).unwrap_or_default();
+            format!("deny{status}{code}")
+        }
+    }
+}
+
+fn outcome(snapshot: &Snapshot, case: &Case) -> Outcome {
+    let admission = snapshot.admission();
+    let caller = admission.caller(case.principal.clone(), case.address);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let raw = RawRequest {
+        method: case.method.as_bytes(),
+        authority: case.authority.as_bytes(),
+        target: case.target.as_bytes(),
+        headers: case,
+        caller: &caller,
+        server_name: case.server_name.as_deref(),
+        port: snapshot.settings().listeners.first().map_or(443, |l| l.port),
+        time: i128::try_from(now.as_nanos()).unwrap_or(0),
+    };
+    decide(admission, raw)
+}
+
+fn decide(admission: &Admission, raw: RawRequest<'_>) -> Outcome {
+    let name = |id| admission.rule(id).map(|rule| rule.name.to_string());
+    match admission.admit(raw, 0) {
+        Ok(admitted) => Outcome {
+            verdict: "allow".to_owned(),
+            allowed: true,
+            status: 200,
+            code: "",
+            rule: admitted.plan.grant().rule().and_then(name),
+        },
+        Err(refused) => {
+            let rule = refused.rule.and_then(|id| admission.rule(id));
+            let status = match (refused.refusal, rule.map(|r| &r.effect)) {
+                (Refusal::Denied, Some(Effect::Deny(answer))) => answer.status,
+                (refusal, _) => refusal.status(),
+            };
+            let code = refused.refusal.code();
+            Outcome {
+                verdict: format!("deny {status} {code}"),
+                allowed: false,
+                status,
+                code,
+                rule: refused.rule.and_then(name),
+            }
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! One connection from the mesh: permit → TLS → identity → HTTP/1.1 or HTTP/2.
+//!
+//! What ends before there is a request is recorded here; from then on
+//! `exchange` records.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use conf::snapshot::{Limits, Listener, ListenerMode};
+use pingora_core::protocols::tls::SslStream;
+use pingora_core::protocols::tls::server::prepare_tls_stream;
+use pingora_core::protocols::{ALPN, Ssl, Stream};
+use policy::principal::Principal;
+use policy::refusal::Refusal;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::clock::Moment;
+use crate::gateway::Gateway;
+use crate::identity::handshake_refusal;
+use crate::limits::Permit;
+use crate::live::{Live, Seen};
+use crate::metrics::OpenConnection;
+use crate::record::Record;
+use crate::server_name::ServerName;
+use crate::socket::Socket;
+use crate::{http1, http2};
+
+/// Everything requests of one connection share.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) listener: Arc<Listener>,
+    pub(crate) local: SocketAddr,
+    pub(crate) remote: SocketAddr,
+    pub(crate) principal: Option<Principal>,
+    /// As sent.
+    pub(crate) requested_server_name: Option<Box<str>>,
+    /// As understood.
+    pub(crate) server_name: ServerName,
+    pub(crate) limits: Limits,
+    pub(crate) drain: watch::Receiver<bool>,
+    seen: ArcSwap<Seen>,
+    _permit: Option<Permit>,
+    _counted: OpenConnection,
+}
+
+/// A socket just accepted.
+pub(crate) struct Accepted {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) listener: Arc<Listener>,
+    pub(crate) tcp: TcpStream,
+    pub(crate) local: SocketAddr,
+    pub(crate) remote: SocketAddr,
+    pub(crate) drain: watch::Receiver<bool>,
+}
+
+impl Accepted {
+    /// Serves the connection to its end.
+    pub(crate) async fn serve(self, permit: Permit) {
+        let begun = Moment::now();
+        let live = self.gateway.live();
+        let (mut draft, tcp) = self.draft(&live);
+        let Ok(socket) = Socket::new(tcp) else {
+            return;
+        };
+        match draft.listener.mode {
+            ListenerMode::Plaintext => {
+                let connection = Arc::new(draft.finish(live, Some(permit)));
+                http1::serve(connection, Box::new(socket)).await;
+            }
+            ListenerMode::MutualTls => match draft.secure(&live, socket).await {
+                Ok((stream, alpn)) => draft.speak(live, permit, stream, alpn).await,
+                Err(refusal) => {
+                    drop(permit);
+                    draft.finish(live, None).record_refused(refusal, begun);
+                }
+            },
+        }
+    }
+}
+
+impl Accepted {
+    /// Closes the connection at once, on record.
+    pub(crate) fn refuse(self, refusal: Refusal, begun: Moment) {
+        let live = self.gateway.live();
+        let (draft, tcp) = self.draft(&live);
+        drop(tcp);
+        draft.finish(live, None).record_refused(refusal, begun);
+    }
+
+    fn draft(self, live: &Live) -> (Draft, TcpStream) {
+        let draft = Draft {
+            gateway: self.gateway,
+            listener: self.listener,
+            local: self.local,
+            remote: self.remote,
+            drain: self.drain,
+            limits: live.snapshot().settings().limits.clone(),
+            principal: None,
+            requested_server_name: None,
+            server_name: ServerName::Ourselves,
+        };
+        (draft, self.tcp)
+    }
+}
+
+/// A connection before it is known who calls.
+struct Draft {
+    gateway: Arc<Gateway>,
+    listener: Arc<Listener>,
+    local: SocketAddr,
+    remote: SocketAddr,
+    drain: watch::Receiver<bool>,
+    limits: Limits,
+    principal: Option<Principal>,
+    requested_server_name: Option<Box<str>>,
+    server_name: ServerName,
+}
+
+impl Draft {
+    /// Handshake, then identity, then server name.
+    async fn secure(
+        &mut self,
+        live: &Live,
+        socket: Socket,
+    ) -> Result<(Stream, Option<ALPN>), Refusal> {
+        let acceptor = live.acceptor().ok_or(Refusal::HandshakeFailed)?;
+        let mut stream =
+            prepare_tls_stream(acceptor.tls(), socket).map_err(|_| Refusal::HandshakeFailed)?;
+        let shaken = timeout(self.limits.handshake_timeout, stream.accept()).await;
+        self.read_server_name(&stream);
+        match shaken {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Err(handshake_refusal(stream.ssl(), &error)),
+            Err(_) => return Err(Refusal::HandshakeTimeout),
+        }
+        self.principal = Some(acceptor.principal(stream.ssl())?);
+        self.check_server_name()?;
+        let alpn = stream.selected_alpn_proto();
+        Ok((Box::new(stream), alpn))
+    }
+
+    fn read_server_name(&mut self, stream: &SslStream<Socket>) {
+        let sent = stream.ssl().servername(boring::ssl::NameType::HOST_NAME);
+        let live = self.gateway.live();
+        self.server_name = ServerName::parse(sent, &live.snapshot().settings().gateway);
+        self.requested_server_name = sent.map(Into::into);
+    }
+
+    /// A listener without hosts takes every name; one with hosts, only those.
+    fn check_server_name(&self) -> Result<(), Refusal> {
+        let hosts = &self.listener.hosts;
+        match &self.server_name {
+            ServerName::Malformed => Err(Refusal::UnknownServerName),
+            _ if hosts.is_empty() => Ok(()),
+            ServerName::Host(name) if hosts.iter().any(|h| h.matches(name)) => Ok(()),
+            ServerName::Host(_) | ServerName::Ourselves => Err(Refusal::UnknownServerName),
+        }
+    }
+
+    async fn speak(self, live: Arc<Live>, permit: Permit, stream: Stream, alpn: Option<ALPN>) {
+        let begun = Moment::now();
+        let permit = match permit.of_principal(self.principal.as_ref(), &self.limits) {
+            Ok(permit) => permit,
+            Err(refusal) => return self.finish(live, None).record_refused(refusal, begun),
+        };
+        let connection = Arc::new(self.finish(live, Some(permit)));
+        if alpn == Some(ALPN::H2) {
+            http2::serve(connection, stream).await;
+        } else {
+            http1::serve(connection, stream).await;
+        }
+    }
+
+    fn finish(self, live: Arc<Live>, permit: Option<Permit>) -> Connection {
+        let seen = Seen::new(live, self.principal.clone(), self.remote.ip());
+        let counted = self.gateway.metrics.connection_opened();
+        Connection {
+            gateway: self.gateway,
+            listener: self.listener,
+            local: self.local,
+            remote: self.remote,
+            principal: self.principal,
+            requested_server_name: self.requested_server_name,
+            server_name: self.server_name,
+            limits: self.limits,
+            drain: self.drain,
+            seen: ArcSwap::from_pointee(seen),
+            _permit: permit,
+            _counted: counted,
+        }
+    }
+}
+
+impl Connection {
+    /// The current snapshot and the caller in its eyes.
+    pub(crate) fn seen(&self) -> Arc<Seen> {
+        let live = self.gateway.live();
+        let seen = self.seen.load_full();
+        if Arc::ptr_eq(&seen.live, &live) {
+            return seen;
+        }
+        let seen = Arc::new(Seen::new(live, self.principal.clone(), self.remote.ip()));
+        self.seen.store(Arc::clone(&seen));
+        seen
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        *self.drain.borrow()
+    }
+
+    /// An empty record of this connection.
+    pub(crate) fn record<'a>(&'a self, live: &'a Live, begun: Moment) -> Record<'a> {
+        Record {
+            duration: begun.at.elapsed(),
+            listener: &self.listener.name,
+            requested_server_name: self.requested_server_name.as_deref(),
+            source_principal: self.principal.as_ref(),
+            reporter_uid: Some(live.reporter_uid()),
+            snapshot: live.digest(),
+            ..Record::of_connection(begun.nanos, self.local, self.remote)
+        }
+    }
+
+    /// Records a connection that never came to a request.
+    fn record_refused(&self, refusal: Refusal, begun: Moment) {
+        let seen = self.seen();
+        let mut record = self.record(&seen.live, begun);
+        record.refusal = Some(refusal.code());
+        record.response_flags = refusal.flags().into();
+        record.connection_termination_details = Some(refusal.details().into());
+        self.gateway.observe(&record, None, &seen.live, None);
+    }
+
+    pub(crate) fn deadline_for_idle(&self) -> Instant {
+        Instant::now() + self.limits.idle_timeout
+    }
+}

@@ -1,0 +1,235 @@
+//! One attempt on one connection: the request goes up while the answer comes
+//! down, neither waiting for the other, neither outrunning it.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use conf::snapshot::Limits;
+use http::header;
+use pingora_core::protocols::http::HttpTask;
+use pingora_core::protocols::http::server::Session;
+use pingora_error::{Error, ErrorType};
+use pingora_http::ResponseHeader;
+use policy::destination::Route;
+use policy::refusal::{Failure, Refusal};
+use tokio::time::timeout;
+
+use super::Outbound;
+use super::trace::Trace;
+use crate::headers::{self, Outgoing, RequestBody};
+use crate::upstream::{Part, UpstreamSession};
+
+/// What an attempt needs to know.
+pub(super) struct Attempt<'a> {
+    pub(super) route: &'a Route,
+    pub(super) outbound: &'a Outbound,
+    pub(super) body: RequestBody,
+    pub(super) limits: &'a Limits,
+    pub(super) reused: bool,
+}
+
+/// How far an exchange has come; what can still be done depends on it.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// The caller has been sent a response head.
+    pub(super) answered: bool,
+    /// Some of the caller's body has been taken from him.
+    pub(super) body_taken: bool,
+}
+
+/// Why an attempt broke off.
+pub(super) enum Broken {
+    /// There was no connection: nothing was sent.
+    Connect(Failure),
+    /// A connection that had served before was closed before it answered.
+    Stale,
+    /// The caller's body is not good.
+    BadBody(Refusal),
+    /// Anything else.
+    Failed(Failure),
+}
+
+impl Attempt<'_> {
+    /// Sends the request and relays the answer.
+    pub(super) async fn run(
+        &self,
+        trace: &mut Trace<'_>,
+        session: &mut Session,
+        upstream: &mut UpstreamSession,
+        progress: &mut Progress,
+    ) -> Result<(), Broken> {
+        upstream.set_write_timeout(self.limits.body_idle_timeout);
+        let head = self.head(session, upstream)?;
+        let mut request_done = session.is_body_empty();
+        let sent = upstream.send_head(head, request_done).await;
+        sent.map_err(|error| self.upstream_broke(&error, session, progress))?;
+        let waiting_since = std::time::Instant::now();
+        loop {
+            tokio::select! {
+                biased;
+                part = upstream.next() => {
+                    let part =
+                        part.map_err(|error| self.upstream_broke(&error, session, progress))?;
+                    if let Part::Head(..) = part {
+                        trace.service_time = Some(waiting_since.elapsed());
+                    }
+                    if self.relay(trace, session, part, progress).await? {
+                        return Ok(());
+                    }
+                }
+                body = self.receive(session, request_done) => match body? {
+                    Some(data) => {
+                        progress.body_taken = true;
+                        self.check_size(session)?;
+                        if upstream.send_body(data).await.is_err() {
+                            // It may have answered without reading all: the
+                            // answer, if there is one, still goes through.
+                            request_done = true;
+                        }
+                    }
+                    None => {
+                        request_done = true;
+                        // As above.
+                        let _ = upstream.finish_request().await;
+                    }
+                },
+            }
+        }
+    }
+
+    fn head(
+        &self,
+        session: &Session,
+        upstream: &UpstreamSession,
+    ) -> Result<Box<pingora_http::RequestHeader>, Broken> {
+        let outgoing = Outgoing {
+            target: &self.outbound.target,
+            host: &self.outbound.host,
+            edits: &self.route.headers.request,
+            body: self.body,
+            http2: upstream.is_http2(),
+        };
+        headers::request(session.req_header(), &outgoing)
+            .map_err(|_| Broken::Failed(Failure::Internal))
+    }
+
+    /// The next piece of the caller's body; once it has ended, waits for him
+    /// to leave.
+    async fn receive(&self, session: &mut Session, done: bool) -> Result<Option<Bytes>, Broken> {
+        let reading = session.read_body_or_idle(done);
+        if done {
+            return reading.await.map_err(|_| Broken::Failed(Failure::ClientGone));
+        }
+        match timeout(self.limits.body_idle_timeout, reading).await {
+            Ok(Ok(body)) => Ok(body),
+            Ok(Err(error)) => Err(body_broke(&error)),
+            Err(_) => Err(Broken::BadBody(Refusal::BodyTimeout)),
+        }
+    }
+
+    fn check_size(&self, session: &Session) -> Result<(), Broken> {
+        let read = u64::try_from(session.body_bytes_read()).unwrap_or(u64::MAX);
+        let bound = Some(self.limits.body_bytes).filter(|bytes| *bytes > 0);
+        let bounds = [bound, self.route.max_body];
+        if bounds.into_iter().flatten().any(|bytes| read > bytes) {
+            return Err(Broken::BadBody(Refusal::BodyTooLarge));
+        }
+        Ok(())
+    }
+
+    /// Passes a part on to the caller; `true` when it was the last.
+    async fn relay(
+        &self,
+        trace: &mut Trace<'_>,
+        session: &mut Session,
+        part: Part,
+        progress: &mut Progress,
+    ) -> Result<bool, Broken> {
+        let gone = |_| Broken::Failed(Failure::ClientGone);
+        match part {
+            Part::Head(mut head, end) => {
+                self.dress(trace, session, &mut head, end)?;
+                progress.answered = true;
+                let task = HttpTask::Header(head, end);
+                session.response_duplex_vec(vec![task]).await.map_err(gone)?;
+                Ok(end)
+            }
+            Part::Body(data, end) => {
+                session.write_response_body(data, end).await.map_err(gone)?;
+                Ok(end)
+            }
+            Part::Trailers(trailers) => {
+                trace.grpc_status = grpc_status(&trailers).or(trace.grpc_status);
+                if session.is_http2() {
+                    session.write_response_trailers(trailers).await.map_err(gone)?;
+                } else {
+                    session.finish_body().await.map_err(gone)?;
+                }
+                Ok(true)
+            }
+            Part::End => {
+                session.finish_body().await.map_err(gone)?;
+                Ok(true)
+            }
+        }
+    }
+
+    fn dress(
+        &self,
+        trace: &mut Trace<'_>,
+        session: &mut Session,
+        head: &mut ResponseHeader,
+        end: bool,
+    ) -> Result<(), Broken> {
+        if trace.connection.is_draining() {
+            session.set_keepalive(None);
+        }
+        trace.status = head.status.as_u16();
+        trace.details = Cow::Borrowed("via_upstream");
+        trace.grpc_status = grpc_status(&head.headers);
+        let sized = head.headers.contains_key(header::CONTENT_LENGTH);
+        let chunked = !session.is_http2() && !sized && !end;
+        let waited = trace.service_time.unwrap_or_default().as_millis();
+        headers::response(head, &self.route.headers.response, waited, chunked)
+            .map_err(|_| Broken::Failed(Failure::Internal))
+    }
+
+    /// What an upstream's error means, and whether another connection may try.
+    fn upstream_broke(&self, error: &Error, session: &Session, progress: &Progress) -> Broken {
+        let failure = match error.etype() {
+            ErrorType::ConnectionClosed | ErrorType::ReadError | ErrorType::WriteError => {
+                Failure::Closed
+            }
+            ErrorType::WriteTimedout | ErrorType::ReadTimedout => Failure::RouteTimeout,
+            ErrorType::H2Error => Failure::Reset,
+            ErrorType::InvalidHTTPHeader | ErrorType::InvalidH2 | ErrorType::H1Error => {
+                Failure::Protocol
+            }
+            _ => Failure::Closed,
+        };
+        let untouched = !progress.answered && !progress.body_taken;
+        let repeatable = session.req_header().method.is_idempotent();
+        let retry = self.reused && untouched && repeatable && self.route.retries.refused_stream;
+        if retry && matches!(failure, Failure::Closed | Failure::Reset) {
+            Broken::Stale
+        } else {
+            Broken::Failed(failure)
+        }
+    }
+}
+
+/// A body that ends early is the caller's leaving; one that breaks its framing
+/// is refused.
+fn body_broke(error: &Error) -> Broken {
+    match error.etype() {
+        ErrorType::ReadTimedout => Broken::BadBody(Refusal::BodyTimeout),
+        ErrorType::ConnectionClosed | ErrorType::ReadError | ErrorType::H2Error => {
+            Broken::Failed(Failure::ClientGone)
+        }
+        _ => Broken::BadBody(Refusal::MalformedBody),
+    }
+}
+
+fn grpc_status(headers: &http::HeaderMap) -> Option<u16> {
+    headers.get("grpc-status")?.to_str().ok()?.parse().ok()
+}

@@ -1,0 +1,217 @@
+//! To the upstream and back, within the route's time.
+//!
+//! The time bounds the exchange as a whole: an upstream that is silent, that
+//! trickles its head or its body is cut off at the deadline, wherever it is.
+
+use std::time::Duration;
+
+use pingora_core::protocols::http::server::Session;
+use policy::destination::{Route, UpstreamHost};
+use policy::refusal::{Failure, Refusal};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::attempt::{Attempt, Broken, Progress};
+use super::{Ending, Exchange, Outbound};
+use crate::headers::RequestBody;
+use crate::resolve::{NoAddress, VettedAddress};
+use crate::upstream::{DialError, Freshness, Target};
+
+/// Base of the wait between attempts; doubled, with jitter.
+const BACK_OFF: Duration = Duration::from_millis(25);
+/// With no bound of the operator's, an exchange still ends some day.
+const FOREVER: Duration = Duration::from_secs(24 * 3600);
+
+/// Why an exchange ends without the upstream's whole answer.
+enum Stop {
+    /// We will not.
+    Refused(Refusal),
+    /// We could not.
+    Failed(Failure),
+    /// The body the caller sends is not good.
+    BadBody(Refusal),
+}
+
+impl Exchange<'_> {
+    /// Forwards a request along its route.
+    pub(super) async fn forward(
+        &mut self,
+        session: &mut Session,
+        route: &Route,
+        outbound: &Outbound,
+    ) -> Ending {
+        let begun = Instant::from_std(self.trace.begun.at);
+        let deadline = begun + route.timeout.unwrap_or(FOREVER);
+        let mut progress = Progress::default();
+        let going = self.attempts(session, route, outbound, &mut progress);
+        let ended = timeout_at(deadline, going)
+            .await
+            .unwrap_or(Err(Stop::Failed(Failure::RouteTimeout)));
+        self.end(session, ended, &progress).await
+    }
+
+    async fn end(
+        &mut self,
+        session: &mut Session,
+        ended: Result<(), Stop>,
+        progress: &Progress,
+    ) -> Ending {
+        let reply = match ended {
+            Ok(()) => return Ending::Finish,
+            Err(Stop::Refused(refusal) | Stop::BadBody(refusal)) => self.trace.refused(refusal),
+            Err(Stop::Failed(Failure::ClientGone)) => {
+                self.trace.client_gone();
+                return Ending::Abort;
+            }
+            Err(Stop::Failed(failure)) => self.trace.failed(failure),
+        };
+        if progress.answered {
+            // The caller has a head of the upstream's already; he learns of the
+            // end by its missing.
+            return Ending::Abort;
+        }
+        self.reply(session, reply).await
+    }
+
+    async fn attempts(
+        &mut self,
+        session: &mut Session,
+        route: &Route,
+        outbound: &Outbound,
+        progress: &mut Progress,
+    ) -> Result<(), Stop> {
+        let seen = std::sync::Arc::clone(&self.trace.seen);
+        let upstream = self.trace.plan.and_then(|plan| plan.upstream());
+        let target = upstream
+            .and_then(|upstream| seen.live.target(upstream))
+            .ok_or(Stop::Failed(Failure::Internal))?;
+        let host = target.host(&outbound.requested);
+        self.trace.cluster = Some(cluster(target, host));
+        let addresses = self.addresses(target, host).await?;
+        let mut freshness = Freshness::Any;
+        let mut tries = 0;
+        loop {
+            let broken = match self
+                .attempt(session, route, outbound, target, host, &addresses, freshness, progress)
+                .await
+            {
+                Ok(()) => return Ok(()),
+                Err(broken) => broken,
+            };
+            let again = match &broken {
+                Broken::Connect(_) => {
+                    tries += 1;
+                    self.trace.retried = true;
+                    route.retries.connect_failure && tries <= route.retries.attempts
+                }
+                // The connection had served before and died before it took the
+                // request: once more, on a new one.
+                Broken::Stale => {
+                    freshness = Freshness::New;
+                    true
+                }
+                Broken::BadBody(_) | Broken::Failed(_) => false,
+            };
+            if !again || !target.retry_allowed() {
+                return Err(self.stop(broken));
+            }
+            if tries > 0 {
+                let jitter = f64::from(fastrand::u8(..)) / 255.0;
+                sleep(BACK_OFF.mul_f64(f64::from(tries) * (0.5 + jitter))).await;
+            }
+        }
+    }
+
+    async fn addresses(
+        &mut self,
+        target: &Target,
+        host: &str,
+    ) -> Result<std::sync::Arc<[VettedAddress]>, Stop> {
+        let resolver = &self.trace.connection.gateway.resolver;
+        target
+            .addresses(resolver, host)
+            .await
+            .map_err(|none| match none {
+                NoAddress::Refused(refusal) => Stop::Refused(refusal),
+                NoAddress::Failed(failure) => Stop::Failed(failure),
+            })
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one attempt needs all an exchange knows")]
+    async fn attempt(
+        &mut self,
+        session: &mut Session,
+        route: &Route,
+        outbound: &Outbound,
+        target: &Target,
+        host: &str,
+        addresses: &[VettedAddress],
+        freshness: Freshness,
+        progress: &mut Progress,
+    ) -> Result<(), Broken> {
+        let dialler = &self.trace.connection.gateway.dialler;
+        let dialled = dialler
+            .open(target, host, addresses, freshness)
+            .await
+            .map_err(|error| self.connect_failed(error))?;
+        self.trace.upstream = Some(dialled.address);
+        self.trace.upstream_local = dialled.local;
+        let attempt = Attempt {
+            route,
+            outbound,
+            body: body_of(session),
+            limits: &self.trace.connection.limits,
+            reused: dialled.reused,
+        };
+        let (mut upstream, key) = (dialled.session, dialled.key);
+        let done = attempt
+            .run(&mut self.trace, session, &mut upstream, progress)
+            .await;
+        match done {
+            Ok(()) => {
+                let idle = target.upstream().idle_timeout;
+                dialler.release(upstream, key, idle).await;
+                Ok(())
+            }
+            Err(broken) => {
+                upstream.abort().await;
+                Err(broken)
+            }
+        }
+    }
+
+    fn connect_failed(&mut self, error: DialError) -> Broken {
+        self.trace.upstream = error.address;
+        self.trace.transport_failure = Some(error.reason);
+        Broken::Connect(error.failure)
+    }
+
+    fn stop(&mut self, broken: Broken) -> Stop {
+        match broken {
+            Broken::Connect(failure) | Broken::Failed(failure) => Stop::Failed(failure),
+            Broken::Stale => Stop::Failed(Failure::Closed),
+            Broken::BadBody(refusal) => Stop::BadBody(refusal),
+        }
+    }
+}
+
+/// Envoy's name for it, by which dashboards group.
+fn cluster(target: &Target, host: &str) -> String {
+    let name = match &target.upstream().host {
+        UpstreamHost::Named(name) => name,
+        UpstreamHost::Requested => host,
+    };
+    format!("outbound|{}||{name}", target.upstream().port)
+}
+
+fn body_of(session: &mut Session) -> RequestBody {
+    if session.is_body_empty() {
+        // `content-length: 0` says so to the origin too.
+        let sized = session.req_header().headers.contains_key(http::header::CONTENT_LENGTH);
+        return if sized { RequestBody::Sized } else { RequestBody::None };
+    }
+    if session.req_header().headers.contains_key(http::header::CONTENT_LENGTH) {
+        RequestBody::Sized
+    } else {
+        RequestBody::Streamed
+    }
+}

@@ -1,0 +1,239 @@
+//! One exchange, from a head to its record: admit → resolve → dial → forward.
+//!
+//! INVARIANT(one-record): every exchange is recorded exactly once, when its
+//! [`Trace`] is closed; one dropped half-way (a panic) records itself.
+
+mod attempt;
+mod forward;
+mod trace;
+
+use bytes::Bytes;
+use pingora_core::protocols::http::server::Session;
+use policy::destination::{Action, Redirect, Route};
+use policy::refusal::{Failure, Refusal};
+use policy::rule::{Effect, TemplatePart};
+use policy::{Admitted, RawRequest, Refused, Request};
+
+use crate::clock::Moment;
+use crate::connection::Connection;
+use crate::headers::{Received, is_grpc};
+use crate::reply::Reply;
+
+pub(crate) use trace::record_unparsed;
+use trace::Trace;
+
+/// What becomes of the connection after an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The answer is whole; the connection may serve again if HTTP allows.
+    Finish,
+    /// The answer broke off; only the connection's (the stream's) end says so.
+    Abort,
+}
+
+/// See the module.
+pub(crate) struct Exchange<'c> {
+    trace: Trace<'c>,
+}
+
+/// What is asked of an upstream: canonical, owned, after rewriting.
+pub(crate) struct Outbound {
+    /// The canonical host asked for.
+    pub(crate) requested: Box<str>,
+    /// `Host` as sent.
+    pub(crate) host: Box<str>,
+    /// Target as sent.
+    pub(crate) target: Box<str>,
+}
+
+impl<'c> Exchange<'c> {
+    pub(crate) fn new(connection: &'c Connection, begun: Moment) -> Self {
+        Self {
+            trace: Trace::new(connection, begun),
+        }
+    }
+
+    /// Serves one request and records it.
+    pub(crate) async fn run(mut self, session: &mut Session, expects_continue: bool) -> Ending {
+        self.trace.grpc = is_grpc(&session.req_header().headers);
+        let ending = match self.admit(session) {
+            Ok(outbound) => self.serve(session, outbound, expects_continue).await,
+            Err(reply) => self.reply(session, reply).await,
+        };
+        self.trace.close(session);
+        ending
+    }
+
+    /// The decision. An error is the answer to give.
+    fn admit(&mut self, session: &Session) -> Result<Outbound, Reply> {
+        if let Err(refusal) = self.trace.reserve() {
+            return Err(self.trace.refused(refusal));
+        }
+        if let Some(refusal) = self.refuse_fields(session) {
+            return Err(self.trace.refused(refusal));
+        }
+        let seen = std::sync::Arc::clone(&self.trace.seen);
+        let headers = Received(&session.req_header().headers);
+        let raw = self.raw(session, &headers, &seen);
+        let admission = seen.live.snapshot().admission();
+        match admission.admit(raw, fastrand::u32(..)) {
+            Ok(Admitted { request, plan }) => {
+                self.trace.admitted(&request, plan);
+                let route = admission.route(&plan);
+                Ok(outbound(&request, route))
+            }
+            Err(refused) => Err(self.refuse(&refused)),
+        }
+    }
+
+    /// HTTP/2 heads are framed by the library; what HTTP/1.1's `intake` asks of
+    /// fields is asked of them here.
+    fn refuse_fields(&self, session: &Session) -> Option<Refusal> {
+        if !session.is_http2() {
+            return None;
+        }
+        crate::intake::head::check_http2(
+            &session.req_header().headers,
+            &self.trace.connection.limits,
+        )
+        .err()
+    }
+
+    fn raw<'a>(
+        &self,
+        session: &'a Session,
+        headers: &'a Received<'a>,
+        seen: &'a crate::live::Seen,
+    ) -> RawRequest<'a>
+    where
+        'c: 'a,
+    {
+        trace::raw(self.trace.connection, session, headers, seen, self.trace.begun)
+    }
+
+    fn refuse(&mut self, refused: &Refused<'_>) -> Reply {
+        let mut reply = self.trace.refused(refused.refusal);
+        self.trace.marked(refused.rule, refused.marks);
+        let Some(request) = &refused.request else {
+            return reply;
+        };
+        self.trace.canonical(request);
+        let admission = self.trace.seen.live.snapshot().admission();
+        let rule = refused.rule.and_then(|id| admission.rule(id));
+        if let (Refusal::Denied, Some(Effect::Deny(answer))) = (refused.refusal, rule.map(|r| &r.effect)) {
+            let body = body_of(&answer.body.0, request);
+            reply = Reply::written(answer.status, body.unwrap_or(reply.body));
+        }
+        reply
+    }
+
+    async fn serve(
+        &mut self,
+        session: &mut Session,
+        outbound: Outbound,
+        expects_continue: bool,
+    ) -> Ending {
+        let seen = std::sync::Arc::clone(&self.trace.seen);
+        let plan = self.trace.plan;
+        let route = plan.and_then(|plan| seen.live.snapshot().admission().route(&plan));
+        let Some(route) = route else {
+            let reply = self.trace.failed(Failure::Internal);
+            return self.reply(session, reply).await;
+        };
+        match &route.action {
+            Action::Respond(respond) => {
+                let body = Bytes::copy_from_slice(respond.body.as_bytes());
+                self.trace.details = "direct_response".into();
+                self.reply(session, Reply::written(respond.status, body)).await
+            }
+            Action::Redirect(redirect) => {
+                self.trace.details = "direct_response".into();
+                let reply = redirection(redirect, &outbound);
+                self.reply(session, reply).await
+            }
+            Action::Forward(_) => {
+                if expects_continue && session.write_continue_response().await.is_err() {
+                    self.trace.failed(Failure::ClientGone);
+                    return Ending::Abort;
+                }
+                self.forward(session, route, &outbound).await
+            }
+        }
+    }
+
+    /// Sends an answer of our own.
+    async fn reply(&mut self, session: &mut Session, reply: Reply) -> Ending {
+        if self.trace.connection.is_draining() {
+            session.set_keepalive(None);
+        }
+        self.trace.status = reply.status;
+        match reply.send(session).await {
+            Ok(()) => Ending::Finish,
+            Err(_) => {
+                self.trace.client_gone();
+                Ending::Abort
+            }
+        }
+    }
+}
+
+/// The request as its route sends it on.
+fn outbound(request: &Request<'_>, route: Option<&Route>) -> Outbound {
+    let rewrite = route.map(|route| &route.rewrite);
+    let mut target = String::with_capacity(request.path().len() + 16);
+    match rewrite.and_then(|rewrite| rewrite.path.as_ref()) {
+        None => target.push_str(request.path()),
+        Some(path) => target.push_str(&path.apply(request.path())),
+    }
+    if let Some(query) = request.query() {
+        target.push('?');
+        target.push_str(query);
+    }
+    let requested: Box<str> = request.host().into();
+    let host = match rewrite.and_then(|rewrite| rewrite.host.as_deref()) {
+        Some(host) => host.into(),
+        None => match request.explicit_port() {
+            // A mesh names ports of the mesh; the origin knows its own.
+            Some(port) if port != 80 && port != 443 => format!("{requested}:{port}").into(),
+            _ => requested.clone(),
+        },
+    };
+    Outbound {
+        requested,
+        host,
+        target: target.into(),
+    }
+}
+
+/// The text of a rule's answer; `None` when the operator wrote none.
+fn body_of(parts: &[TemplatePart], request: &Request<'_>) -> Option<Bytes> {
+    if parts.is_empty() {
+        return None;
+    }
+    let mut body = String::new();
+    for part in parts {
+        match part {
+            TemplatePart::Text(text) => body.push_str(text),
+            TemplatePart::Value(expr) => {
+                if let Ok(value) = expr.eval(request) {
+                    body.push_str(&value.to_string());
+                }
+            }
+        }
+    }
+    Some(body.into())
+}
+
+fn redirection(redirect: &Redirect, outbound: &Outbound) -> Reply {
+    let scheme = redirect.scheme.as_deref().unwrap_or("http");
+    let host = redirect.host.as_deref().unwrap_or(&outbound.host);
+    let host = match redirect.port {
+        Some(port) => format!("{}:{port}", host.split(':').next().unwrap_or(host)),
+        None => host.to_owned(),
+    };
+    let path = redirect.path.as_deref().unwrap_or(&outbound.target);
+    Reply {
+        location: Some(format!("{scheme}://{host}{path}")),
+        ..Reply::written(redirect.status, Bytes::new())
+    }
+}

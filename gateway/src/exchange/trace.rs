@@ -1,0 +1,295 @@
+//! What is known of an exchange so far; at its end, the record.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pingora_core::protocols::http::server::Session;
+use policy::refusal::{Failure, Refusal};
+use policy::{Marks, Plan, RawRequest, Request, RuleId};
+
+use crate::clock::Moment;
+use crate::connection::Connection;
+use crate::headers::Received;
+use crate::intake::head::Sketch;
+use crate::live::Seen;
+use crate::record::{Decision, HeaderFields, Record, Reservation, RuleName};
+use crate::reply::Reply;
+
+/// See the module.
+pub(crate) struct Trace<'c> {
+    pub(crate) connection: &'c Connection,
+    pub(crate) seen: Arc<Seen>,
+    pub(crate) begun: Moment,
+    pub(crate) plan: Option<Plan>,
+    pub(crate) status: u16,
+    pub(crate) details: Cow<'static, str>,
+    pub(crate) grpc: bool,
+    pub(crate) grpc_status: Option<u16>,
+    pub(crate) service_time: Option<Duration>,
+    pub(crate) upstream: Option<SocketAddr>,
+    pub(crate) upstream_local: Option<SocketAddr>,
+    pub(crate) cluster: Option<String>,
+    pub(crate) transport_failure: Option<String>,
+    /// Whether the last connect failure was one of several.
+    pub(crate) retried: bool,
+    canonical: Option<Canonical>,
+    rule: Option<RuleId>,
+    marks: Marks,
+    refusal: Option<Refusal>,
+    failure: Option<Failure>,
+    /// Room in logs that would rather refuse than drop.
+    reservation: Option<Reservation>,
+    closed: bool,
+}
+
+/// Host and target as they were judged.
+struct Canonical {
+    authority: Box<str>,
+    host_length: usize,
+    target: Box<str>,
+}
+
+impl<'c> Trace<'c> {
+    pub(crate) fn new(connection: &'c Connection, begun: Moment) -> Self {
+        Self {
+            connection,
+            seen: connection.seen(),
+            begun,
+            plan: None,
+            status: 0,
+            details: Cow::Borrowed("via_upstream"),
+            grpc: false,
+            grpc_status: None,
+            service_time: None,
+            upstream: None,
+            upstream_local: None,
+            cluster: None,
+            transport_failure: None,
+            retried: false,
+            canonical: None,
+            rule: None,
+            marks: Marks::default(),
+            refusal: None,
+            failure: None,
+            reservation: None,
+            closed: false,
+        }
+    }
+
+    /// Makes sure that what passes can be recorded.
+    pub(crate) fn reserve(&mut self) -> Result<(), Refusal> {
+        let room = self.seen.live.loggers().reserve();
+        self.reservation = Some(room.map_err(|_| Refusal::LogUnavailable)?);
+        Ok(())
+    }
+
+    /// Notes a refusal; gives the answer to it.
+    pub(crate) fn refused(&mut self, refusal: Refusal) -> Reply {
+        self.refusal = Some(refusal);
+        self.details = refusal.details().into();
+        Reply::refusal(refusal)
+    }
+
+    /// Notes a failure; gives the answer to it.
+    pub(crate) fn failed(&mut self, failure: Failure) -> Reply {
+        self.failure = Some(failure);
+        self.details = failure.details().into();
+        Reply::failure(failure)
+    }
+
+    /// Notes that nobody is left to answer, unless something worse is known.
+    pub(crate) fn client_gone(&mut self) {
+        if self.failure.is_none() && self.refusal.is_none() {
+            self.failed(Failure::ClientGone);
+        }
+    }
+
+    pub(crate) fn admitted(&mut self, request: &Request<'_>, plan: Plan) {
+        self.canonical(request);
+        self.marked(plan.grant().rule(), plan.grant().marks());
+        self.plan = Some(plan);
+    }
+
+    pub(crate) fn marked(&mut self, rule: Option<RuleId>, marks: Marks) {
+        self.rule = rule;
+        self.marks = marks;
+    }
+
+    pub(crate) fn canonical(&mut self, request: &Request<'_>) {
+        let host = request.host();
+        let target = match request.query() {
+            None => request.path().into(),
+            Some(query) => format!("{}?{query}", request.path()).into(),
+        };
+        self.canonical = Some(Canonical {
+            host_length: host.len(),
+            authority: match request.explicit_port() {
+                None => host.into(),
+                Some(port) => format!("{host}:{port}").into(),
+            },
+            target,
+        });
+    }
+
+    /// Ends the exchange: one line, one set of metrics.
+    pub(crate) fn close(mut self, session: &mut Session) {
+        self.closed = true;
+        let reservation = self.reservation.take();
+        let seen = Arc::clone(&self.seen);
+        let head = session.req_header();
+        let headers = Received(&head.headers);
+        let mut record = self.connection.record(&seen.live, self.begun);
+        self.fill(&mut record);
+        record.method = Some(Cow::Borrowed(head.method.as_str()));
+        record.protocol = Some(if session.is_http2() { "HTTP/2" } else { "HTTP/1.1" });
+        if self.canonical.is_none() {
+            record.path = Some(String::from_utf8_lossy(head.raw_path()));
+            record.authority = Some(String::from_utf8_lossy(authority(session)));
+        }
+        let field = |name: &str| head.headers.get(name).map(http::HeaderValue::as_bytes);
+        record.x_forwarded_for = field("x-forwarded-for");
+        record.user_agent = field("user-agent");
+        record.referer = field("referer");
+        record.request_id = field("x-request-id");
+        record.bytes_received = count(session.body_bytes_read());
+        record.bytes_sent = count(session.body_bytes_sent());
+        record.request_bytes = record.bytes_received + head_size(&head.headers);
+        let answered = session.response_written();
+        record.response_bytes = record.bytes_sent + answered.map_or(0, |r| head_size(&r.headers));
+        record.headers = Some(HeaderFields(&headers));
+        let raw = raw(self.connection, session, &headers, &seen, self.begun);
+        let gateway = &self.connection.gateway;
+        gateway.observe(&record, Some(raw), &seen.live, reservation);
+    }
+
+    fn fill<'a>(&'a self, record: &mut Record<'a>) {
+        let live = &self.seen.live;
+        let admission = live.snapshot().admission();
+        let rule = |id: RuleId| {
+            admission.rule(id).map(|rule| RuleName {
+                name: &rule.name,
+                origin: &rule.origin,
+            })
+        };
+        record.rule = self.rule.and_then(rule);
+        record.shadow_rule = self.marks.shadow.and_then(rule);
+        record.audit_rule = self.marks.audit.and_then(rule);
+        record.response_code = self.status;
+        record.grpc = self.grpc;
+        record.grpc_status = self.grpc_status;
+        record.refusal = self.refusal.map(Refusal::code);
+        record.failure = self.failure.map(Failure::code);
+        record.decision = match self.refusal {
+            None => Decision::Allow,
+            Some(Refusal::Denied | Refusal::NotAllowed) => Decision::Deny,
+            Some(_) => Decision::Refuse,
+        };
+        record.response_flags = self.flags();
+        record.response_code_details = Some(Cow::Borrowed(&*self.details));
+        record.upstream_service_time = self.service_time;
+        record.upstream_host = self.upstream;
+        record.upstream_local_address = self.upstream_local;
+        record.upstream_cluster = self.cluster.as_deref().map(Cow::Borrowed);
+        record.upstream_transport_failure_reason =
+            self.transport_failure.as_deref().map(Cow::Borrowed);
+        if let Some(plan) = &self.plan {
+            record.route_name = admission.route(plan).map(|route| &*route.name);
+            let destination = admission.destination(plan.destination());
+            record.destination = destination.map(|d| &*d.name);
+        }
+        if let Some(canonical) = &self.canonical {
+            record.path = Some(Cow::Borrowed(&*canonical.target));
+            record.authority = Some(Cow::Borrowed(&*canonical.authority));
+            record.host = canonical.authority.get(..canonical.host_length);
+        }
+    }
+
+    fn flags(&self) -> Cow<'static, str> {
+        match (self.refusal, self.failure) {
+            (Some(refusal), _) => refusal.flags().into(),
+            (None, Some(failure)) if self.retried && failure.flags() == "UF" => "URX,UF".into(),
+            (None, Some(failure)) => failure.flags().into(),
+            (None, None) => "-".into(),
+        }
+    }
+}
+
+/// A panic has passed: the request is over, and recorded like every other.
+impl Drop for Trace<'_> {
+    fn drop(&mut self) {
+        if self.closed {
+            return;
+        }
+        self.closed = true;
+        self.failed(Failure::Internal);
+        let reservation = self.reservation.take();
+        let seen = Arc::clone(&self.seen);
+        let mut record = self.connection.record(&seen.live, self.begun);
+        self.fill(&mut record);
+        let room = reservation;
+        self.connection.gateway.observe(&record, None, &seen.live, room);
+    }
+}
+
+/// Records a request that was refused before there was one to judge.
+pub(crate) fn record_unparsed(
+    connection: &Connection,
+    sketch: &Sketch<'_>,
+    refusal: Refusal,
+    begun: Moment,
+) {
+    let seen = connection.seen();
+    let mut record = connection.record(&seen.live, begun);
+    let text = |bytes: Option<&'_ [u8]>| bytes.map(|b| String::from_utf8_lossy(b).into_owned());
+    record.method = text(sketch.method).map(Cow::Owned);
+    record.path = text(sketch.target).map(Cow::Owned);
+    record.authority = text(sketch.host).map(Cow::Owned);
+    record.protocol = Some("HTTP/1.1").filter(|_| sketch.method.is_some());
+    record.response_code = refusal.status();
+    record.response_flags = refusal.flags().into();
+    record.response_code_details = Some(refusal.details().into());
+    record.refusal = Some(refusal.code());
+    connection.gateway.observe(&record, None, &seen.live, None);
+}
+
+/// A request as its session holds it.
+pub(crate) fn raw<'a>(
+    connection: &'a Connection,
+    session: &'a Session,
+    headers: &'a Received<'a>,
+    seen: &'a Seen,
+    begun: Moment,
+) -> RawRequest<'a> {
+    let head = session.req_header();
+    RawRequest {
+        method: head.method.as_str().as_bytes(),
+        authority: authority(session),
+        target: head.raw_path(),
+        headers,
+        caller: &seen.caller,
+        server_name: connection.server_name.host(),
+        port: connection.listener.port,
+        time: begun.nanos,
+    }
+}
+
+/// `:authority` of HTTP/2, `Host` of HTTP/1.1.
+fn authority(session: &Session) -> &[u8] {
+    let head = session.req_header();
+    match head.uri.authority() {
+        Some(authority) if session.is_http2() => authority.as_str().as_bytes(),
+        _ => session.get_header_bytes(http::header::HOST),
+    }
+}
+
+fn count(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
+/// Roughly what a head takes on the wire.
+fn head_size(headers: &http::HeaderMap) -> u64 {
+    let fields = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    count(fields.sum())
+}

@@ -1,0 +1,94 @@
+//! What all connections share: the running snapshot and the parts that outlive
+//! it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use arc_swap::ArcSwap;
+use policy::{LogFilter, Outcome, RawRequest};
+
+use crate::limits::Connections;
+use crate::live::Live;
+use crate::metrics::Metrics;
+use crate::record::{Decision, Record, Reservation, Sinks};
+use crate::resolve::Resolver;
+use crate::upstream::Dialler;
+
+/// See the module.
+pub struct Gateway {
+    live: ArcSwap<Live>,
+    pub(crate) resolver: Arc<Resolver>,
+    pub(crate) dialler: Dialler,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) metrics: Metrics,
+    pub(crate) sinks: Arc<Sinks>,
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway")
+            .field("snapshot", &self.live().digest())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Gateway {
+    /// A gateway that runs on `live`, with `threads` worker threads.
+    ///
+    /// # Errors
+    /// When names cannot be resolved at all.
+    pub fn new(live: Live, sinks: Arc<Sinks>, threads: usize) -> Result<Self, String> {
+        let settings = live.snapshot().settings();
+        let resolver = Arc::new(Resolver::new(&settings.dns)?);
+        let metrics = Metrics::new(&settings.gateway, SystemTime::now());
+        metrics.using_snapshot(live.digest());
+        Ok(Self {
+            resolver,
+            metrics,
+            dialler: Dialler::new(threads),
+            connections: Arc::default(),
+            sinks,
+            live: ArcSwap::from_pointee(live),
+        })
+    }
+
+    /// What the gateway runs on now.
+    #[must_use]
+    pub fn live(&self) -> Arc<Live> {
+        self.live.load_full()
+    }
+
+    /// Replaces what the gateway runs on. Requests under way keep theirs.
+    pub fn swap(&self, live: Live) {
+        self.metrics.using_snapshot(live.digest());
+        self.live.store(Arc::new(live));
+    }
+
+    /// One record: its lines and its metrics.
+    pub(crate) fn observe(
+        &self,
+        record: &Record<'_>,
+        raw: Option<RawRequest<'_>>,
+        live: &Live,
+        reservation: Option<Reservation>,
+    ) {
+        self.metrics.observe(record);
+        let outcome = Outcome {
+            status: record.response_code,
+            allowed: record.decision == Decision::Allow,
+            shadow_denied: record.shadow_rule.is_some(),
+            audited: record.audit_rule.is_some(),
+        };
+        let admission = live.snapshot().admission();
+        let selects = |filter: &LogFilter| {
+            let raw = raw.filter(|_| filter.asks_request());
+            let request = raw.and_then(|raw| admission.canonicalise(raw).ok());
+            filter.selects(request.as_ref(), outcome)
+        };
+        match reservation {
+            None => live.loggers().write(record, selects),
+            Some(room) => live.loggers().write_reserved(room, record, selects),
+        }
+    }
+}

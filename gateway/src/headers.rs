@@ -1,0 +1,291 @@
+//! Which header fields cross the boundary.
+//!
+//! INVARIANT(mesh-stays-in): fields by which a mesh talks to itself never
+//! reach an external host, and never come back from one: Istio's gateway sends
+//! the caller's certificate, identity, pod and namespace to the whole world
+//! (istio#17635). `x-request-id` is kept, so that sidecar and gateway lines
+//! join.
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use pingora_error::Result;
+use pingora_http::{RequestHeader, ResponseHeader};
+use policy::destination::Edits;
+
+/// What is sent to the upstream.
+pub(crate) struct Outgoing<'a> {
+    pub(crate) target: &'a str,
+    pub(crate) host: &'a str,
+    pub(crate) edits: &'a Edits,
+    pub(crate) body: RequestBody,
+    pub(crate) http2: bool,
+}
+
+/// Whether a request has a body, and how it is framed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RequestBody {
+    None,
+    /// `content-length` says how long.
+    Sized,
+    /// As long as it takes.
+    Streamed,
+}
+
+/// Makes the head for the upstream. Fields are copied one by one; only what is
+/// neither hop-by-hop, nor the mesh's own, nor nominated by `connection` goes.
+pub(crate) fn request(received: &RequestHeader, out: &Outgoing<'_>) -> Result<Box<RequestHeader>> {
+    let fields = received.headers.len() + 2;
+    let mut head = RequestHeader::build_no_case(
+        received.method.as_str(),
+        out.target.as_bytes(),
+        Some(fields),
+    )?;
+    head.insert_header(header::HOST, out.host)?;
+    let nominated = Nominated::of(&received.headers);
+    for (name, value) in &received.headers {
+        if may_leave(name, value, out) && !nominated.contains(name) {
+            head.append_header(name.clone(), value.clone())?;
+        }
+    }
+    join_cookies(&received.headers, &mut head)?;
+    if out.body == RequestBody::Streamed && !out.http2 {
+        head.insert_header(header::TRANSFER_ENCODING, "chunked")?;
+    }
+    for name in &out.edits.remove {
+        head.remove_header(&**name);
+    }
+    for (name, value) in &out.edits.set {
+        head.insert_header(name.to_string(), &**value)?;
+    }
+    for (name, value) in &out.edits.add {
+        head.append_header(name.to_string(), &**value)?;
+    }
+    Ok(Box::new(head))
+}
+
+fn may_leave(name: &HeaderName, value: &HeaderValue, out: &Outgoing<'_>) -> bool {
+    match name.as_str() {
+        "host" | "cookie" => false,
+        // Trailers survive only from HTTP/2 to HTTP/2.
+        "te" => out.http2 && value.as_bytes().eq_ignore_ascii_case(b"trailers"),
+        "content-length" => out.body == RequestBody::Sized,
+        name => !is_hop_by_hop(name) && !is_mesh(name) && !is_override(name),
+    }
+}
+
+/// RFC 9110, section 7.6.1, and what its predecessors added.
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authorization"
+            | "proxy-authenticate"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "http2-settings"
+            | "expect"
+    )
+}
+
+/// Fields by which sidecars, gateways and their callers speak of the mesh.
+fn is_mesh(name: &str) -> bool {
+    matches!(name, "forwarded" | "via" | "baggage" | "x-client-trace-id")
+        || name.starts_with("x-forwarded-")
+        || name.starts_with("x-envoy-")
+        || name.starts_with("x-istio-")
+}
+
+/// Fields by which a caller would have another path, host or method acted
+/// upon than the one that was judged.
+fn is_override(name: &str) -> bool {
+    matches!(
+        name,
+        "x-host"
+            | "x-original-host"
+            | "x-original-url"
+            | "x-original-uri"
+            | "x-rewrite-url"
+            | "x-http-method"
+            | "x-http-method-override"
+            | "x-method-override"
+    )
+}
+
+/// HTTP/2 may split cookies; HTTP/1.1 servers expect one field (RFC 9113,
+/// section 8.2.3).
+fn join_cookies(received: &HeaderMap, head: &mut RequestHeader) -> Result<()> {
+    let mut crumbs = received.get_all(header::COOKIE).iter();
+    let Some(first) = crumbs.next() else {
+        return Ok(());
+    };
+    let mut joined = first.as_bytes().to_vec();
+    for crumb in crumbs {
+        joined.extend_from_slice(b"; ");
+        joined.extend_from_slice(crumb.as_bytes());
+    }
+    head.insert_header(header::COOKIE, joined)
+}
+
+/// Fields that `connection` makes hop-by-hop.
+struct Nominated<'a>(Option<&'a HeaderMap>);
+
+impl<'a> Nominated<'a> {
+    fn of(headers: &'a HeaderMap) -> Self {
+        Self(headers.contains_key(header::CONNECTION).then_some(headers))
+    }
+
+    fn contains(&self, name: &HeaderName) -> bool {
+        self.0.is_some_and(|headers| {
+            headers
+                .get_all(header::CONNECTION)
+                .iter()
+                .flat_map(|value| value.as_bytes().split(|b| *b == b','))
+                .any(|nominated| {
+                    nominated
+                        .trim_ascii()
+                        .eq_ignore_ascii_case(name.as_str().as_bytes())
+                })
+        })
+    }
+}
+
+/// Makes an upstream's head fit for the caller.
+pub(crate) fn response(
+    head: &mut ResponseHeader,
+    edits: &Edits,
+    service_time_ms: u128,
+    chunked: bool,
+) -> Result<()> {
+    let unwanted: Vec<HeaderName> = {
+        let nominated = Nominated::of(&head.headers);
+        head.headers
+            .keys()
+            .filter(|name| {
+                is_hop_by_hop(name.as_str())
+                    || name.as_str().starts_with("x-envoy-")
+                    || nominated.contains(name)
+            })
+            .cloned()
+            .collect()
+    };
+    for name in &unwanted {
+        head.remove_header(name);
+    }
+    if chunked {
+        head.insert_header(header::TRANSFER_ENCODING, "chunked")?;
+    }
+    head.insert_header("x-envoy-upstream-service-time", service_time_ms.to_string())?;
+    for name in &edits.remove {
+        head.remove_header(&**name);
+    }
+    for (name, value) in &edits.set {
+        head.insert_header(name.to_string(), &**value)?;
+    }
+    for (name, value) in &edits.add {
+        head.append_header(name.to_string(), &**value)?;
+    }
+    Ok(())
+}
+
+/// Whether the media type is gRPC's.
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.as_bytes().strip_prefix(b"application/grpc"))
+        .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+}
+
+/// The fields of a request as policy asks for them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Received<'a>(pub(crate) &'a HeaderMap);
+
+impl policy::Headers for Received<'_> {
+    fn value(&self, name: &str, index: usize) -> Option<&[u8]> {
+        let mut values = self.0.get_all(name).iter();
+        values.nth(index).map(HeaderValue::as_bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(fields: &[(&'static str, &'static str)], http2: bool) -> RequestHeader {
+        let mut received = RequestHeader::build("GET", b"/x", None).unwrap();
+        for (name, value) in fields {
+            received.append_header(*name, *value).unwrap();
+        }
+        let edits = Edits {
+            set: vec![("x-tenant".into(), "acme".into())],
+            remove: vec!["x-debug".into()],
+            ..Edits::default()
+        };
+        let out = Outgoing {
+            target: "/x?y",
+            host: "edition.cnn.com",
+            edits: &edits,
+            body: RequestBody::None,
+            http2,
+        };
+        *request(&received, &out).unwrap()
+    }
+
+    #[test]
+    fn the_mesh_stays_in_the_mesh() {
+        let fields = [
+            ("x-forwarded-client-cert", "URI=spiffe://cluster.local/ns/a/sa/b"),
+            ("x-forwarded-for", "10.0.0.1"),
+            ("x-envoy-peer-metadata", "abc"),
+            ("x-envoy-attempt-count", "1"),
+            ("x-istio-attributes", "abc"),
+            ("forwarded", "for=10.0.0.1"),
+            ("via", "1.1 a"),
+            ("baggage", "k8s.namespace.name=default"),
+            ("proxy-authorization", "Basic x"),
+            ("x-http-method-override", "DELETE"),
+            ("x-original-url", "/politics"),
+            ("keep-alive", "timeout=9"),
+            ("connection", "close, X-Secret"),
+            ("x-secret", "1"),
+            ("upgrade", "h2c"),
+            ("te", "trailers"),
+            ("x-debug", "1"),
+        ];
+        let head = sent(&fields, false);
+        let mut left: Vec<_> = head.headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["host", "x-tenant"]);
+    }
+
+    #[test]
+    fn what_is_the_callers_own_goes_through() {
+        let fields = [
+            ("authorization", "Bearer x"),
+            ("x-request-id", "d6ca4391"),
+            ("accept", "*/*"),
+            ("cookie", "a=1"),
+            ("cookie", "b=2"),
+            ("te", "trailers"),
+        ];
+        let head = sent(&fields, true);
+        let value = |name: &str| head.headers.get(name).map(|v| v.to_str().unwrap().to_owned());
+        assert_eq!(value("authorization").as_deref(), Some("Bearer x"));
+        assert_eq!(value("x-request-id").as_deref(), Some("d6ca4391"));
+        assert_eq!(value("cookie").as_deref(), Some("a=1; b=2"));
+        assert_eq!(value("te").as_deref(), Some("trailers"));
+        assert_eq!(value("host").as_deref(), Some("edition.cnn.com"));
+        assert_eq!(head.raw_path(), b"/x?y");
+    }
+
+    #[test]
+    fn grpc_is_known_by_its_media_type() {
+        let with = |value: &'static str| {
+            let value = HeaderValue::from_static(value);
+            HeaderMap::from_iter([(header::CONTENT_TYPE, value)])
+        };
+        assert!(is_grpc(&with("application/grpc")) && is_grpc(&with("application/grpc+proto")));
+        assert!(!is_grpc(&with("application/grpc-web")) && !is_grpc(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,186 @@
+//! HTTP/1.1 from the mesh: whole heads within their time, then exchanges, one
+//! after the other, until one side has had enough.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use pingora_core::protocols::Stream;
+use pingora_core::protocols::http::server::Session;
+use policy::refusal::Refusal;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, timeout_at};
+
+use crate::clock::Moment;
+use crate::connection::Connection;
+use crate::exchange::{Ending, Exchange};
+use crate::intake::head;
+use crate::reply::Reply;
+
+/// Reads from the wire at once.
+const READ: usize = 4096;
+
+/// What a connection has carried so far.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Served {
+    Nothing,
+    Something,
+}
+
+/// Serves the connection to its end.
+pub(crate) async fn serve(connection: Arc<Connection>, mut stream: Stream) {
+    let mut buffer = BytesMut::new();
+    let mut served = Served::Nothing;
+    loop {
+        let (begun, length) = match read_head(&connection, served, &mut stream, &mut buffer).await {
+            Ok(Some(read)) => read,
+            Ok(None) => break,
+            Err((refusal, begun)) => {
+                refuse(&connection, &mut stream, &buffer, refusal, begun).await;
+                break;
+            }
+        };
+        let head = buffer.get(..length).unwrap_or_default();
+        let head = match head::check(head, &connection.limits) {
+            Ok(head) => head,
+            Err(refusal) => {
+                refuse(&connection, &mut stream, head, refusal, begun).await;
+                break;
+            }
+        };
+        match exchange(&connection, stream, &mut buffer, head, length, begun).await {
+            Some(next) => stream = next,
+            None => return,
+        }
+        served = Served::Something;
+    }
+    // The client may be gone already; there is nobody to tell.
+    let _ = stream.shutdown().await;
+}
+
+/// Reads until a head is whole. `None`: the client left between requests, or
+/// was idle too long, or we are draining.
+async fn read_head(
+    connection: &Connection,
+    served: Served,
+    stream: &mut Stream,
+    buffer: &mut BytesMut,
+) -> Result<Option<(Moment, usize)>, (Refusal, Moment)> {
+    let limits = &connection.limits;
+    let longest = usize::try_from(limits.head_bytes).unwrap_or(usize::MAX);
+    if buffer.is_empty() && !wait_for_first_byte(connection, served, stream, buffer).await {
+        return Ok(None);
+    }
+    let begun = Moment::now();
+    let deadline = Instant::now() + limits.head_timeout;
+    let mut seen = 0;
+    loop {
+        if let Some(length) = head::end(buffer, seen) {
+            if length > longest {
+                return Err((Refusal::HeadTooLarge, begun));
+            }
+            return Ok(Some((begun, length)));
+        }
+        if buffer.len() > longest {
+            return Err((Refusal::HeadTooLarge, begun));
+        }
+        seen = buffer.len();
+        match timeout_at(deadline, read_more(stream, buffer)).await {
+            Ok(Ok(0)) | Ok(Err(_)) => return Err((Refusal::MalformedRequestLine, begun)),
+            Ok(Ok(_)) => {}
+            Err(_) => return Err((Refusal::HeadTimeout, begun)),
+        }
+    }
+}
+
+async fn wait_for_first_byte(
+    connection: &Connection,
+    served: Served,
+    stream: &mut Stream,
+    buffer: &mut BytesMut,
+) -> bool {
+    let mut drain = connection.drain.clone();
+    // While draining a new connection still has its first request served.
+    if *drain.borrow_and_update() && served == Served::Something {
+        return false;
+    }
+    tokio::select! {
+        biased;
+        read = timeout_at(connection.deadline_for_idle().into(), read_more(stream, buffer)) => {
+            matches!(read, Ok(Ok(1..)))
+        }
+        // An idle connection is the first to go.
+        _ = drain.changed(), if served == Served::Something => false,
+    }
+}
+
+async fn read_more(stream: &mut Stream, buffer: &mut BytesMut) -> io::Result<usize> {
+    buffer.reserve(READ);
+    stream.read_buf(buffer).await
+}
+
+/// Answers and records what never became a request.
+async fn refuse(
+    connection: &Connection,
+    stream: &mut Stream,
+    head: &[u8],
+    refusal: Refusal,
+    begun: Moment,
+) {
+    let reply = Reply::refusal(refusal).to_bytes();
+    let writing = async {
+        stream.write_all(&reply).await?;
+        stream.flush().await
+    };
+    let deadline = Instant::now() + connection.limits.body_idle_timeout;
+    // Whether or not the client is still there, the attempt is recorded.
+    let _ = timeout_at(deadline, writing).await;
+    crate::exchange::record_unparsed(connection, &head::sketch(head), refusal, begun);
+}
+
+/// One exchange; gives the stream back when it may carry another.
+async fn exchange(
+    connection: &Arc<Connection>,
+    stream: Stream,
+    buffer: &mut BytesMut,
+    head: head::Head,
+    length: usize,
+    begun: Moment,
+) -> Option<Stream> {
+    let sketched = BytesMut::from(buffer.get(..length).unwrap_or_default());
+    let mut session = Session::new_http1(stream);
+    session.set_pipelined_prefix(std::mem::take(buffer));
+    // Everything it needs is in the prefix already.
+    if !matches!(session.read_request().await, Ok(true)) {
+        let refusal = Refusal::MalformedRequestLine;
+        let reply = pingora_http::ResponseHeader::build_no_case(400_u16, Some(2));
+        if let Ok(reply) = reply {
+            let body = bytes::Bytes::from_static(b"Bad Request");
+            let _ = session.write_error_response(reply, body).await;
+        }
+        let sketch = head::sketch(&sketched);
+        crate::exchange::record_unparsed(connection, &sketch, refusal, begun);
+        session.shutdown().await;
+        return None;
+    }
+    drop(sketched);
+    session.set_close_on_response_before_downstream_finish(true);
+    let limit = connection.limits.body_idle_timeout;
+    session.set_read_timeout(Some(limit));
+    session.set_write_timeout(Some(limit));
+    session.set_total_drain_timeout(Some(limit));
+    if connection.is_draining() {
+        session.set_keepalive(None);
+    }
+    let ending = Exchange::new(connection, begun)
+        .run(&mut session, head.expects_continue)
+        .await;
+    if ending == Ending::Abort {
+        session.shutdown().await;
+        return None;
+    }
+    let reusable = session.finish().await.ok().flatten()?;
+    let (stream, rest) = reusable.into_parts();
+    *buffer = rest.unwrap_or_default();
+    Some(stream)
+}

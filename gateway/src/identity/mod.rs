@@ -1,0 +1,199 @@
+//! Who calls: TLS from the mesh, and the one workload a certificate names.
+//!
+//! An [`Acceptor`] is made whole from files and replaced whole when one of them
+//! changes. There is no session resumption: it would skip every check here,
+//! and let in whom a new root or revocation list shuts out.
+
+mod certificate;
+mod crl;
+mod roots;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use boring::pkey::{PKey, Private};
+use boring::ssl::{
+    AlpnError, SslAcceptor, SslMethod, SslMode, SslOptions, SslRef, SslSessionCacheMode,
+    SslVerifyMode, SslVersion, select_next_proto,
+};
+use boring::x509::X509;
+use boring::x509::X509VerifyError;
+use conf::snapshot::{IdentityFiles, Settings};
+use policy::principal::Principal;
+use policy::refusal::Refusal;
+
+use roots::{DomainRoots, store};
+
+/// HTTP/2 before HTTP/1.1; never an `istio*` protocol, which would oblige us
+/// to speak it.
+const PROTOCOLS: &[u8] = b"\x02h2\x08http/1.1";
+/// The sidecars' own order: post-quantum hybrid first.
+const GROUPS: &str = "X25519MLKEM768:X25519:P-256";
+/// Leaf, two intermediates and the root istiod appends.
+const MAX_DEPTH: u32 = 4;
+
+/// TLS for the mesh, as the files were when it was made.
+pub struct Acceptor {
+    acceptor: SslAcceptor,
+    domains: Vec<DomainRoots>,
+}
+
+impl fmt::Debug for Acceptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acceptor")
+            .field("domains", &self.domains)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why the identity's files cannot be used.
+#[derive(Debug)]
+pub enum IdentityError {
+    /// A file cannot be read.
+    Read(PathBuf, std::io::Error),
+    /// A file is not what it should be.
+    Content(PathBuf, &'static str),
+    /// Certificate and key are not of one pair; perhaps only one was renewed yet.
+    Mismatch(PathBuf, PathBuf),
+    /// BoringSSL refuses.
+    Tls(boring::error::ErrorStack),
+}
+
+impl fmt::Display for IdentityError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read(path, error) => write!(f, "cannot read `{}`: {error}", path.display()),
+            Self::Content(path, what) => write!(f, "`{}` holds no {what} in PEM", path.display()),
+            Self::Mismatch(chain, key) => write!(
+                f,
+                "the key in `{}` does not belong to the certificate in `{}`",
+                key.display(),
+                chain.display()
+            ),
+            Self::Tls(error) => write!(f, "TLS set-up failed: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for IdentityError {}
+
+impl From<boring::error::ErrorStack> for IdentityError {
+    fn from(error: boring::error::ErrorStack) -> Self {
+        Self::Tls(error)
+    }
+}
+
+impl Acceptor {
+    /// Reads the identity's files and those of the trust domains.
+    ///
+    /// # Errors
+    /// When one is missing, is no PEM, or key and certificate do not fit.
+    pub fn load(files: &IdentityFiles, settings: &Settings) -> Result<Self, IdentityError> {
+        let domains = roots::domains(files, settings)?;
+        let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls())?;
+        builder.set_min_proto_version(Some(SslVersion::TLS1_2))?;
+        builder.set_curves_list(GROUPS)?;
+        builder.set_options(SslOptions::NO_TICKET | SslOptions::NO_RENEGOTIATION);
+        builder.set_session_cache_mode(SslSessionCacheMode::OFF);
+        builder.set_mode(SslMode::RELEASE_BUFFERS);
+        builder.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
+        builder.set_verify_depth(MAX_DEPTH);
+        let everyone = domains.iter().flat_map(|d| &d.certificates);
+        builder.set_verify_cert_store(store(everyone, files.crl.as_deref())?)?;
+        builder.set_alpn_select_callback(|_, offered| {
+            // Without overlap the handshake goes on without ALPN, as Envoy's does.
+            select_next_proto(PROTOCOLS, offered).ok_or(AlpnError::NOACK)
+        });
+        present(&mut builder, files)?;
+        Ok(Self {
+            acceptor: builder.build(),
+            domains,
+        })
+    }
+
+    pub(crate) fn tls(&self) -> &SslAcceptor {
+        &self.acceptor
+    }
+
+    /// The workload on the other end of a finished handshake.
+    ///
+    /// # Errors
+    /// When its certificate names not exactly one workload of a trust domain
+    /// of ours, or is not vouched for by that domain's own roots.
+    pub(crate) fn principal(&self, ssl: &SslRef) -> Result<Principal, Refusal> {
+        let leaf = ssl.peer_certificate().ok_or(Refusal::NoClientCertificate)?;
+        let principal = certificate::principal(&leaf)?;
+        let domain = self
+            .domains
+            .iter()
+            .find(|domain| domain.covers(principal.trust_domain()))
+            .ok_or(Refusal::TrustDomain)?;
+        // With one set of roots BoringSSL has already done this very check.
+        if self.domains.len() > 1 && !domain.vouches_for(&leaf, ssl.peer_cert_chain()) {
+            return Err(Refusal::TrustDomain);
+        }
+        Ok(principal)
+    }
+}
+
+/// Why a handshake ended early.
+pub(crate) fn handshake_refusal(ssl: &SslRef, error: &boring::ssl::Error) -> Refusal {
+    if error.to_string().contains("PEER_DID_NOT_RETURN_A_CERTIFICATE") {
+        return Refusal::NoClientCertificate;
+    }
+    let Err(why) = ssl.verify_result() else {
+        return Refusal::HandshakeFailed;
+    };
+    match why {
+        X509VerifyError::CERT_HAS_EXPIRED | X509VerifyError::CERT_NOT_YET_VALID => {
+            Refusal::CertificateExpired
+        }
+        X509VerifyError::CERT_REVOKED
+        | X509VerifyError::UNABLE_TO_GET_CRL
+        | X509VerifyError::CRL_HAS_EXPIRED
+        | X509VerifyError::CRL_NOT_YET_VALID
+        | X509VerifyError::CRL_SIGNATURE_FAILURE => Refusal::CertificateRevoked,
+        X509VerifyError::INVALID_PURPOSE => Refusal::CertificatePurpose,
+        // Never verified: the handshake broke off before there was anything to verify.
+        X509VerifyError::INVALID_CALL => Refusal::HandshakeFailed,
+        _ => Refusal::CertificateUntrusted,
+    }
+}
+
+fn present(
+    builder: &mut boring::ssl::SslAcceptorBuilder,
+    files: &IdentityFiles,
+) -> Result<(), IdentityError> {
+    let mut chain = read_certificates(&files.chain)?.into_iter();
+    let leaf = chain
+        .next()
+        .ok_or_else(|| IdentityError::Content(files.chain.clone(), "certificate"))?;
+    let key = read_key(&files.key)?;
+    if !leaf.public_key()?.public_eq(&key) {
+        return Err(IdentityError::Mismatch(
+            files.chain.clone(),
+            files.key.clone(),
+        ));
+    }
+    builder.set_certificate(&leaf)?;
+    for intermediate in chain {
+        builder.add_extra_chain_cert(intermediate)?;
+    }
+    builder.set_private_key(&key)?;
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, IdentityError> {
+    std::fs::read(path).map_err(|error| IdentityError::Read(path.to_owned(), error))
+}
+
+fn read_certificates(path: &Path) -> Result<Vec<X509>, IdentityError> {
+    let content = || IdentityError::Content(path.to_owned(), "certificate");
+    let all = X509::stack_from_pem(&read(path)?).map_err(|_| content())?;
+    if all.is_empty() { Err(content()) } else { Ok(all) }
+}
+
+fn read_key(path: &Path) -> Result<PKey<Private>, IdentityError> {
+    PKey::private_key_from_pem(&read(path)?)
+        .map_err(|_| IdentityError::Content(path.to_owned(), "private key"))
+}

@@ -1,0 +1,241 @@
+//! The head of an HTTP/1.1 request, as bytes (security design, rules M1 to M6).
+
+use conf::snapshot::Limits;
+use policy::refusal::Refusal;
+
+use super::fields::{self, Framing};
+
+/// What the head says about the rest of the message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) expects_continue: bool,
+}
+
+/// Method and target of a head, as far as they can be made out. For records
+/// of requests that were refused before they were parsed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sketch<'a> {
+    pub(crate) method: Option<&'a [u8]>,
+    pub(crate) target: Option<&'a [u8]>,
+    pub(crate) host: Option<&'a [u8]>,
+}
+
+/// Where a head ends: behind its empty line. `None`: not all of it is here.
+///
+/// A lone line feed ends it too, so that a head of bare line feeds is refused
+/// and not waited for.
+pub(crate) fn end(bytes: &[u8], already_seen: usize) -> Option<usize> {
+    let mut from = already_seen.saturating_sub(3);
+    loop {
+        let rest = bytes.get(from..)?;
+        let newline = from + rest.iter().position(|b| *b == b'\n')?;
+        match bytes.get(newline + 1..)? {
+            [b'\n', ..] => return Some(newline + 2),
+            [b'\r', b'\n', ..] => return Some(newline + 3),
+            _ => from = newline + 1,
+        }
+    }
+}
+
+/// Judges a whole head.
+///
+/// # Errors
+/// The first rule it breaks.
+pub(crate) fn check(head: &[u8], limits: &Limits) -> Result<Head, Refusal> {
+    check_line_endings(head)?;
+    let text = head.strip_suffix(b"\r\n\r\n").unwrap_or(head);
+    let mut lines = split_lines(text);
+    check_request_line(lines.next().unwrap_or_default(), limits)?;
+    let mut framing = Framing::default();
+    let mut count = 0_u32;
+    for line in lines {
+        count += 1;
+        if count > limits.fields {
+            return Err(Refusal::TooManyFields);
+        }
+        let (name, value) = split_field(line)?;
+        framing.take(name, value)?;
+    }
+    framing.check()
+}
+
+/// M1: every line feed follows a carriage return and every carriage return
+/// precedes one. A parser that is kinder sees fields another does not.
+fn check_line_endings(head: &[u8]) -> Result<(), Refusal> {
+    let mut previous = 0;
+    for byte in head.iter().copied().chain([0]) {
+        if (byte == b'\n') != (previous == b'\r') {
+            return Err(Refusal::BareLineEnding);
+        }
+        previous = byte;
+    }
+    Ok(())
+}
+
+fn split_lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|b| *b == b'\n')
+        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+}
+
+/// M2: exactly `method SP target SP HTTP/1.1`.
+fn check_request_line(line: &[u8], limits: &Limits) -> Result<(), Refusal> {
+    let mut parts = line.split(|b| *b == b' ');
+    let (Some(method), Some(target), Some(version), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(Refusal::MalformedRequestLine);
+    };
+    if method.is_empty() || target.is_empty() || !method.iter().all(|b| fields::is_token(*b)) {
+        return Err(Refusal::MalformedRequestLine);
+    }
+    match version {
+        b"HTTP/1.1" => {}
+        b"HTTP/1.0" => return Err(Refusal::HttpVersion),
+        _ => return Err(Refusal::MalformedRequestLine),
+    }
+    if target.len() > usize::try_from(limits.target_bytes).unwrap_or(usize::MAX) {
+        return Err(Refusal::Malformed(policy::canonical::Malformed::TargetTooLong));
+    }
+    // Pingora would percent-encode these and go on with another target than
+    // the one sent.
+    if target.iter().any(|b| !(0x21..=0x7e).contains(b)) {
+        return Err(Refusal::Malformed(policy::canonical::Malformed::TargetByte));
+    }
+    Ok(())
+}
+
+/// M3: `name: value`, the name a token, no folding, no control bytes.
+fn split_field(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
+    let colon = line.iter().position(|b| *b == b':');
+    let (name, value) = colon
+        .and_then(|at| Some((line.get(..at)?, line.get(at + 1..)?)))
+        .ok_or(Refusal::MalformedHeader)?;
+    if name.is_empty() || !name.iter().all(|b| fields::is_token(*b)) {
+        return Err(Refusal::MalformedHeader);
+    }
+    if value.iter().any(|b| (*b < 0x20 && *b != b'\t') || *b == 0x7f) {
+        return Err(Refusal::MalformedHeader);
+    }
+    Ok((name, value.trim_ascii()))
+}
+
+/// Judges the fields of an HTTP/2 head, whose framing the library has judged:
+/// no connection-specific fields (RFC 9113, section 8.2.2), and as few fields
+/// as HTTP/1.1 may have; cookie crumbs count.
+///
+/// # Errors
+/// The first rule it breaks.
+pub(crate) fn check_http2(headers: &http::HeaderMap, limits: &Limits) -> Result<(), Refusal> {
+    if headers.len() > usize::try_from(limits.fields).unwrap_or(usize::MAX) {
+        return Err(Refusal::TooManyFields);
+    }
+    for (name, value) in headers {
+        match name.as_str() {
+            "connection" | "keep-alive" | "proxy-connection" | "transfer-encoding" | "upgrade" => {
+                return Err(Refusal::MalformedStream);
+            }
+            "te" if !value.as_bytes().eq_ignore_ascii_case(b"trailers") => {
+                return Err(Refusal::MalformedStream);
+            }
+            name => Framing::default().take(name.as_bytes(), value.as_bytes())?,
+        }
+    }
+    Ok(())
+}
+
+/// Makes out what it can of a head that was refused.
+pub(crate) fn sketch(head: &[u8]) -> Sketch<'_> {
+    let mut lines = split_lines(head);
+    let first = lines.next().unwrap_or_default();
+    let mut parts = first.split(|b| *b == b' ').filter(|p| !p.is_empty());
+    let host = lines.find_map(|line| {
+        let (name, value) = line.split_at_checked(5)?;
+        name.eq_ignore_ascii_case(b"host:").then(|| value.trim_ascii())
+    });
+    Sketch {
+        method: parts.next(),
+        target: parts.next(),
+        host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(head: &str) -> Result<Head, Refusal> {
+        check(head.as_bytes(), &Limits::default())
+    }
+
+    #[test]
+    fn finds_the_end_of_a_head_however_it_arrives() {
+        let whole = b"GET / HTTP/1.1\r\nHost: a\r\n\r\nbody";
+        for split in 0..whole.len() {
+            let first = end(&whole[..split], 0);
+            assert_eq!(first.is_some(), split >= 27, "{split}");
+            assert_eq!(end(whole, split.min(26)), Some(27), "{split}");
+        }
+        assert_eq!(end(b"GET / HTTP/1.1\n\nx", 0), Some(16));
+        assert_eq!(end(b"GET / HTTP/1.1\r\n\nx", 0), Some(17));
+    }
+
+    #[test]
+    fn takes_an_ordinary_request() {
+        let head = "GET /sport?a=1 HTTP/1.1\r\nhost: edition.cnn.com\r\naccept: */*\r\n\r\n";
+        assert_eq!(checked(head), Ok(Head::default()));
+    }
+
+    #[test]
+    fn refuses_line_endings_that_parsers_read_in_two_ways() {
+        for head in [
+            "GET / HTTP/1.1\nHost: a\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\n\r\n",
+            "GET / HTTP/1.1\r\nX: a\rb\r\n\r\n",
+            "GET / HTTP/1.1\r\nX:X\nTransfer-Encoding: chunked\r\n\r\n",
+            "GET / HTTP/1.1\n\n",
+        ] {
+            assert_eq!(checked(head), Err(Refusal::BareLineEnding), "{head:?}");
+        }
+    }
+
+    #[test]
+    fn refuses_request_lines_of_any_other_form() {
+        for line in [
+            "GET  / HTTP/1.1", "GET / HTTP/1.1 ", " GET / HTTP/1.1", "GET /", "GET\t/ HTTP/1.1",
+            "GET / x HTTP/1.1", "GET / HTTP/2.0", "GET / http/1.1", "G@T / HTTP/1.1", "",
+        ] {
+            let head = format!("{line}\r\nHost: a\r\n\r\n");
+            assert_eq!(checked(&head), Err(Refusal::MalformedRequestLine), "{line}");
+        }
+        assert_eq!(checked("GET / HTTP/1.0\r\n\r\n"), Err(Refusal::HttpVersion));
+    }
+
+    #[test]
+    fn refuses_fields_that_are_not_name_and_value() {
+        for field in [
+            "X : a", " X: a", "\tfolded", "X", ": a", "X\0: a", "X: a\0b", "X: a\x01", "X: \x7f",
+            "(X): a", "X é: a",
+        ] {
+            let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n");
+            assert_eq!(checked(&head), Err(Refusal::MalformedHeader), "{field:?}");
+        }
+        assert_eq!(checked("GET / HTTP/1.1\r\nHost: a\r\nX: caf\u{e9}\ta\r\n\r\n"), Ok(Head::default()));
+    }
+
+    #[test]
+    fn counts_fields_and_target_bytes() {
+        let fields = "x: y\r\n".repeat(101);
+        let head = format!("GET / HTTP/1.1\r\n{fields}\r\n");
+        assert_eq!(checked(&head), Err(Refusal::TooManyFields));
+        let head = format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(8192));
+        assert_eq!(checked(&head).unwrap_err().status(), 414);
+    }
+
+    #[test]
+    fn sketches_what_was_refused() {
+        let sketch = sketch(b"GET  /x HTTP/1.1\nHost: a\n\n");
+        assert_eq!(sketch.method, Some(&b"GET"[..]));
+        assert_eq!(sketch.target, Some(&b"/x"[..]));
+        assert_eq!(sketch.host, Some(&b"a"[..]));
+    }
+}

@@ -1,0 +1,7 @@
+//! From bytes to a request that may be judged: framing, and nothing else.
+//!
+//! Stricter than Pingora's parser, which repairs what it can. What is not
+//! plainly one request is refused here, before any rule is asked, and recorded.
+
+pub(crate) mod fields;
+pub(crate) mod head;

@@ -1,0 +1,33 @@
+//! The process: sockets, TLS, DNS, logs, metrics, commands.
+//!
+//! A module uses only those below it in this list: command · run · reload ·
+//! load · admin · listen · connection · http1, http2 · exchange · gateway ·
+//! live · upstream · resolve · identity · intake · headers, reply · record,
+//! metrics · limits · socket. `ARCHITECTURE.md` tells the life of a request.
+
+pub mod admin;
+mod clock;
+pub mod command;
+mod connection;
+mod exchange;
+mod gateway;
+mod headers;
+mod http1;
+mod http2;
+pub mod identity;
+mod intake;
+mod limits;
+pub mod listen;
+pub mod live;
+pub mod load;
+pub mod metrics;
+pub mod record;
+pub mod reload;
+mod reply;
+pub mod resolve;
+pub mod run;
+mod server_name;
+mod socket;
+pub mod upstream;
+
+pub use gateway::Gateway;

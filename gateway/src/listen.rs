@@ -1,0 +1,107 @@
+//! Sockets for the mesh.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use conf::snapshot::Listener;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
+
+use crate::clock::Moment;
+use crate::connection::Accepted;
+use crate::gateway::Gateway;
+
+/// Connections the kernel may hold before we accept them.
+const BACKLOG: u32 = 4096;
+/// Wait after an error of accepting, such as having no descriptors left.
+const AFTER_ERROR: Duration = Duration::from_millis(50);
+
+/// A bound socket, ready to serve.
+#[derive(Debug)]
+pub struct Bound {
+    listener: Arc<Listener>,
+    socket: TcpListener,
+    address: SocketAddr,
+}
+
+impl Bound {
+    /// Binds a listener's socket.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn bind(listener: &Listener) -> io::Result<Self> {
+        let socket = match listener.bind {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        socket.set_reuseaddr(true)?;
+        socket.bind(listener.bind)?;
+        let socket = socket.listen(BACKLOG)?;
+        Ok(Self {
+            address: socket.local_addr()?,
+            listener: Arc::new(listener.clone()),
+            socket,
+        })
+    }
+
+    /// Where it is bound; tells the port when any was asked for.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The listener it serves.
+    #[must_use]
+    pub fn listener(&self) -> &Listener {
+        &self.listener
+    }
+
+    /// Accepts until `close` says so; connections live on.
+    pub async fn serve(
+        self,
+        gateway: Arc<Gateway>,
+        drain: watch::Receiver<bool>,
+        mut close: watch::Receiver<bool>,
+    ) {
+        loop {
+            tokio::select! {
+                accepted = self.socket.accept() => match accepted {
+                    Ok((tcp, remote)) => self.admit(&gateway, tcp, remote, &drain),
+                    Err(error) => {
+                        tracing::warn!(listener = %self.listener.name, %error, "cannot accept");
+                        tokio::time::sleep(AFTER_ERROR).await;
+                    }
+                },
+                _ = close.changed() => return,
+            }
+        }
+    }
+
+    fn admit(
+        &self,
+        gateway: &Arc<Gateway>,
+        tcp: TcpStream,
+        remote: SocketAddr,
+        drain: &watch::Receiver<bool>,
+    ) {
+        let live = gateway.live();
+        let limits = &live.snapshot().settings().limits;
+        let permit = gateway.connections.admit(remote.ip(), limits);
+        let accepted = Accepted {
+            gateway: Arc::clone(gateway),
+            listener: Arc::clone(&self.listener),
+            local: tcp.local_addr().unwrap_or(self.address),
+            tcp,
+            remote,
+            drain: drain.clone(),
+        };
+        match permit {
+            Ok(permit) => {
+                tokio::spawn(accepted.serve(permit));
+            }
+            Err(refusal) => accepted.refuse(refusal, Moment::now()),
+        }
+    }
+}

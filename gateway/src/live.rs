@@ -1,0 +1,177 @@
+//! What the gateway runs on right now: one snapshot and everything made from
+//! files for it. Replaced whole; a request keeps the one it began with.
+
+use std::fmt;
+use std::sync::Arc;
+
+use conf::Snapshot;
+use conf::snapshot::ListenerMode;
+use policy::destination::{TlsPolicy, UpstreamProtocol, UpstreamRef, UpstreamTls as TlsChoice};
+use policy::origin::Origin;
+use policy::principal::Principal;
+use policy::source::Caller;
+
+use crate::identity::{Acceptor, IdentityError};
+use crate::record::{Loggers, SinkError, Sinks};
+use crate::upstream::{Target, TlsError, UpstreamTls};
+
+/// See the module.
+#[derive(Debug)]
+pub struct Live {
+    snapshot: Snapshot,
+    digest: String,
+    reporter_uid: String,
+    targets: Box<[Target]>,
+    acceptor: Option<Acceptor>,
+    loggers: Loggers,
+}
+
+/// Why a snapshot cannot be run on.
+#[derive(Debug)]
+pub enum LiveError {
+    /// The gateway's own identity.
+    Identity(IdentityError),
+    /// TLS is to be spoken to the mesh, and no identity is configured.
+    NoIdentity,
+    /// An upstream's TLS.
+    Upstream(Arc<Origin>, TlsError),
+    /// A sink of a log.
+    Sink(SinkError),
+}
+
+impl fmt::Display for LiveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Identity(error) => write!(f, "error: identity: {error}"),
+            Self::NoIdentity => f.write_str(
+                "error: a listener speaks TLS, but there is no `identity:`; \
+                 write `identity: {files: {chain: …, key: …, roots: …}}`",
+            ),
+            Self::Upstream(origin, error) => {
+                let Origin { file, line, column } = &**origin;
+                write!(f, "{file}:{line}:{column}: error: {error}")
+            }
+            Self::Sink(error) => write!(f, "error: logs: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for LiveError {}
+
+impl Live {
+    /// Reads every certificate a snapshot names and opens every log.
+    ///
+    /// # Errors
+    /// Every file that is missing or not what it should be.
+    pub fn load(snapshot: Snapshot, sinks: &Sinks) -> Result<Self, Vec<LiveError>> {
+        let mut errors = Vec::new();
+        let acceptor = load_acceptor(&snapshot).unwrap_or_else(|error| {
+            errors.push(error);
+            None
+        });
+        let mut contexts = Contexts::default();
+        let mut targets = Vec::new();
+        for upstream in snapshot.admission().upstreams() {
+            match contexts.find(&upstream.tls, upstream.protocol) {
+                Ok(tls) => targets.push(Target::new(upstream.clone(), tls)),
+                Err(error) => errors.push(LiveError::Upstream(Arc::clone(&upstream.origin), error)),
+            }
+        }
+        let loggers = sinks.loggers(&snapshot.settings().logs).unwrap_or_else(|error| {
+            errors.push(LiveError::Sink(error));
+            Loggers::default()
+        });
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        Ok(Self {
+            digest: snapshot.digest().to_string(),
+            reporter_uid: snapshot.settings().gateway.reporter_uid(),
+            loggers,
+            targets: targets.into(),
+            acceptor,
+            snapshot,
+        })
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// Its name in records.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    pub(crate) fn reporter_uid(&self) -> &str {
+        &self.reporter_uid
+    }
+
+    pub(crate) fn loggers(&self) -> &Loggers {
+        &self.loggers
+    }
+
+    pub(crate) fn target(&self, upstream: UpstreamRef) -> Option<&Target> {
+        self.targets.get(usize::try_from(upstream.0).ok()?)
+    }
+
+    pub(crate) fn acceptor(&self) -> Option<&Acceptor> {
+        self.acceptor.as_ref()
+    }
+}
+
+fn load_acceptor(snapshot: &Snapshot) -> Result<Option<Acceptor>, LiveError> {
+    let settings = snapshot.settings();
+    let mut listeners = settings.listeners.iter();
+    if !listeners.any(|l| l.mode == ListenerMode::MutualTls) {
+        return Ok(None);
+    }
+    let files = settings.identity.as_ref().ok_or(LiveError::NoIdentity)?;
+    let acceptor = Acceptor::load(files, settings).map_err(LiveError::Identity)?;
+    Ok(Some(acceptor))
+}
+
+/// One TLS context for each policy: most upstreams share the default's, and
+/// with it one copy of the system's roots.
+#[derive(Default)]
+struct Contexts(Vec<(TlsPolicy, UpstreamProtocol, Arc<UpstreamTls>)>);
+
+impl Contexts {
+    fn find(
+        &mut self,
+        tls: &TlsChoice,
+        protocol: UpstreamProtocol,
+    ) -> Result<Option<Arc<UpstreamTls>>, TlsError> {
+        let TlsChoice::On(policy) = tls else {
+            return Ok(None);
+        };
+        let known = self.0.iter().find(|(p, v, _)| p == policy && *v == protocol);
+        if let Some((_, _, context)) = known {
+            return Ok(Some(Arc::clone(context)));
+        }
+        let context = Arc::new(UpstreamTls::load(policy, protocol)?);
+        self.0.push((policy.clone(), protocol, Arc::clone(&context)));
+        Ok(Some(context))
+    }
+}
+
+/// A caller as a snapshot sees him, kept for the snapshot's time.
+#[derive(Debug)]
+pub struct Seen {
+    /// The snapshot.
+    pub live: Arc<Live>,
+    /// The caller.
+    pub caller: Caller,
+}
+
+impl Seen {
+    /// Looks at a caller through `live`.
+    #[must_use]
+    pub fn new(live: Arc<Live>, principal: Option<Principal>, address: std::net::IpAddr) -> Self {
+        let caller = live.snapshot.admission().caller(principal, address);
+        Self { live, caller }
+    }
+}

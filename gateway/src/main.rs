@@ -1,0 +1,8 @@
+//! The `egret` binary.
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    gateway::command::main()
+}

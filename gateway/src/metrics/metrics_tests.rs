@@ -1,0 +1,211 @@
+use std::time::Duration;
+
+use crate::record::SinkStats;
+use crate::record::samples::World;
+
+use super::*;
+
+fn metrics() -> Metrics {
+    let gateway = GatewayName {
+        name: "istio-egressgateway".into(),
+        namespace: "istio-system".into(),
+        pod: "istio-egressgateway-1".into(),
+    };
+    Metrics::new(
+        &gateway,
+        SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_197_724_533),
+    )
+}
+
+fn sinks() -> Vec<SinkStats> {
+    vec![SinkStats {
+        sink: "stdout".into(),
+        written: 7,
+        dropped: 1,
+        errors: 0,
+    }]
+}
+
+#[test]
+fn exposes_exactly_this_text() {
+    let metrics = metrics();
+    let world = World::new();
+    metrics.observe(&world.allowed());
+    metrics.observe(&world.allowed());
+    metrics.observe(&Record {
+        failure: Some("connect_failure"),
+        response_code: 503,
+        response_flags: "UF,URX".into(),
+        grpc: true,
+        grpc_status: Some(14),
+        duration: Duration::from_micros(400),
+        ..world.allowed()
+    });
+    metrics.observe(&world.handshake());
+    let _open = metrics.connection_opened();
+    drop(metrics.connection_opened());
+    metrics.upstream_connected();
+    metrics.reloaded(Reload::Applied);
+    metrics.using_snapshot("0123456789ab");
+    let text = metrics.render(&sinks());
+    let expected = golden();
+    for (line, (got, wanted)) in text.lines().zip(expected.lines()).enumerate() {
+        assert_eq!(got, wanted, "line {}", line + 1);
+    }
+    assert!(text == expected, "one has more lines than the other");
+}
+
+/// The expected text, in which the labels that never vary are abbreviated.
+fn golden() -> String {
+    include_str!("exposition.golden")
+        .replace(
+            "<GATEWAY>",
+            concat!(
+                r#"reporter="source",source_workload="istio-egressgateway","#,
+                r#"source_canonical_service="istio-egressgateway","#,
+                r#"source_canonical_revision="latest",source_workload_namespace="istio-system","#,
+                r#"source_principal="unknown",source_app="istio-egressgateway","#,
+                r#"source_version="",source_cluster="Kubernetes""#,
+            ),
+        )
+        .replace(
+            "<WORKLOAD>",
+            concat!(
+                r#"destination_workload="unknown",destination_workload_namespace="unknown","#,
+                r#"destination_principal="unknown",destination_app="unknown","#,
+                r#"destination_version="unknown""#,
+            ),
+        )
+        .replace(
+            "<SERVICE>",
+            concat!(
+                r#"destination_service="edition.cnn.com",destination_canonical_service="unknown","#,
+                r#"destination_canonical_revision="latest","#,
+                r#"destination_service_name="edition.cnn.com","#,
+                r#"destination_service_namespace="unknown",destination_cluster="unknown""#,
+            ),
+        )
+        .replace("<VERSION>", env!("CARGO_PKG_VERSION"))
+}
+
+/// The value of the sample whose name and labels contain all of `parts`.
+fn sample(text: &str, parts: &[&str]) -> Option<u64> {
+    let line = text
+        .lines()
+        .find(|line| parts.iter().all(|part| line.contains(part)))?;
+    line.rsplit(' ').next()?.parse().ok()
+}
+
+#[test]
+fn adds_up_all_threads_and_two_registries_do_not_mix() {
+    let (one, other) = (metrics(), metrics());
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let world = World::new();
+                for _ in 0..500 {
+                    one.observe(&world.allowed());
+                }
+                other.observe(&world.denied());
+            });
+        }
+    });
+    let text = one.render(&[]);
+    assert_eq!(
+        sample(&text, &["istio_requests_total{", "\"200\""]),
+        Some(2_000)
+    );
+    assert_eq!(
+        sample(&text, &["egret_requests_total{", "\"200\""]),
+        Some(2_000)
+    );
+    assert_eq!(sample(&text, &["egret_requests_total{", "\"403\""]), None);
+    assert_eq!(
+        sample(&other.render(&[]), &["egret_requests_total{", "\"403\""]),
+        Some(4)
+    );
+}
+
+#[test]
+fn destinations_are_labels_as_configured_never_as_called() {
+    let metrics = metrics();
+    let world = World::new();
+    for number in 0..50 {
+        let host = format!("h{number}.evil.example");
+        let authority = Some((&*host).into());
+        metrics.observe(&Record {
+            destination: None,
+            authority,
+            ..world.denied()
+        });
+    }
+    let text = metrics.render(&[]);
+    assert!(!text.contains("evil"));
+    let parts = ["istio_requests_total{", "destination_service=\"unknown\""];
+    assert_eq!(sample(&text, &parts), Some(50));
+}
+
+#[test]
+fn an_origin_cannot_make_series_without_end() {
+    let metrics = metrics();
+    let world = World::new();
+    for status in 0..3_000 {
+        let details = format!("{status}");
+        let response_flags = details.as_str().into();
+        metrics.observe(&Record {
+            response_flags,
+            ..world.allowed()
+        });
+        metrics.observe(&Record {
+            grpc: true,
+            grpc_status: Some(status),
+            ..world.allowed()
+        });
+    }
+    let text = metrics.render(&[]);
+    let series = text
+        .lines()
+        .filter(|line| line.starts_with("istio_requests_total{"));
+    assert_eq!(series.count(), EXCHANGES + 1);
+    let total: u64 = text
+        .lines()
+        .filter(|line| line.starts_with("istio_requests_total{"))
+        .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
+        .sum();
+    assert_eq!(total, 6_000, "folded, not lost");
+    assert!(text.contains("destination_service=\"other\""));
+}
+
+#[test]
+fn label_values_cannot_break_out_of_their_quotes() {
+    let metrics = metrics();
+    let sink = SinkStats {
+        sink: "a\"\\\nb".into(),
+        written: 1,
+        dropped: 0,
+        errors: 0,
+    };
+    let text = metrics.render(&[sink]);
+    assert!(
+        text.contains("egret_log_lines_total{sink=\"a\\\"\\\\\\nb\"} 1\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_refused_request_without_answer_is_a_request_and_no_handshake() {
+    let metrics = metrics();
+    let world = World::new();
+    metrics.observe(&Record {
+        response_code: 0,
+        ..world.denied()
+    });
+    let text = metrics.render(&[]);
+    let parts = [
+        "egret_requests_total{",
+        "refusal=\"denied\"",
+        "response_code=\"0\"",
+    ];
+    assert_eq!(sample(&text, &parts), Some(1));
+    assert_eq!(sample(&text, &["egret_handshake_refusals_total{"]), None);
+}

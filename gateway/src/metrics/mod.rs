@@ -1,0 +1,250 @@
+//! Metrics: Istio's own, with its names, labels and buckets, so that its
+//! dashboards go on working; and `egret_*`, which say what Istio's cannot: who
+//! called, and which rule decided.
+//!
+//! The request path takes no lock and allocates nothing (see `family`).
+
+mod exposition;
+mod family;
+mod histogram;
+mod render;
+
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use conf::snapshot::GatewayName;
+
+use crate::record::Record;
+use family::{Family, Key, Share};
+use histogram::{Count, Histogram};
+
+pub use render::CONTENT_TYPE;
+
+/// Bound on Istio's series: each is three histograms, 67 lines of a scrape.
+const EXCHANGES: usize = 2_000;
+/// Bound on series of one line.
+const COUNTERS: usize = 10_000;
+
+/// The last status a gRPC server may send; what is beyond is `UNKNOWN`, as
+/// gRPC's own libraries read it.
+const GRPC_LAST: u16 = 16;
+const GRPC_UNKNOWN: u16 = 2;
+
+/// Istio's word for what it does not know.
+const UNKNOWN: &str = "unknown";
+
+/// How a reload ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// The new configuration is in use.
+    Applied,
+    /// It has problems; the last good one goes on.
+    Refused,
+}
+
+/// Every metric of the process.
+#[derive(Debug)]
+pub struct Metrics {
+    /// Tells this registry's shares from those of another one in one thread.
+    id: u64,
+    gateway: GatewayName,
+    started: SystemTime,
+    exchanges: Family<Exchange>,
+    attempts: Family<Count>,
+    failures: Family<Count>,
+    handshakes: Family<Count>,
+    connections: Arc<AtomicU64>,
+    upstream_connections: AtomicU64,
+    reloads_applied: AtomicU64,
+    reloads_refused: AtomicU64,
+    snapshot: Mutex<Box<str>>,
+}
+
+/// What Istio measures of an exchange. Its number of requests is the number of
+/// durations.
+#[derive(Debug, Default)]
+struct Exchange {
+    duration: Histogram,
+    request_bytes: Histogram,
+    response_bytes: Histogram,
+}
+
+/// One thread's share of all families.
+#[derive(Debug, Default)]
+struct Shares {
+    key: Key,
+    exchanges: Share<Exchange>,
+    attempts: Share<Count>,
+    failures: Share<Count>,
+    handshakes: Share<Count>,
+}
+
+thread_local! {
+    static SHARES: RefCell<Vec<(u64, Shares)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// An open downstream connection; no longer one when this is dropped.
+#[derive(Debug)]
+#[must_use]
+pub struct OpenConnection(Arc<AtomicU64>);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Metrics {
+    /// The metrics of a process that started at `started`.
+    #[must_use]
+    pub fn new(gateway: &GatewayName, started: SystemTime) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            gateway: gateway.clone(),
+            started,
+            exchanges: Family::new(EXCHANGES),
+            attempts: Family::new(COUNTERS),
+            failures: Family::new(COUNTERS),
+            handshakes: Family::new(COUNTERS),
+            connections: Arc::default(),
+            upstream_connections: AtomicU64::new(0),
+            reloads_applied: AtomicU64::new(0),
+            reloads_refused: AtomicU64::new(0),
+            snapshot: Mutex::default(),
+        }
+    }
+
+    /// Counts an attempt.
+    pub fn observe(&self, record: &Record<'_>) {
+        // Fails only in a thread that is ending.
+        let _ = SHARES.try_with(|shares| {
+            let Ok(mut shares) = shares.try_borrow_mut() else {
+                return;
+            };
+            if let Some(own) = self.own(&mut shares) {
+                self.observe_in(own, record);
+            }
+        });
+    }
+
+    /// Counts a downstream connection as open, until the answer is dropped.
+    pub fn connection_opened(&self) -> OpenConnection {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        OpenConnection(Arc::clone(&self.connections))
+    }
+
+    /// Counts a connection made to an upstream.
+    pub fn upstream_connected(&self) {
+        self.upstream_connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a reload.
+    pub fn reloaded(&self, how: Reload) {
+        match how {
+            Reload::Applied => self.reloads_applied.fetch_add(1, Ordering::Relaxed),
+            Reload::Refused => self.reloads_refused.fetch_add(1, Ordering::Relaxed),
+        };
+    }
+
+    /// Says which snapshot is in use.
+    pub fn using_snapshot(&self, digest: &str) {
+        *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = digest.into();
+    }
+
+    /// This registry's share in this thread.
+    fn own<'s>(&self, shares: &'s mut Vec<(u64, Shares)>) -> Option<&'s mut Shares> {
+        if !shares.iter().any(|(id, _)| *id == self.id) {
+            shares.push((self.id, Shares::default()));
+        }
+        shares
+            .iter_mut()
+            .find(|(id, _)| *id == self.id)
+            .map(|(_, shares)| shares)
+    }
+
+    fn observe_in(&self, shares: &mut Shares, record: &Record<'_>) {
+        match record.refusal {
+            // There was no request yet, and no answer.
+            Some(reason) if record.protocol.is_none() && record.response_code == 0 => {
+                shares.key.begin().text(reason);
+                shares
+                    .handshakes
+                    .of(&self.handshakes, &shares.key, |count| count.add(1));
+            }
+            _ => self.observe_request(shares, record),
+        }
+    }
+
+    fn observe_request(&self, shares: &mut Shares, record: &Record<'_>) {
+        exchange_key(&mut shares.key, record);
+        shares
+            .exchanges
+            .of(&self.exchanges, &shares.key, |exchange| {
+                exchange.add(record)
+            });
+        attempt_key(&mut shares.key, record);
+        shares
+            .attempts
+            .of(&self.attempts, &shares.key, |count| count.add(1));
+        if let Some(failure) = record.failure {
+            shares.key.begin().text(destination(record)).text(failure);
+            shares
+                .failures
+                .of(&self.failures, &shares.key, |count| count.add(1));
+        }
+    }
+}
+
+impl Exchange {
+    fn add(&self, record: &Record<'_>) {
+        let micros = u64::try_from(record.duration.as_micros()).unwrap_or(u64::MAX);
+        self.duration.observe(micros);
+        self.request_bytes
+            .observe(record.request_bytes.saturating_mul(1000));
+        self.response_bytes
+            .observe(record.response_bytes.saturating_mul(1000));
+    }
+}
+
+/// `destination_service`, `request_protocol`, `response_code`,
+/// `grpc_response_status`, `response_flags`.
+fn exchange_key(key: &mut Key, record: &Record<'_>) {
+    key.begin()
+        .text(destination(record))
+        .text(if record.grpc { "grpc" } else { "http" })
+        .number(record.response_code.into());
+    match record.grpc_status {
+        Some(status @ ..=GRPC_LAST) => key.number(status.into()),
+        Some(_) => key.number(GRPC_UNKNOWN.into()),
+        None => key.text(""),
+    };
+    key.text(&record.response_flags);
+}
+
+/// `source_principal`, `destination`, `decision`, `rule`, `refusal`,
+/// `response_code`.
+fn attempt_key(key: &mut Key, record: &Record<'_>) {
+    key.begin()
+        .text(
+            record
+                .source_principal
+                .map_or(UNKNOWN, |principal| principal.as_str()),
+        )
+        .text(destination(record))
+        .text(record.decision.as_str())
+        .text(record.rule.map_or("", |rule| rule.name))
+        .text(record.refusal.unwrap_or(""))
+        .number(record.response_code.into());
+}
+
+/// The destination as configured, never as a caller spelt it.
+fn destination<'r>(record: &Record<'r>) -> &'r str {
+    record.destination.unwrap_or(UNKNOWN)
+}
+
+#[cfg(test)]
+#[path = "metrics_tests.rs"]
+mod tests;

@@ -1,0 +1,167 @@
+//! The access logs of a configuration: which attempts each tells, in what
+//! form, to which sink.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use conf::snapshot::{Layout, Log, Overflow};
+use policy::LogFilter;
+
+use super::queue::{Claim, Full};
+use super::sink::Channel;
+use super::{Record, json, mixer, text};
+
+thread_local! {
+    /// The line under construction; its allocation serves all lines of a thread.
+    static LINE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// The logs of one configuration. Writing never blocks.
+#[derive(Debug, Default)]
+pub struct Loggers {
+    logs: Vec<Logger>,
+    /// Sinks of logs that would rather refuse than drop, and the lines one
+    /// attempt may need in each.
+    needs: Vec<(Arc<Channel>, usize)>,
+}
+
+#[derive(Debug)]
+struct Logger {
+    filter: LogFilter,
+    form: Form,
+    channel: Arc<Channel>,
+    overflow: Overflow,
+}
+
+#[derive(Debug)]
+enum Form {
+    Json,
+    Mixer(mixer::Form),
+    Text(conf::snapshot::TextFormat),
+}
+
+/// Room for the lines of one attempt, in every log that would rather refuse
+/// than drop. Taken before a request is forwarded, so that none passes
+/// unlogged however many pass together. Dropping it gives the room back.
+#[derive(Debug)]
+#[must_use]
+pub struct Reservation {
+    held: Vec<(Arc<Channel>, usize)>,
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        for (channel, lines) in &self.held {
+            channel.release(*lines);
+        }
+    }
+}
+
+impl Loggers {
+    pub(crate) fn new(logs: Vec<(Log, Arc<Channel>)>) -> Self {
+        let logs: Vec<Logger> = logs.into_iter().map(Logger::new).collect();
+        let needs = needs(&logs);
+        Self { logs, needs }
+    }
+
+    /// Takes the room a request's lines may need. Costs nothing, and never
+    /// fails, where all logs drop and count.
+    ///
+    /// # Errors
+    /// A log that would rather refuse has no room.
+    pub fn reserve(&self) -> Result<Reservation, Full> {
+        let mut reservation = Reservation { held: Vec::new() };
+        for (channel, lines) in &self.needs {
+            channel.reserve(*lines)?;
+            reservation.held.push((Arc::clone(channel), *lines));
+        }
+        Ok(reservation)
+    }
+
+    /// Writes the record to every log whose filter `selects` finds true. What
+    /// finds no room is dropped and counted.
+    pub fn write(&self, record: &Record<'_>, selects: impl Fn(&LogFilter) -> bool) {
+        self.write_as(record, Claim::Open, selects);
+    }
+
+    /// As [`Loggers::write`], into the room reserved for this attempt: nothing
+    /// is dropped in the logs that would rather refuse.
+    pub fn write_reserved(
+        &self,
+        reservation: Reservation,
+        record: &Record<'_>,
+        selects: impl Fn(&LogFilter) -> bool,
+    ) {
+        self.write_as(record, Claim::Reserved, selects);
+        drop(reservation);
+    }
+
+    fn write_as(&self, record: &Record<'_>, claim: Claim, selects: impl Fn(&LogFilter) -> bool) {
+        let mut line = LINE.try_with(Cell::take).unwrap_or_default();
+        for log in self.logs.iter().filter(|log| selects(&log.filter)) {
+            line.clear();
+            log.form.line(&mut line, record);
+            line.push(b'\n');
+            log.push(&line, claim);
+        }
+        // Fails only in a thread that is ending, which needs no buffer.
+        let _ = LINE.try_with(|kept| kept.set(line));
+    }
+}
+
+impl Logger {
+    fn new((log, channel): (Log, Arc<Channel>)) -> Self {
+        let form = match log.layout {
+            Layout::Json => Form::Json,
+            Layout::Mixer { instance, fields } => Form::Mixer(mixer::Form {
+                level: log.level,
+                instance,
+                fields,
+            }),
+            Layout::Text(format) => Form::Text(format),
+        };
+        Self {
+            filter: log.filter,
+            form,
+            channel,
+            overflow: log.overflow,
+        }
+    }
+
+    fn push(&self, line: &[u8], claim: Claim) {
+        let claim = match self.overflow {
+            Overflow::DropAndCount => Claim::Open,
+            Overflow::Refuse => claim,
+        };
+        self.channel.push(line, claim);
+    }
+}
+
+impl Form {
+    fn line(&self, out: &mut Vec<u8>, record: &Record<'_>) {
+        match self {
+            Self::Json => json::line(out, record),
+            Self::Mixer(form) => mixer::line(out, record, form),
+            Self::Text(format) => text::line(out, record, *format),
+        }
+    }
+}
+
+/// Lines of one attempt by sink, for the logs that would rather refuse.
+fn needs(logs: &[Logger]) -> Vec<(Arc<Channel>, usize)> {
+    let mut needs: Vec<(Arc<Channel>, usize)> = Vec::new();
+    for log in logs.iter().filter(|log| log.overflow == Overflow::Refuse) {
+        match needs
+            .iter_mut()
+            .find(|(channel, _)| Arc::ptr_eq(channel, &log.channel))
+        {
+            Some((_, lines)) => *lines += 1,
+            None => needs.push((Arc::clone(&log.channel), 1)),
+        }
+    }
+    needs
+}
+
+#[cfg(test)]
+#[path = "logs_tests.rs"]
+mod tests;

@@ -1,0 +1,213 @@
+//! The process: start, serve, drain, end.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep};
+
+use crate::admin::{self, AdminState};
+use crate::gateway::Gateway;
+use crate::listen::Bound;
+use crate::load::{LoadError, Loaded, load};
+use crate::record::Sinks;
+use crate::reload::Reloader;
+
+/// Idle upstream connections are looked over this often.
+const SWEEP: Duration = Duration::from_secs(1);
+/// At the end, time for the last log lines.
+const FLUSH: Duration = Duration::from_secs(5);
+
+/// Why the process cannot start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The configuration.
+    Load(LoadError),
+    /// A socket.
+    Bind(String, SocketAddr, io::Error),
+    /// The process's surroundings.
+    Process(String),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Load(error) => write!(f, "{error}"),
+            Self::Bind(what, address, error) => {
+                write!(f, "error: cannot bind {what} to {address}: {error}")
+            }
+            Self::Process(error) => write!(f, "error: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// How to run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Files and folders.
+    pub config: Vec<PathBuf>,
+    /// Worker threads.
+    pub threads: usize,
+}
+
+/// Sockets and gateway, bound but not serving yet.
+#[derive(Debug)]
+pub struct Process {
+    gateway: Arc<Gateway>,
+    listeners: Vec<Bound>,
+    admin: Option<TcpListener>,
+    reloader: Reloader,
+}
+
+impl Process {
+    /// Loads the configuration and binds all sockets.
+    ///
+    /// # Errors
+    /// The first thing without which the gateway cannot serve.
+    pub async fn start(options: &Options) -> Result<Self, StartError> {
+        let sinks = Arc::new(Sinks::new());
+        let Loaded { value, watched } = load(&options.config, &sinks).map_err(StartError::Load)?;
+        for warning in value.snapshot().warnings() {
+            tracing::warn!("{warning}");
+        }
+        let settings = value.snapshot().settings().clone();
+        let gateway = Gateway::new(value, sinks, options.threads).map_err(StartError::Process)?;
+        let gateway = Arc::new(gateway);
+        let listeners = settings.listeners.iter().map(|listener| {
+            Bound::bind(listener).map_err(|error| {
+                StartError::Bind(format!("listener `{}`", listener.name), listener.bind, error)
+            })
+        });
+        let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
+        let admin = match settings.admin {
+            None => None,
+            Some(address) => {
+                let bound = TcpListener::bind(address).await;
+                Some(bound.map_err(|e| StartError::Bind("the admin port".into(), address, e))?)
+            }
+        };
+        Ok(Self {
+            reloader: Reloader::new(Arc::clone(&gateway), options.config.clone(), watched),
+            gateway,
+            listeners,
+            admin,
+        })
+    }
+
+    /// The gateway that will serve.
+    #[must_use]
+    pub fn gateway(&self) -> &Arc<Gateway> {
+        &self.gateway
+    }
+
+    /// Name and address of every listener.
+    pub fn addresses(&self) -> impl Iterator<Item = (&str, SocketAddr)> {
+        self.listeners
+            .iter()
+            .map(|bound| (&*bound.listener().name, bound.address()))
+    }
+
+    /// Where admin is bound.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref()?.local_addr().ok()
+    }
+
+    /// Serves until SIGTERM or SIGINT, then drains.
+    ///
+    /// # Errors
+    /// When signals cannot be received.
+    pub async fn serve(self) -> Result<(), StartError> {
+        let process = |error: io::Error| StartError::Process(error.to_string());
+        let mut terminate = signal(SignalKind::terminate()).map_err(process)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(process)?;
+        let mut hang_up = signal(SignalKind::hangup()).map_err(process)?;
+        let ready = Arc::new(AtomicBool::new(true));
+        let (drain, draining) = watch::channel(false);
+        let (close, closing) = watch::channel(false);
+        for bound in self.listeners {
+            let gateway = Arc::clone(&self.gateway);
+            tokio::spawn(bound.serve(gateway, draining.clone(), closing.clone()));
+        }
+        if let Some(socket) = self.admin {
+            let state = admin_state(&self.gateway, &ready);
+            tokio::spawn(admin::serve(socket, state, closing.clone()));
+        }
+        let (reload, asked) = mpsc::channel(1);
+        tokio::spawn(self.reloader.run(asked));
+        tokio::spawn(sweep(Arc::clone(&self.gateway)));
+        tracing::info!(snapshot = self.gateway.live().digest(), "ready");
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hang_up.recv() => {
+                    // Full means one is waiting already.
+                    let _ = reload.try_send(());
+                }
+            }
+        }
+        ready.store(false, Ordering::Release);
+        end(&self.gateway, &drain, &close).await;
+        Ok(())
+    }
+}
+
+/// Not ready at once, serving for a while, then only what has begun.
+async fn end(gateway: &Gateway, drain: &watch::Sender<bool>, close: &watch::Sender<bool>) {
+    let times = gateway.live().snapshot().settings().drain.clone();
+    tracing::info!(serve = ?times.serve, finish = ?times.finish, "draining");
+    // From here on every answer ends its HTTP/1.1 connection, every HTTP/2
+    // connection is told to go away, and new connections are still served.
+    drain.send_replace(true);
+    let deadline = Instant::now() + times.serve;
+    sleep(times.serve.min(deadline.saturating_duration_since(Instant::now()))).await;
+    close.send_replace(true);
+    let deadline = Instant::now() + times.finish;
+    while gateway.connections.open() > 0 && Instant::now() < deadline {
+        sleep(Duration::from_millis(20)).await;
+    }
+    let cut = gateway.connections.open();
+    let unwritten = gateway.sinks.flush(FLUSH);
+    tracing::info!(cut, unwritten, "ended");
+}
+
+async fn sweep(gateway: Arc<Gateway>) {
+    loop {
+        sleep(SWEEP).await;
+        gateway.dialler.sweep();
+    }
+}
+
+fn admin_state(gateway: &Arc<Gateway>, ready: &Arc<AtomicBool>) -> Arc<AdminState> {
+    let (metrics, config) = (Arc::clone(gateway), Arc::clone(gateway));
+    let ready = Arc::clone(ready);
+    Arc::new(AdminState {
+        ready: Box::new(move || {
+            if ready.load(Ordering::Acquire) {
+                Ok(())
+            } else {
+                Err("draining".to_owned())
+            }
+        }),
+        metrics: Box::new(move || metrics.metrics.render(&metrics.sinks.stats())),
+        config: Box::new(move || {
+            let live = config.live();
+            let warnings = live.snapshot().warnings().iter().map(ToString::to_string);
+            serde_json::json!({
+                "snapshot": live.digest(),
+                "warnings": warnings.collect::<Vec<_>>(),
+            })
+            .to_string()
+        }),
+    })
+}

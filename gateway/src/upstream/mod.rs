@@ -1,0 +1,129 @@
+//! External servers: their addresses, their TLS, their connections.
+
+mod budget;
+mod dial;
+mod pool;
+mod session;
+mod tls;
+
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use arc_swap::ArcSwapOption;
+use policy::destination::{Upstream, UpstreamHost, UpstreamProtocol};
+
+use crate::resolve::{NoAddress, Resolver, VettedAddress, vet};
+
+use budget::RetryBudget;
+pub use dial::DialError;
+pub(crate) use dial::{Dialler, Freshness};
+pub use pool::{Pool, PoolKey};
+pub(crate) use session::{Part, Reusable, UpstreamSession};
+pub use tls::{TlsError, UpstreamTls};
+
+/// An upstream of the running snapshot, with all that is made once for it.
+#[derive(Debug)]
+pub struct Target {
+    upstream: Upstream,
+    tls: Option<Arc<UpstreamTls>>,
+    /// Addresses the operator gave, vetted.
+    fixed: Option<Result<Arc<[VettedAddress]>, NoAddress>>,
+    /// The answer for a named upstream, so that a request takes no lock.
+    answer: ArcSwapOption<Answer>,
+    budget: RetryBudget,
+}
+
+#[derive(Debug)]
+struct Answer {
+    addresses: Arc<[VettedAddress]>,
+    fresh_until: Instant,
+}
+
+impl Target {
+    /// Prepares an upstream; `tls` is its policy's context.
+    #[must_use]
+    pub fn new(upstream: Upstream, tls: Option<Arc<UpstreamTls>>) -> Self {
+        let given = &upstream.addresses;
+        let fixed =
+            (!given.is_empty()).then(|| vet(given, &upstream.reach).map(Arc::<[_]>::from));
+        Self {
+            upstream,
+            tls,
+            fixed,
+            answer: ArcSwapOption::empty(),
+            budget: RetryBudget::default(),
+        }
+    }
+
+    /// What the operator wrote.
+    #[must_use]
+    pub fn upstream(&self) -> &Upstream {
+        &self.upstream
+    }
+
+    /// The upstream's name for a request to canonical host `requested`.
+    #[must_use]
+    pub fn host<'a>(&'a self, requested: &'a str) -> &'a str {
+        match &self.upstream.host {
+            UpstreamHost::Named(name) => name,
+            UpstreamHost::Requested => requested,
+        }
+    }
+
+    /// The addresses that may be dialled for `host`, vetted.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn addresses(
+        &self,
+        resolver: &Arc<Resolver>,
+        host: &str,
+    ) -> Result<Arc<[VettedAddress]>, NoAddress> {
+        self.budget.deposit();
+        if let Some(fixed) = &self.fixed {
+            return fixed.clone();
+        }
+        let named = matches!(self.upstream.host, UpstreamHost::Named(_));
+        if named {
+            if let Some(answer) = &*self.answer.load() {
+                if answer.fresh_until > Instant::now() {
+                    return Ok(Arc::clone(&answer.addresses));
+                }
+            }
+        }
+        let found = resolver.addresses(host, self.upstream.port).await?;
+        let addresses: Arc<[_]> = vet(&found.addresses, &self.upstream.reach)?.into();
+        if named {
+            self.answer.store(Some(Arc::new(Answer {
+                addresses: Arc::clone(&addresses),
+                fresh_until: found.fresh_until,
+            })));
+        }
+        Ok(addresses)
+    }
+
+    /// Under which key connections to `address` for `host` are kept: all that
+    /// they are made with.
+    fn pool_key(&self, host: &str, address: SocketAddr) -> PoolKey {
+        static KEYS: OnceLock<RandomState> = OnceLock::new();
+        let mut hasher = KEYS.get_or_init(RandomState::new).build_hasher();
+        address.hash(&mut hasher);
+        self.upstream.protocol.hash(&mut hasher);
+        match &self.tls {
+            None => "plaintext".hash(&mut hasher),
+            Some(tls) => (tls.fingerprint, tls.server_name(host)).hash(&mut hasher),
+        }
+        PoolKey(hasher.finish())
+    }
+
+    /// Whether one more attempt is within the budget.
+    pub(crate) fn retry_allowed(&self) -> bool {
+        self.budget.withdraw()
+    }
+
+    fn speaks_http2(&self) -> bool {
+        self.upstream.protocol == UpstreamProtocol::Http2
+    }
+}

@@ -1,0 +1,250 @@
+//! One exchange with an upstream, over HTTP/1.1 or HTTP/2 alike.
+//!
+//! Reading is safe to abandon at any await, so that it can stand in a `select!`
+//! beside the request body. Informational responses end here: a sidecar gets
+//! none but our own 100.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use pingora_core::connectors::http::v2::ConnectionRef;
+use pingora_core::protocols::http::v1::client::HttpSession as Http1;
+use pingora_core::protocols::http::v2::client::Http2Session as Http2;
+use pingora_core::protocols::{Digest, Stream};
+use pingora_error::{Error, ErrorType, Result};
+use pingora_http::{RequestHeader, ResponseHeader};
+
+/// Responses of status 1xx an upstream may send before its answer.
+const MAX_INFORMATIONAL: u8 = 10;
+
+/// See the module.
+pub(crate) struct UpstreamSession {
+    wire: Wire,
+    stage: Stage,
+    informational: u8,
+    request_done: bool,
+}
+
+enum Wire {
+    Http1(Box<Http1>),
+    Http2(Box<Http2>),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Head,
+    Body,
+    Trailers,
+    Done,
+}
+
+/// What an upstream sends next.
+pub(crate) enum Part {
+    /// The response head; `true` when nothing follows.
+    Head(Box<ResponseHeader>, bool),
+    /// A piece of the body; `true` when nothing follows.
+    Body(Bytes, bool),
+    /// Trailers, which end the response.
+    Trailers(HeaderMap),
+    /// The end.
+    End,
+}
+
+/// A connection that may serve again.
+pub(crate) enum Reusable {
+    Http1(Stream),
+    Http2(ConnectionRef),
+}
+
+impl fmt::Debug for Reusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Http1(_) => "HTTP/1.1 connection",
+            Self::Http2(_) => "HTTP/2 connection",
+        })
+    }
+}
+
+impl UpstreamSession {
+    pub(crate) fn http1(stream: Stream) -> Self {
+        Self::new(Wire::Http1(Box::new(Http1::new(stream))))
+    }
+
+    pub(crate) fn http2(stream: Http2) -> Self {
+        Self::new(Wire::Http2(Box::new(stream)))
+    }
+
+    fn new(wire: Wire) -> Self {
+        Self {
+            wire,
+            stage: Stage::Head,
+            informational: 0,
+            request_done: false,
+        }
+    }
+
+    pub(crate) fn digest(&self) -> Option<&Digest> {
+        match &self.wire {
+            Wire::Http1(session) => Some(session.digest()),
+            Wire::Http2(session) => session.digest(),
+        }
+    }
+
+    pub(crate) fn is_http2(&self) -> bool {
+        matches!(self.wire, Wire::Http2(_))
+    }
+
+    /// Longest wait for the upstream to take a piece of the request.
+    pub(crate) fn set_write_timeout(&mut self, timeout: Duration) {
+        match &mut self.wire {
+            Wire::Http1(session) => session.write_timeout = Some(timeout),
+            Wire::Http2(session) => session.write_timeout = Some(timeout),
+        }
+    }
+
+    pub(crate) async fn send_head(&mut self, head: Box<RequestHeader>, end: bool) -> Result<()> {
+        match &mut self.wire {
+            Wire::Http1(session) => session.write_request_header(head).await.map(|_| ())?,
+            Wire::Http2(session) => session.write_request_header(head, end)?,
+        }
+        if end {
+            self.finish_request().await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn send_body(&mut self, data: Bytes) -> Result<()> {
+        if data.is_empty() {
+            return Ok(());
+        }
+        match &mut self.wire {
+            Wire::Http1(session) => session.write_body(&data).await.map(|_| ()),
+            Wire::Http2(session) => session.write_request_body(data, false).await,
+        }
+    }
+
+    pub(crate) async fn finish_request(&mut self) -> Result<()> {
+        match &mut self.wire {
+            Wire::Http1(session) => session.finish_body().await.map(|_| ())?,
+            Wire::Http2(session) => session.finish_request_body()?,
+        }
+        self.request_done = true;
+        Ok(())
+    }
+
+    /// The next part of the response. May be dropped while it waits.
+    pub(crate) async fn next(&mut self) -> Result<Part> {
+        match self.stage {
+            Stage::Head => self.head().await,
+            Stage::Body => self.body().await,
+            Stage::Trailers => self.trailers().await,
+            Stage::Done => Ok(Part::End),
+        }
+    }
+
+    async fn head(&mut self) -> Result<Part> {
+        loop {
+            let head = match &mut self.wire {
+                Wire::Http1(session) => {
+                    session.read_response().await?;
+                    session.resp_header().cloned()
+                }
+                Wire::Http2(session) => {
+                    poll_fn(|cx| session.poll_read_response_header(cx))
+                        .await
+                        .map_err(http2_error)?;
+                    session.response_header().cloned()
+                }
+            };
+            let head = head.ok_or_else(|| Error::explain(ErrorType::InternalError, "no response head"))?;
+            if head.status == http::StatusCode::SWITCHING_PROTOCOLS {
+                return Error::e_explain(ErrorType::InvalidHTTPHeader, "101 nobody asked for");
+            }
+            if !head.status.is_informational() {
+                let end = self.body_is_empty()?;
+                self.stage = if end { Stage::Done } else { Stage::Body };
+                return Ok(Part::Head(Box::new(head), end));
+            }
+            self.informational += 1;
+            if self.informational > MAX_INFORMATIONAL {
+                return Error::e_explain(ErrorType::InvalidHTTPHeader, "a flood of 1xx");
+            }
+        }
+    }
+
+    fn body_is_empty(&mut self) -> Result<bool> {
+        match &mut self.wire {
+            Wire::Http1(session) => Ok(session.is_body_done()),
+            Wire::Http2(session) => session.check_response_end_or_error(),
+        }
+    }
+
+    async fn body(&mut self) -> Result<Part> {
+        match &mut self.wire {
+            Wire::Http1(session) => {
+                let data = session.read_body_bytes().await?.unwrap_or_default();
+                let end = session.is_body_done();
+                if end {
+                    self.stage = Stage::Done;
+                }
+                Ok(Part::Body(data, end))
+            }
+            Wire::Http2(session) => {
+                let data = poll_fn(|cx| session.poll_read_response_body(cx)).await;
+                match data.transpose().map_err(http2_error)? {
+                    Some(data) => Ok(Part::Body(data, false)),
+                    None => {
+                        self.stage = Stage::Trailers;
+                        self.trailers().await
+                    }
+                }
+            }
+        }
+    }
+
+    async fn trailers(&mut self) -> Result<Part> {
+        let trailers = match &mut self.wire {
+            Wire::Http1(_) => None,
+            Wire::Http2(session) => session.read_trailers().await?,
+        };
+        self.stage = Stage::Done;
+        Ok(trailers.map_or(Part::End, Part::Trailers))
+    }
+
+    /// Ends the exchange at once; the connection does not serve again.
+    pub(crate) async fn abort(mut self) {
+        match &mut self.wire {
+            Wire::Http1(session) => session.shutdown().await,
+            Wire::Http2(session) => session.shutdown(),
+        }
+    }
+
+    /// The connection, if both directions ended as they should.
+    pub(crate) async fn release(self) -> Option<Reusable> {
+        let complete = self.stage == Stage::Done && self.request_done;
+        match self.wire {
+            Wire::Http1(mut session) if complete => {
+                session.respect_keepalive();
+                if session.will_keepalive() {
+                    session.reuse().await.map(Reusable::Http1)
+                } else {
+                    None
+                }
+            }
+            Wire::Http1(_) => None,
+            Wire::Http2(mut session) => {
+                if !complete {
+                    session.shutdown();
+                }
+                Some(Reusable::Http2(session.conn.clone()))
+            }
+        }
+    }
+}
+
+fn http2_error(error: h2::Error) -> Box<Error> {
+    Error::because(ErrorType::H2Error, "while reading the response", error)
+}

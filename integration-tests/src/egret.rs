@@ -1,0 +1,255 @@
+//! The real gateway, as its own process: started with configuration files,
+//! watched through its standard streams, ended by its own process id.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::message::Message;
+use crate::process::{Process, Signal};
+use crate::sidecar::ask;
+use crate::wait::{PATIENCE, within};
+use crate::{jsonl, peers};
+
+/// A running gateway; killed when dropped.
+#[derive(Debug)]
+pub struct Egret {
+    process: Process,
+    dir: TempDir,
+    records: Lines,
+    diagnostics: Lines,
+}
+
+/// Lines of a stream, as they come.
+#[derive(Clone, Debug, Default)]
+struct Lines(Arc<Mutex<Vec<String>>>);
+
+impl Lines {
+    fn of(stream: impl Read + Send + 'static) -> Self {
+        let lines = Self::default();
+        let filling = lines.clone();
+        thread::spawn(move || {
+            for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
+                filling.push(String::from_utf8_lossy(&line).into_owned());
+            }
+        });
+        lines
+    }
+
+    fn push(&self, line: String) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(line);
+    }
+
+    fn all(&self) -> Vec<String> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+impl Egret {
+    /// Starts it with one configuration and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it does not become ready; with what it said.
+    #[must_use]
+    pub fn start(configuration: &str) -> Self {
+        let mut egret = Self::launch(configuration);
+        let ready = within(PATIENCE, || {
+            let ended = egret.process.exited().map(|_| false);
+            egret.event("ready", None).map(|_| true).or(ended)
+        });
+        assert!(ready == Some(true), "egret is not ready:\n{}", egret.said());
+        egret
+    }
+
+    /// Starts it, and waits for nothing: for configurations that must not start.
+    ///
+    /// # Panics
+    /// When the program cannot be started.
+    #[must_use]
+    pub fn launch(configuration: &str) -> Self {
+        let dir = TempDir::with_prefix("egret-gateway-").expect("a temporary directory");
+        fs::write(dir.path().join(FILE), configuration).expect("its configuration");
+        let mut command = Command::new(peers::egret());
+        command
+            .args(["run", "--config"])
+            .arg(dir.path().join(FILE))
+            .current_dir(dir.path());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut process = Process::start(command);
+        let records = process.stdout().map(Lines::of).unwrap_or_default();
+        let diagnostics = process.stderr().map(Lines::of).unwrap_or_default();
+        Self {
+            process,
+            dir,
+            records,
+            diagnostics,
+        }
+    }
+
+    /// Where a listener is bound.
+    ///
+    /// # Panics
+    /// When it has not said so.
+    #[must_use]
+    pub fn listener(&self, name: &str) -> SocketAddr {
+        let event = self.event("listening", Some(name));
+        let address = event.and_then(|event| event["address"].as_str()?.parse().ok());
+        address.unwrap_or_else(|| panic!("no listener `{name}`:\n{}", self.said()))
+    }
+
+    /// Asks the admin port.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    #[must_use]
+    pub fn admin(&self, target: &str) -> Message {
+        let answer = ask(self.listener("admin"), target);
+        answer.unwrap_or_else(|| panic!("the admin port does not answer:\n{}", self.said()))
+    }
+
+    /// Replaces the configuration in one step, as an editor or a mounted volume does.
+    ///
+    /// # Panics
+    /// When the file cannot be written.
+    pub fn configure(&self, configuration: &str) {
+        let beside = self.dir.path().join("beside");
+        fs::write(&beside, configuration).expect("the new configuration");
+        fs::rename(&beside, self.configuration()).expect("the new configuration in place");
+    }
+
+    /// The configuration's file.
+    #[must_use]
+    pub fn configuration(&self) -> PathBuf {
+        self.dir.path().join(FILE)
+    }
+
+    /// The gateway's working directory.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&mut self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
+    /// Waits for its end.
+    pub fn exit_within(&mut self, limit: Duration) -> Option<ExitStatus> {
+        self.process.exit_within(limit)
+    }
+
+    /// Whether it runs.
+    pub fn is_running(&mut self) -> bool {
+        self.process.exited().is_none()
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Every access record on standard output so far.
+    ///
+    /// # Panics
+    /// When a line is no JSON.
+    #[must_use]
+    pub fn records(&self) -> Vec<Value> {
+        self.records
+            .all()
+            .iter()
+            .map(|line| jsonl::object(line))
+            .collect()
+    }
+
+    /// Every line on standard output so far, unread.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        self.records.all()
+    }
+
+    /// Records that fit.
+    #[must_use]
+    pub fn records_where(&self, fits: impl Fn(&Value) -> bool) -> Vec<Value> {
+        let mut records = self.records();
+        records.retain(fits);
+        records
+    }
+
+    /// The first record that fits, once it is written.
+    ///
+    /// # Panics
+    /// When none is in time; with the last records there are.
+    #[track_caller]
+    #[must_use]
+    pub fn wait_for_record(&self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        let found = within(PATIENCE, || {
+            self.records().into_iter().find(|record| fits(record))
+        });
+        found.unwrap_or_else(|| panic!("no record of {what}:\n{}", self.said()))
+    }
+
+    /// `number` records that fit, once they are written.
+    ///
+    /// # Panics
+    /// When there are fewer in time; with the last records there are.
+    #[track_caller]
+    #[must_use]
+    pub fn wait_for_records(
+        &self,
+        what: &str,
+        number: usize,
+        fits: impl Fn(&Value) -> bool,
+    ) -> Vec<Value> {
+        let found = within(PATIENCE, || {
+            let records = self.records_where(&fits);
+            (records.len() >= number).then_some(records)
+        });
+        found.unwrap_or_else(|| panic!("not {number} records of {what}:\n{}", self.said()))
+    }
+
+    /// The last lines of both streams, for messages of failing tests.
+    #[must_use]
+    pub fn said(&self) -> String {
+        let tail = |lines: Vec<String>| {
+            let skipped = lines.len().saturating_sub(20);
+            lines
+                .into_iter()
+                .skip(skipped)
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
+        let (out, err) = (tail(self.records.all()), tail(self.diagnostics.all()));
+        format!("standard output:\n{out}\nstandard error:\n{err}")
+    }
+
+    fn event(&self, name: &str, listener: Option<&str>) -> Option<Value> {
+        let events = self.diagnostics.all();
+        let mut events = events
+            .iter()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        events.find(|event| {
+            event["event"] == name && listener.is_none_or(|listener| event["listener"] == listener)
+        })
+    }
+}
+
+const FILE: &str = "egret.yaml";

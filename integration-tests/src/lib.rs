@@ -1,0 +1,33 @@
+//! The bench on which the gateway is tried with real parts: Envoy as sidecars,
+//! nginx and a recording server as external hosts, curl as the application,
+//! and certificate authorities for all of them.
+//!
+//! Nothing here knows the gateway's code; it knows its command line, its
+//! configuration, its streams and the wire. What goes wrong in the bench itself
+//! panics with a sentence: the test that needed it fails.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a bench that cannot go on must fail its test, not return"
+)]
+
+mod bootstrap;
+pub mod client;
+pub mod dns;
+pub mod egret;
+pub mod jsonl;
+pub mod leaf;
+pub mod mesh;
+pub mod message;
+pub mod origin;
+pub mod peers;
+pub mod pki;
+pub mod process;
+pub mod raw;
+pub mod recorder;
+pub mod reply;
+pub mod sidecar;
+pub mod wait;

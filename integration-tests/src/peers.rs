@@ -1,0 +1,68 @@
+//! Where the real programs lie that the tests run beside the gateway.
+//!
+//! Each is named by an environment variable, or found where `install-peers.sh`
+//! and the system's packages put it. What is missing is said with its remedy.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+const REMEDY: &str = "run integration-tests/install-peers.sh";
+
+/// nginx, which plays external hosts (`EGRET_NGINX`).
+#[must_use]
+pub fn nginx() -> PathBuf {
+    find(
+        "EGRET_NGINX",
+        &["/usr/sbin/nginx".into(), "/usr/bin/nginx".into()],
+        REMEDY,
+    )
+}
+
+/// Envoy 1.40, which plays sidecars (`EGRET_ENVOY`).
+#[must_use]
+pub fn envoy() -> PathBuf {
+    find(
+        "EGRET_ENVOY",
+        &[repository().join("target/peers/envoy")],
+        REMEDY,
+    )
+}
+
+/// The gateway itself (`EGRET_BIN`): the build beside the running test, then the other profile.
+#[must_use]
+pub fn egret() -> PathBuf {
+    let remedy = "run `cargo build -p gateway --bin egret`, or set EGRET_BIN";
+    find("EGRET_BIN", &built_binaries(), remedy)
+}
+
+fn built_binaries() -> Vec<PathBuf> {
+    let test = env::current_exe().unwrap_or_default();
+    // target/<profile>/deps/<test>
+    let profile = test
+        .parent()
+        .and_then(Path::parent)
+        .unwrap_or(Path::new("."));
+    let target = profile.parent().unwrap_or(Path::new("."));
+    [
+        profile.to_owned(),
+        target.join("debug"),
+        target.join("release"),
+    ]
+    .map(|dir| dir.join("egret"))
+    .to_vec()
+}
+
+fn repository() -> PathBuf {
+    let krate = Path::new(env!("CARGO_MANIFEST_DIR"));
+    krate.parent().unwrap_or(krate).to_owned()
+}
+
+fn find(variable: &str, places: &[PathBuf], remedy: &str) -> PathBuf {
+    if let Some(named) = env::var_os(variable) {
+        return named.into();
+    }
+    let found = places.iter().find(|place| place.is_file());
+    found
+        .cloned()
+        .unwrap_or_else(|| panic!("none of {places:?} exists: {remedy}"))
+}
