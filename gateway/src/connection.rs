@@ -199,11 +199,11 @@ impl Draft {
 impl Connection {
     /// The current snapshot and the caller in its eyes.
     pub(crate) fn seen(&self) -> Arc<Seen> {
-        let live = self.gateway.live();
         let seen = self.seen.load_full();
-        if Arc::ptr_eq(&seen.live, &live) {
+        if self.gateway.runs_on(&seen.live) {
             return seen;
         }
+        let live = self.gateway.live();
         let seen = Arc::new(Seen::new(live, self.principal.clone(), self.remote.ip()));
         self.seen.store(Arc::clone(&seen));
         seen

@@ -59,6 +59,11 @@ impl Gateway {
         self.live.load_full()
     }
 
+    /// Whether `live` is what the gateway runs on; costs no shared counter.
+    pub(crate) fn runs_on(&self, live: &Arc<Live>) -> bool {
+        Arc::ptr_eq(&self.live.load(), live)
+    }
+
     /// Replaces what the gateway runs on. Requests under way keep theirs.
     pub fn swap(&self, live: Live) {
         self.metrics.using_snapshot(live.digest());

@@ -235,7 +235,10 @@ mod tests {
     #[test]
     fn the_mesh_stays_in_the_mesh() {
         let fields = [
-            ("x-forwarded-client-cert", "URI=spiffe://cluster.local/ns/a/sa/b"),
+            (
+                "x-forwarded-client-cert",
+                "URI=spiffe://cluster.local/ns/a/sa/b",
+            ),
             ("x-forwarded-for", "10.0.0.1"),
             ("x-envoy-peer-metadata", "abc"),
             ("x-envoy-attempt-count", "1"),
@@ -270,7 +273,11 @@ mod tests {
             ("te", "trailers"),
         ];
         let head = sent(&fields, true);
-        let value = |name: &str| head.headers.get(name).map(|v| v.to_str().unwrap().to_owned());
+        let value = |name: &str| {
+            head.headers
+                .get(name)
+                .map(|v| v.to_str().unwrap().to_owned())
+        };
         assert_eq!(value("authorization").as_deref(), Some("Bearer x"));
         assert_eq!(value("x-request-id").as_deref(), Some("d6ca4391"));
         assert_eq!(value("cookie").as_deref(), Some("a=1; b=2"));

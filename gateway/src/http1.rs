@@ -138,6 +138,15 @@ async fn refuse(
     crate::exchange::record_unparsed(connection, &head::sketch(head), refusal, begun);
 }
 
+/// A copy of a head that Pingora may yet refuse, for the record: its target is
+/// no plain path. Ordinary heads are not copied.
+fn unusual(head: &[u8]) -> Vec<u8> {
+    match head::sketch(head).target {
+        Some([b'/', ..]) => Vec::new(),
+        _ => head.to_vec(),
+    }
+}
+
 /// One exchange; gives the stream back when it may carry another.
 async fn exchange(
     connection: &Arc<Connection>,
@@ -147,7 +156,7 @@ async fn exchange(
     length: usize,
     begun: Moment,
 ) -> Option<Stream> {
-    let sketched = BytesMut::from(buffer.get(..length).unwrap_or_default());
+    let sketched = unusual(buffer.get(..length).unwrap_or_default());
     let mut session = Session::new_http1(stream);
     session.set_pipelined_prefix(std::mem::take(buffer));
     // Everything it needs is in the prefix already.

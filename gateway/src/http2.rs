@@ -78,7 +78,16 @@ pub(crate) async fn serve(connection: Arc<Connection>, stream: Stream) {
                             break;
                         }
                     }
-                    Ok(None) | Err(_) => break,
+                    Ok(None) => break,
+                    Err(error) => {
+                        // A caller who merely went away broke no rule.
+                        if !is_disconnect(&error) {
+                            let sketch = Sketch::default();
+                            let refusal = Refusal::MalformedStream;
+                            crate::exchange::record_unparsed(&connection, &sketch, refusal, Moment::now());
+                        }
+                        break;
+                    }
                 }
             }
             Some(_) = streams.join_next(), if !streams.is_empty() => {
@@ -102,12 +111,20 @@ pub(crate) async fn serve(connection: Arc<Connection>, stream: Stream) {
     while streams.join_next().await.is_some() {}
 }
 
+/// Whether an error is the connection's end rather than the caller's fault.
+fn is_disconnect(error: &pingora_error::Error) -> bool {
+    let cause = error.root_cause().downcast_ref::<h2::Error>();
+    cause.is_none_or(|cause| cause.is_io() || (cause.is_go_away() && cause.is_remote()))
+}
+
 async fn exchange(connection: Arc<Connection>, session: HttpSession, begun: Moment) {
     let mut session = Session::new_http2(session);
     let limit = connection.limits.body_idle_timeout;
     session.set_write_timeout(Some(limit));
     session.set_total_drain_timeout(Some(limit));
-    let ending = Exchange::new(&connection, begun).run(&mut session, false).await;
+    let ending = Exchange::new(&connection, begun)
+        .run(&mut session, false)
+        .await;
     match ending {
         // A client that goes on uploading after its answer is told to stop.
         Ending::Finish => {

@@ -126,8 +126,14 @@ mod tests {
         let first = connections.admit(a, &limits).unwrap();
         let first = first.of_principal(Some(&sleep), &limits).unwrap();
         let second = connections.admit(a, &limits).unwrap();
-        assert!(connections.admit(a, &limits).is_err(), "third of one source");
-        assert!(second.of_principal(Some(&sleep), &limits).is_err(), "second of one principal");
+        assert!(
+            connections.admit(a, &limits).is_err(),
+            "third of one source"
+        );
+        assert!(
+            second.of_principal(Some(&sleep), &limits).is_err(),
+            "second of one principal"
+        );
         assert_eq!(connections.open(), 1);
         let _others = [connections.admit(b, &limits), connections.admit(b, &limits)];
         assert!(connections.admit(a, &limits).is_err(), "fourth of all");

@@ -77,10 +77,12 @@ impl Live {
                 Err(error) => errors.push(LiveError::Upstream(Arc::clone(&upstream.origin), error)),
             }
         }
-        let loggers = sinks.loggers(&snapshot.settings().logs).unwrap_or_else(|error| {
-            errors.push(LiveError::Sink(error));
-            Loggers::default()
-        });
+        let loggers = sinks
+            .loggers(&snapshot.settings().logs)
+            .unwrap_or_else(|error| {
+                errors.push(LiveError::Sink(error));
+                Loggers::default()
+            });
         if !errors.is_empty() {
             return Err(errors);
         }
@@ -148,12 +150,16 @@ impl Contexts {
         let TlsChoice::On(policy) = tls else {
             return Ok(None);
         };
-        let known = self.0.iter().find(|(p, v, _)| p == policy && *v == protocol);
+        let known = self
+            .0
+            .iter()
+            .find(|(p, v, _)| p == policy && *v == protocol);
         if let Some((_, _, context)) = known {
             return Ok(Some(Arc::clone(context)));
         }
         let context = Arc::new(UpstreamTls::load(policy, protocol)?);
-        self.0.push((policy.clone(), protocol, Arc::clone(&context)));
+        self.0
+            .push((policy.clone(), protocol, Arc::clone(&context)));
         Ok(Some(context))
     }
 }

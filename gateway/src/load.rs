@@ -109,7 +109,10 @@ fn certificates(snapshot: &Snapshot) -> Vec<PathBuf> {
         let always = [&files.chain, &files.key, &files.roots];
         always.into_iter().chain(&files.crl)
     });
-    let trust = settings.trust.iter().filter_map(|domain| domain.roots.as_ref());
+    let trust = settings
+        .trust
+        .iter()
+        .filter_map(|domain| domain.roots.as_ref());
     let upstreams = snapshot.admission().upstreams().iter();
     let tls = upstreams.filter_map(|upstream| match &upstream.tls {
         UpstreamTls::On(policy) => Some(policy),

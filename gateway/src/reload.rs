@@ -10,11 +10,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use conf::snapshot::Settings;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 use crate::gateway::Gateway;
+use crate::live::Live;
 use crate::load::{Loaded, fingerprint, load};
 use crate::metrics::Reload;
 
@@ -108,6 +110,7 @@ impl Reloader {
                 for warning in value.snapshot().warnings() {
                     tracing::warn!("{warning}");
                 }
+                self.warn_of_sockets(&value);
                 tracing::info!(snapshot = value.digest(), "configuration applied");
                 self.gateway.swap(value);
                 self.gateway.metrics.reloaded(Reload::Applied);
@@ -131,12 +134,34 @@ impl Reloader {
         }
     }
 
+    /// Sockets and the resolver are made once.
+    fn warn_of_sockets(&self, new: &Live) {
+        let running = self.gateway.live();
+        let (new, running) = (new.snapshot().settings(), running.snapshot().settings());
+        let sockets = |settings: &Settings| {
+            let listeners = settings.listeners.iter();
+            let binds: Vec<_> = listeners
+                .map(|l| (l.name.clone(), l.bind, l.mode))
+                .collect();
+            (binds, settings.admin)
+        };
+        if sockets(new) != sockets(running) || new.dns != running.dns {
+            tracing::warn!(
+                "`listeners`, `admin` or `dns` changed: that takes effect at the next start"
+            );
+        }
+    }
+
     fn watch(&mut self) {
         let Some(watcher) = &mut self.watcher else {
             return;
         };
         for path in &self.watched {
-            let folder = if path.is_dir() { Some(path.as_path()) } else { path.parent() };
+            let folder = if path.is_dir() {
+                Some(path.as_path())
+            } else {
+                path.parent()
+            };
             let folder = folder
                 .filter(|folder| !folder.as_os_str().is_empty())
                 .unwrap_or(Path::new("."));

@@ -197,7 +197,10 @@ mod tests {
     #[test]
     fn the_policys_no_is_envoys_sentence() {
         let reply = Reply::refusal(Refusal::NotAllowed);
-        assert_eq!((reply.status, &reply.body[..]), (403, &b"RBAC: access denied"[..]));
+        assert_eq!(
+            (reply.status, &reply.body[..]),
+            (403, &b"RBAC: access denied"[..])
+        );
         assert!(!reply.close);
         assert!(Reply::refusal(Refusal::BareLineEnding).close);
     }

@@ -13,9 +13,7 @@ use std::time::{Duration, Instant};
 
 use conf::snapshot::{Dns, Families};
 use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{
-    LookupIpStrategy, NameServerConfig, ResolverConfig, ResolverOpts,
-};
+use hickory_resolver::config::{LookupIpStrategy, NameServerConfig, ResolverConfig, ResolverOpts};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use policy::destination::Reach;
 use policy::refusal::{Failure, Refusal};
@@ -230,7 +228,8 @@ impl Resolver {
             None => {
                 entry.fresh_until = now + NEGATIVE_TTL;
                 let stands_in = entry.last_good.as_ref().filter(|(_, until)| *until > now);
-                entry.answer = stands_in.map_or(Err(Failure::Dns), |(good, _)| Ok(Arc::clone(good)));
+                entry.answer =
+                    stands_in.map_or(Err(Failure::Dns), |(good, _)| Ok(Arc::clone(good)));
             }
         }
         entry.answer()
@@ -284,7 +283,10 @@ mod tests {
     fn only_public_addresses_of_a_mixed_answer_are_dialled() {
         let answer = addresses(&["10.0.0.1:443", "93.184.216.34:443", "[::1]:443"]);
         let vetted = vet(&answer, &Reach::default()).unwrap();
-        assert_eq!(vetted, [VettedAddress("93.184.216.34:443".parse().unwrap())]);
+        assert_eq!(
+            vetted,
+            [VettedAddress("93.184.216.34:443".parse().unwrap())]
+        );
     }
 
     #[test]

@@ -84,7 +84,11 @@ impl Process {
         let gateway = Arc::new(gateway);
         let listeners = settings.listeners.iter().map(|listener| {
             Bound::bind(listener).map_err(|error| {
-                StartError::Bind(format!("listener `{}`", listener.name), listener.bind, error)
+                StartError::Bind(
+                    format!("listener `{}`", listener.name),
+                    listener.bind,
+                    error,
+                )
             })
         });
         let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
@@ -134,13 +138,15 @@ impl Process {
         let ready = Arc::new(AtomicBool::new(true));
         let (drain, draining) = watch::channel(false);
         let (close, closing) = watch::channel(false);
+        // Admin answers to the last: that it is not ready is an answer too.
+        let (_admin, admin_ends) = watch::channel(false);
         for bound in self.listeners {
             let gateway = Arc::clone(&self.gateway);
             tokio::spawn(bound.serve(gateway, draining.clone(), closing.clone()));
         }
         if let Some(socket) = self.admin {
             let state = admin_state(&self.gateway, &ready);
-            tokio::spawn(admin::serve(socket, state, closing.clone()));
+            tokio::spawn(admin::serve(socket, state, admin_ends));
         }
         let (reload, asked) = mpsc::channel(1);
         tokio::spawn(self.reloader.run(asked));
@@ -170,7 +176,12 @@ async fn end(gateway: &Gateway, drain: &watch::Sender<bool>, close: &watch::Send
     // connection is told to go away, and new connections are still served.
     drain.send_replace(true);
     let deadline = Instant::now() + times.serve;
-    sleep(times.serve.min(deadline.saturating_duration_since(Instant::now()))).await;
+    sleep(
+        times
+            .serve
+            .min(deadline.saturating_duration_since(Instant::now())),
+    )
+    .await;
     close.send_replace(true);
     let deadline = Instant::now() + times.finish;
     while gateway.connections.open() > 0 && Instant::now() < deadline {

@@ -84,7 +84,10 @@ mod tests {
 
     #[test]
     fn other_names_are_hosts_in_canonical_form() {
-        assert_eq!(parse("EDITION.cnn.com"), ServerName::Host("edition.cnn.com".into()));
+        assert_eq!(
+            parse("EDITION.cnn.com"),
+            ServerName::Host("edition.cnn.com".into())
+        );
         let other = "istio-egressgateway.other.svc.cluster.local";
         assert_eq!(parse(other), ServerName::Host(other.into()));
         let suffix = "istio-egressgateway.istio-system.svcx";

@@ -14,7 +14,7 @@ use super::action::{Leads, add};
 use super::addresses::{denied, reach};
 use super::context::Context;
 use super::pattern;
-use super::route::{Settings, routes};
+use super::route::{Settings, UNNAMED, routes};
 use super::upstream::{Inherited, upstream};
 use crate::fields::{Fields, number};
 use crate::node::{Entry, Node};
@@ -129,7 +129,7 @@ fn destination(
     let routes = match written {
         [] => {
             let action = Action::Forward(vec![Weighted { upstream: own, weight: 1 }]);
-            vec![settings.route("default", action, fields)]
+            vec![settings.route(UNNAMED, action, fields)]
         }
         nodes => routes(nodes, &settings, &mut leads, context),
     };

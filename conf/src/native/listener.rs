@@ -61,10 +61,13 @@ fn listener(fields: &Fields<'_>, context: &Context<'_>) -> Option<Listener> {
     let mode = mode(fields);
     view(fields);
     let hosts = hosts(fields, context);
-    if !fields.has("port") && !fields.has("bind") {
+    let bind = match fields.has("bind") {
+        true => bind?,
+        false => Bind::default(),
+    };
+    if bind.port.is_none() {
         fields.need("port", "8443");
     }
-    let bind = bind.unwrap_or_default();
     let place = bind.port.or(port)?;
     let mode = mode.unwrap_or(ListenerMode::MutualTls);
     let port = match port.unwrap_or(place) {
@@ -117,7 +120,7 @@ fn hosts(fields: &Fields<'_>, context: &Context<'_>) -> Vec<HostPattern> {
 }
 
 /// `8443`, `127.0.0.1`, `127.0.0.1:8443`, `[::]:8443`.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Bind {
     address: Option<IpAddr>,
     port: Option<u16>,

@@ -87,3 +87,6 @@ pub(crate) fn lower(documents: &[Node], environment: &Environment, report: &Repo
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

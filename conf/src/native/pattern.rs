@@ -117,9 +117,10 @@ fn value(node: &Node, report: &Report) -> Option<ValuePattern> {
     }
 }
 
+/// What else stands in the map is told as unknown.
 fn one_of(fields: &Fields<'_>, keys: [&str; 2]) {
     let [one, other] = keys;
-    if fields.has(one) == fields.has(other) {
+    if fields.is_empty() || (fields.has(one) && fields.has(other)) {
         fields.report.error(fields.origin(), format!("write either `{one}` or `{other}`"));
     }
 }

@@ -61,6 +61,10 @@ fn policy(fields: &Fields<'_>, default_name: &str, context: &Context<'_>) -> Opt
         }
     };
     refuse_idle_words(fields, word);
+    if word == Word::Allow && shadow == Some(true) {
+        let message = "a shadow `allow` neither allows nor remarks: delete `shadow` when it should";
+        context.report.warning(fields.origin(), message);
+    }
     Some(Rule {
         name: name.into(),
         effect: match word {

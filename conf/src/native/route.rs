@@ -15,6 +15,9 @@ use super::headers::{header_edits, merged};
 use crate::fields::{Fields, positive_duration};
 use crate::node::Node;
 
+/// What Istio calls a route without a name.
+pub(super) const UNNAMED: &str = "default";
+
 /// What a route has from its destination unless it says otherwise.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Settings {
@@ -95,15 +98,13 @@ pub(super) fn routes(nodes: &[Node], settings: &Settings, leads: &mut Leads<'_>,
     let report = context.report;
     let mut routes = Vec::with_capacity(nodes.len());
     let mut takes_all: Option<&Node> = None;
-    for (index, node) in nodes.iter().enumerate() {
+    for node in nodes {
         if let Some(first) = takes_all {
             let message = format!("this route is never reached: the one at {} takes every request", first.origin);
             report.warning(&node.origin, message);
         }
         let errors = report.error_count();
-        let route = Fields::read(node, report, |fields| {
-            route(fields, &format!("routes[{index}]"), settings, leads, context)
-        });
+        let route = Fields::read(node, report, |fields| route(fields, settings, leads, context));
         // A route with an error in its matcher only seems to ask nothing.
         if errors == report.error_count() && route.as_ref().is_some_and(takes_everything) {
             takes_all = takes_all.or(Some(node));
@@ -113,14 +114,8 @@ pub(super) fn routes(nodes: &[Node], settings: &Settings, leads: &mut Leads<'_>,
     routes
 }
 
-fn route(
-    fields: &Fields<'_>,
-    default_name: &str,
-    settings: &Settings,
-    leads: &mut Leads<'_>,
-    context: &Context<'_>,
-) -> Route {
-    let name = fields.text("name").unwrap_or(default_name);
+fn route(fields: &Fields<'_>, settings: &Settings, leads: &mut Leads<'_>, context: &Context<'_>) -> Route {
+    let name = fields.text("name").unwrap_or(UNNAMED);
     let settings = Settings::read(fields, settings);
     let condition = condition::of_route(fields, context);
     let action = action(fields, leads);

@@ -13,7 +13,10 @@ pub(super) fn check(args: &ConfigArgs) -> ExitCode {
         Err(error) => {
             eprint!("{error}");
             let count = error.count();
-            eprintln!("{count} {}", if count == 1 { "problem" } else { "problems" });
+            eprintln!(
+                "{count} {}",
+                if count == 1 { "problem" } else { "problems" }
+            );
             return ExitCode::FAILURE;
         }
     };
@@ -32,7 +35,10 @@ pub(super) fn check(args: &ConfigArgs) -> ExitCode {
     // Certificates live where the gateway runs; here their absence is news, no error.
     if let Err(errors) = Live::load(snapshot, &Sinks::new()) {
         for error in errors {
-            eprintln!("{}", error.to_string().replacen("error:", "not checked:", 1));
+            eprintln!(
+                "{}",
+                error.to_string().replacen("error:", "not checked:", 1)
+            );
         }
     }
     ExitCode::SUCCESS

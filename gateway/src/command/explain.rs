@@ -65,7 +65,10 @@ fn tell(admission: &Admission, story: &Explanation<'_>) -> String {
             let _ = writeln!(out, "request   not canonical: {why}");
         }
         Ok(request) => {
-            let caller = request.caller().principal().map_or("anonymous", |p| p.as_str());
+            let caller = request
+                .caller()
+                .principal()
+                .map_or("anonymous", |p| p.as_str());
             let query = request.query().map(|q| format!("?{q}")).unwrap_or_default();
             let _ = writeln!(
                 out,
@@ -107,7 +110,11 @@ fn tell_routes(out: &mut String, story: &Explanation<'_>) {
         let _ = writeln!(out, "routes\n    no destination has this host");
         return;
     };
-    let _ = writeln!(out, "routes    of {} ({})", destination.name, destination.origin);
+    let _ = writeln!(
+        out,
+        "routes    of {} ({})",
+        destination.name, destination.origin
+    );
     if story.routes.is_empty() {
         let _ = writeln!(out, "  + everything");
     }
@@ -133,7 +140,11 @@ fn effect(step: &RuleStep<'_>) -> String {
         Effect::Allow => "allow",
         Effect::Audit => "audit",
     };
-    if step.is_shadow() { format!("{effect} (shadow)") } else { effect.to_owned() }
+    if step.is_shadow() {
+        format!("{effect} (shadow)")
+    } else {
+        effect.to_owned()
+    }
 }
 
 fn reason(held: Held) -> String {
@@ -152,7 +163,9 @@ fn verdict(admission: &Admission, story: &Explanation<'_>) -> String {
                 (Refusal::Denied, Some(Effect::Deny(answer))) => answer.status,
                 (refusal, _) => refusal.status(),
             };
-            let by = rule.map(|r| format!(" by {} ({})", r.name, r.origin)).unwrap_or_default();
+            let by = rule
+                .map(|r| format!(" by {} ({})", r.name, r.origin))
+                .unwrap_or_default();
             format!("{status} {}{by}", refused.refusal.code())
         }
         Ok(admitted) => {
@@ -169,14 +182,20 @@ fn verdict(admission: &Admission, story: &Explanation<'_>) -> String {
                 Action::Redirect(redirect) => format!("redirects with {}", redirect.status),
                 Action::Respond(respond) => format!("answers {}", respond.status),
             };
-            format!("allowed by {by}; route `{}` ({}) {leads}", route.name, route.origin)
+            format!(
+                "allowed by {by}; route `{}` ({}) {leads}",
+                route.name, route.origin
+            )
         }
     }
 }
 
 fn upstream(admission: &Admission, admitted: &policy::Admitted<'_>) -> String {
     use policy::destination::{UpstreamHost, UpstreamTls};
-    let index = admitted.plan.upstream().and_then(|u| usize::try_from(u.0).ok());
+    let index = admitted
+        .plan
+        .upstream()
+        .and_then(|u| usize::try_from(u.0).ok());
     let Some(upstream) = index.and_then(|index| admission.upstreams().get(index)) else {
         return String::new();
     };

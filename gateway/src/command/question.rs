@@ -32,17 +32,26 @@ impl fmt::Display for QuestionError {
 
 /// Who is meant by `sa:NAMESPACE/NAME`, a SPIFFE id, Istio's spelling, or
 /// `anonymous`.
-pub(super) fn principal(text: &str, settings: &Settings) -> Result<Option<Principal>, QuestionError> {
+pub(super) fn principal(
+    text: &str,
+    settings: &Settings,
+) -> Result<Option<Principal>, QuestionError> {
     if text == "anonymous" {
         return Ok(None);
     }
-    let domain = settings.trust.first().map_or("cluster.local", |t| &*t.domain);
+    let domain = settings
+        .trust
+        .first()
+        .map_or("cluster.local", |t| &*t.domain);
     let name = match text.strip_prefix("sa:").and_then(|sa| sa.split_once('/')) {
         Some((namespace, account)) => format!("{domain}/ns/{namespace}/sa/{account}"),
         None => text.strip_prefix("spiffe://").unwrap_or(text).to_owned(),
     };
-    let principal = Principal::from_name(&name)
-        .map_err(|error| QuestionError(format!("`{text}` is no caller: {error}; write `sa:NAMESPACE/NAME`, `spiffe://…` or `anonymous`")))?;
+    let principal = Principal::from_name(&name).map_err(|error| {
+        QuestionError(format!(
+            "`{text}` is no caller: {error}; write `sa:NAMESPACE/NAME`, `spiffe://…` or `anonymous`"
+        ))
+    })?;
     Ok(Some(principal))
 }
 
@@ -70,7 +79,9 @@ impl Question {
 
     /// The question as the policy takes it.
     pub(super) fn raw(&self) -> RawRequest<'_> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         RawRequest {
             method: self.method.as_bytes(),
             authority: self.authority.as_bytes(),
@@ -97,7 +108,11 @@ fn split_url(url: &str) -> Result<(&str, String), QuestionError> {
             "`{url}` names no host: write `http://host/path`"
         )));
     }
-    let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
+    let target = if target.starts_with('/') {
+        target.to_owned()
+    } else {
+        format!("/{target}")
+    };
     Ok((authority, target))
 }
 

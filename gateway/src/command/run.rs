@@ -41,8 +41,7 @@ pub(super) fn run(args: RunArgs) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprint!("{error}");
-            eprintln!("egret: not started");
+            eprintln!("{}\negret: not started", error.to_string().trim_end());
             ExitCode::FAILURE
         }
     }

@@ -63,11 +63,18 @@ pub(super) fn test(args: &TestArgs) -> ExitCode {
         }
     }
     println!("{passed} passed, {failed} failed");
-    if failed == 0 && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if failed == 0 && passed > 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn read(path: &Path, settings: &Settings) -> Result<Vec<Case>, Vec<Problem>> {
-    let domain = settings.trust.first().map_or("cluster.local", |t| &*t.domain);
+    let domain = settings
+        .trust
+        .first()
+        .map_or("cluster.local", |t| &*t.domain);
     let reading = conf::read::read(&[path.to_owned()]);
     if !reading.problems.is_empty() {
         return Err(reading.problems);
@@ -124,7 +131,9 @@ fn expected(verdict: &Verdict) -> String {
 fn outcome(snapshot: &Snapshot, case: &Case) -> Outcome {
     let admission = snapshot.admission();
     let caller = admission.caller(case.principal.clone(), case.address);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     let raw = RawRequest {
         method: case.method.as_bytes(),
         authority: case.authority.as_bytes(),
@@ -132,7 +141,11 @@ fn outcome(snapshot: &Snapshot, case: &Case) -> Outcome {
         headers: case,
         caller: &caller,
         server_name: case.server_name.as_deref(),
-        port: snapshot.settings().listeners.first().map_or(443, |l| l.port),
+        port: snapshot
+            .settings()
+            .listeners
+            .first()
+            .map_or(443, |l| l.port),
         time: i128::try_from(now.as_nanos()).unwrap_or(0),
     };
     decide(admission, raw)

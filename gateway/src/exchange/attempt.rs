@@ -37,6 +37,16 @@ pub(super) struct Progress {
     pub(super) body_taken: bool,
 }
 
+/// What the caller sends.
+enum Received {
+    /// A piece of his body.
+    Body(Bytes),
+    /// The end of it.
+    End,
+    /// More than one request at a time.
+    Pipelined,
+}
+
 /// Why an attempt broke off.
 pub(super) enum Broken {
     /// There was no connection: nothing was sent.
@@ -61,6 +71,7 @@ impl Attempt<'_> {
         upstream.set_write_timeout(self.limits.body_idle_timeout);
         let head = self.head(session, upstream)?;
         let mut request_done = session.is_body_empty();
+        let mut watching = true;
         let sent = upstream.send_head(head, request_done).await;
         sent.map_err(|error| self.upstream_broke(&error, session, progress))?;
         let waiting_since = std::time::Instant::now();
@@ -77,8 +88,8 @@ impl Attempt<'_> {
                         return Ok(());
                     }
                 }
-                body = self.receive(session, request_done) => match body? {
-                    Some(data) => {
+                body = self.receive(session, request_done), if watching => match body? {
+                    Received::Body(data) => {
                         progress.body_taken = true;
                         self.check_size(session)?;
                         if upstream.send_body(data).await.is_err() {
@@ -87,10 +98,16 @@ impl Attempt<'_> {
                             request_done = true;
                         }
                     }
-                    None => {
+                    Received::End => {
                         request_done = true;
                         // As above.
                         let _ = upstream.finish_request().await;
+                    }
+                    Received::Pipelined => {
+                        // A byte of the next request is lost: it is not served,
+                        // and the connection ends with this answer.
+                        watching = false;
+                        session.set_keepalive(None);
                     }
                 },
             }
@@ -115,13 +132,19 @@ impl Attempt<'_> {
 
     /// The next piece of the caller's body; once it has ended, waits for him
     /// to leave.
-    async fn receive(&self, session: &mut Session, done: bool) -> Result<Option<Bytes>, Broken> {
+    async fn receive(&self, session: &mut Session, done: bool) -> Result<Received, Broken> {
         let reading = session.read_body_or_idle(done);
         if done {
-            return reading.await.map_err(|_| Broken::Failed(Failure::ClientGone));
+            return match reading.await {
+                Err(error) if *error.etype() != ErrorType::ConnectError => {
+                    Err(Broken::Failed(Failure::ClientGone))
+                }
+                _ => Ok(Received::Pipelined),
+            };
         }
         match timeout(self.limits.body_idle_timeout, reading).await {
-            Ok(Ok(body)) => Ok(body),
+            Ok(Ok(Some(data))) => Ok(Received::Body(data)),
+            Ok(Ok(None)) => Ok(Received::End),
             Ok(Err(error)) => Err(body_broke(&error)),
             Err(_) => Err(Broken::BadBody(Refusal::BodyTimeout)),
         }
@@ -151,7 +174,10 @@ impl Attempt<'_> {
                 self.dress(trace, session, &mut head, end)?;
                 progress.answered = true;
                 let task = HttpTask::Header(head, end);
-                session.response_duplex_vec(vec![task]).await.map_err(gone)?;
+                session
+                    .response_duplex_vec(vec![task])
+                    .await
+                    .map_err(gone)?;
                 Ok(end)
             }
             Part::Body(data, end) => {
@@ -161,7 +187,10 @@ impl Attempt<'_> {
             Part::Trailers(trailers) => {
                 trace.grpc_status = grpc_status(&trailers).or(trace.grpc_status);
                 if session.is_http2() {
-                    session.write_response_trailers(trailers).await.map_err(gone)?;
+                    session
+                        .write_response_trailers(trailers)
+                        .await
+                        .map_err(gone)?;
                 } else {
                     session.finish_body().await.map_err(gone)?;
                 }

@@ -91,7 +91,9 @@ impl Exchange<'_> {
         let mut tries = 0;
         loop {
             let broken = match self
-                .attempt(session, route, outbound, target, host, &addresses, freshness, progress)
+                .attempt(
+                    session, route, outbound, target, host, &addresses, freshness, progress,
+                )
                 .await
             {
                 Ok(()) => return Ok(()),
@@ -100,7 +102,6 @@ impl Exchange<'_> {
             let again = match &broken {
                 Broken::Connect(_) => {
                     tries += 1;
-                    self.trace.retried = true;
                     route.retries.connect_failure && tries <= route.retries.attempts
                 }
                 // The connection had served before and died before it took the
@@ -114,6 +115,7 @@ impl Exchange<'_> {
             if !again || !target.retry_allowed() {
                 return Err(self.stop(broken));
             }
+            self.trace.retried = true;
             if tries > 0 {
                 let jitter = f64::from(fastrand::u8(..)) / 255.0;
                 sleep(BACK_OFF.mul_f64(f64::from(tries) * (0.5 + jitter))).await;
@@ -136,7 +138,10 @@ impl Exchange<'_> {
             })
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one attempt needs all an exchange knows")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one attempt needs all an exchange knows"
+    )]
     async fn attempt(
         &mut self,
         session: &mut Session,
@@ -153,6 +158,9 @@ impl Exchange<'_> {
             .open(target, host, addresses, freshness)
             .await
             .map_err(|error| self.connect_failed(error))?;
+        if !dialled.reused {
+            self.trace.connection.gateway.metrics.upstream_connected();
+        }
         self.trace.upstream = Some(dialled.address);
         self.trace.upstream_local = dialled.local;
         let attempt = Attempt {
@@ -206,10 +214,21 @@ fn cluster(target: &Target, host: &str) -> String {
 fn body_of(session: &mut Session) -> RequestBody {
     if session.is_body_empty() {
         // `content-length: 0` says so to the origin too.
-        let sized = session.req_header().headers.contains_key(http::header::CONTENT_LENGTH);
-        return if sized { RequestBody::Sized } else { RequestBody::None };
+        let sized = session
+            .req_header()
+            .headers
+            .contains_key(http::header::CONTENT_LENGTH);
+        return if sized {
+            RequestBody::Sized
+        } else {
+            RequestBody::None
+        };
     }
-    if session.req_header().headers.contains_key(http::header::CONTENT_LENGTH) {
+    if session
+        .req_header()
+        .headers
+        .contains_key(http::header::CONTENT_LENGTH)
+    {
         RequestBody::Sized
     } else {
         RequestBody::Streamed

@@ -19,8 +19,8 @@ use crate::connection::Connection;
 use crate::headers::{Received, is_grpc};
 use crate::reply::Reply;
 
-pub(crate) use trace::record_unparsed;
 use trace::Trace;
+pub(crate) use trace::record_unparsed;
 
 /// What becomes of the connection after an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +108,13 @@ impl<'c> Exchange<'c> {
     where
         'c: 'a,
     {
-        trace::raw(self.trace.connection, session, headers, seen, self.trace.begun)
+        trace::raw(
+            self.trace.connection,
+            session,
+            headers,
+            seen,
+            self.trace.begun,
+        )
     }
 
     fn refuse(&mut self, refused: &Refused<'_>) -> Reply {
@@ -120,7 +126,9 @@ impl<'c> Exchange<'c> {
         self.trace.canonical(request);
         let admission = self.trace.seen.live.snapshot().admission();
         let rule = refused.rule.and_then(|id| admission.rule(id));
-        if let (Refusal::Denied, Some(Effect::Deny(answer))) = (refused.refusal, rule.map(|r| &r.effect)) {
+        if let (Refusal::Denied, Some(Effect::Deny(answer))) =
+            (refused.refusal, rule.map(|r| &r.effect))
+        {
             let body = body_of(&answer.body.0, request);
             reply = Reply::written(answer.status, body.unwrap_or(reply.body));
         }
@@ -144,7 +152,8 @@ impl<'c> Exchange<'c> {
             Action::Respond(respond) => {
                 let body = Bytes::copy_from_slice(respond.body.as_bytes());
                 self.trace.details = "direct_response".into();
-                self.reply(session, Reply::written(respond.status, body)).await
+                self.reply(session, Reply::written(respond.status, body))
+                    .await
             }
             Action::Redirect(redirect) => {
                 self.trace.details = "direct_response".into();

@@ -143,7 +143,11 @@ impl<'c> Trace<'c> {
         let mut record = self.connection.record(&seen.live, self.begun);
         self.fill(&mut record);
         record.method = Some(Cow::Borrowed(head.method.as_str()));
-        record.protocol = Some(if session.is_http2() { "HTTP/2" } else { "HTTP/1.1" });
+        record.protocol = Some(if session.is_http2() {
+            "HTTP/2"
+        } else {
+            "HTTP/1.1"
+        });
         if self.canonical.is_none() {
             record.path = Some(String::from_utf8_lossy(head.raw_path()));
             record.authority = Some(String::from_utf8_lossy(authority(session)));
@@ -229,7 +233,9 @@ impl Drop for Trace<'_> {
         let mut record = self.connection.record(&seen.live, self.begun);
         self.fill(&mut record);
         let room = reservation;
-        self.connection.gateway.observe(&record, None, &seen.live, room);
+        self.connection
+            .gateway
+            .observe(&record, None, &seen.live, room);
     }
 }
 
@@ -290,6 +296,8 @@ fn count(bytes: usize) -> u64 {
 
 /// Roughly what a head takes on the wire.
 fn head_size(headers: &http::HeaderMap) -> u64 {
-    let fields = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    let fields = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 4);
     count(fields.sum())
 }

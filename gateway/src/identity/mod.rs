@@ -138,7 +138,10 @@ impl Acceptor {
 
 /// Why a handshake ended early.
 pub(crate) fn handshake_refusal(ssl: &SslRef, error: &boring::ssl::Error) -> Refusal {
-    if error.to_string().contains("PEER_DID_NOT_RETURN_A_CERTIFICATE") {
+    if error
+        .to_string()
+        .contains("PEER_DID_NOT_RETURN_A_CERTIFICATE")
+    {
         return Refusal::NoClientCertificate;
     }
     let Err(why) = ssl.verify_result() else {
@@ -190,7 +193,11 @@ fn read(path: &Path) -> Result<Vec<u8>, IdentityError> {
 fn read_certificates(path: &Path) -> Result<Vec<X509>, IdentityError> {
     let content = || IdentityError::Content(path.to_owned(), "certificate");
     let all = X509::stack_from_pem(&read(path)?).map_err(|_| content())?;
-    if all.is_empty() { Err(content()) } else { Ok(all) }
+    if all.is_empty() {
+        Err(content())
+    } else {
+        Ok(all)
+    }
 }
 
 fn read_key(path: &Path) -> Result<PKey<Private>, IdentityError> {

@@ -7,8 +7,16 @@ use super::head::Head;
 /// Fields a `Connection` header may not nominate: an intermediary that obeyed
 /// would drop what the next one relies on.
 const PROTECTED: &[&str] = &[
-    "host", "content-length", "transfer-encoding", "authorization", "cookie", "te",
-    "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-request-id",
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "authorization",
+    "cookie",
+    "te",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-request-id",
 ];
 /// Fields a `Connection` header may nominate.
 const MAX_NOMINATIONS: usize = 10;
@@ -18,8 +26,20 @@ pub(crate) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,
-            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_'
-                | b'`' | b'|' | b'~'
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
         )
 }
 
@@ -88,13 +108,24 @@ impl Framing {
 /// M4: `content_length` and its like reach origins as `CONTENT_LENGTH`, the
 /// same variable as `content-length`.
 fn check_confusable(name: &[u8]) -> Result<(), Refusal> {
-    const FRAMING: &[&[u8]] = &[b"content-length", b"transfer-encoding", b"host", b"connection"];
+    const FRAMING: &[&[u8]] = &[
+        b"content-length",
+        b"transfer-encoding",
+        b"host",
+        b"connection",
+    ];
     if !name.contains(&b'_') {
         return Ok(());
     }
     let dashed: Vec<u8> = name
         .iter()
-        .map(|b| if *b == b'_' { b'-' } else { b.to_ascii_lowercase() })
+        .map(|b| {
+            if *b == b'_' {
+                b'-'
+            } else {
+                b.to_ascii_lowercase()
+            }
+        })
         .collect();
     if FRAMING.contains(&&*dashed) {
         return Err(Refusal::ConfusableHeader);
@@ -150,7 +181,10 @@ mod tests {
         let cl = "Content-Length";
         let te = "Transfer-Encoding";
         for (fields, refusal) in [
-            (&[(cl, "5"), (te, "chunked")][..], Refusal::ConflictingFraming),
+            (
+                &[(cl, "5"), (te, "chunked")][..],
+                Refusal::ConflictingFraming,
+            ),
             (&[(cl, "5"), (cl, "5")], Refusal::ContentLength),
             (&[(cl, "5, 5")], Refusal::ContentLength),
             (&[(cl, "+5")], Refusal::ContentLength),
@@ -159,18 +193,34 @@ mod tests {
             (&[(cl, "9223372036854775808")], Refusal::ContentLength),
             (&[(te, "gzip, chunked")], Refusal::TransferEncoding),
             (&[(te, ",chunked")], Refusal::TransferEncoding),
-            (&[(te, "chunked"), (te, "chunked")], Refusal::TransferEncoding),
+            (
+                &[(te, "chunked"), (te, "chunked")],
+                Refusal::TransferEncoding,
+            ),
             (&[("Content_Length", "5")], Refusal::ConfusableHeader),
-            (&[("host", "b")], Refusal::Malformed(policy::canonical::Malformed::HostRepeated)),
+            (
+                &[("host", "b")],
+                Refusal::Malformed(policy::canonical::Malformed::HostRepeated),
+            ),
             (&[("Expect", "200-ok")], Refusal::Expectation),
-            (&[("Connection", "close, Content-Length")], Refusal::ConnectionNominations),
-            (&[("Connection", "a,b,c,d,e,f,g,h,i,j,k")], Refusal::ConnectionNominations),
+            (
+                &[("Connection", "close, Content-Length")],
+                Refusal::ConnectionNominations,
+            ),
+            (
+                &[("Connection", "a,b,c,d,e,f,g,h,i,j,k")],
+                Refusal::ConnectionNominations,
+            ),
         ] {
             assert_eq!(framing(fields), Err(refusal), "{fields:?}");
         }
         assert!(framing(&[(cl, "0")]).is_ok() && framing(&[(cl, "9223372036854775807")]).is_ok());
         assert!(framing(&[(te, "Chunked"), ("x_y", "z"), ("Connection", "keep-alive")]).is_ok());
-        assert!(framing(&[("Expect", "100-Continue")]).unwrap().expects_continue);
+        assert!(
+            framing(&[("Expect", "100-Continue")])
+                .unwrap()
+                .expects_continue
+        );
     }
 
     #[test]

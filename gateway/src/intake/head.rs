@@ -94,7 +94,15 @@ fn check_request_line(line: &[u8], limits: &Limits) -> Result<(), Refusal> {
         _ => return Err(Refusal::MalformedRequestLine),
     }
     if target.len() > usize::try_from(limits.target_bytes).unwrap_or(usize::MAX) {
-        return Err(Refusal::Malformed(policy::canonical::Malformed::TargetTooLong));
+        return Err(Refusal::Malformed(
+            policy::canonical::Malformed::TargetTooLong,
+        ));
+    }
+    // Pingora would cut it off before anybody could see it.
+    if target.contains(&b'#') {
+        return Err(Refusal::Malformed(
+            policy::canonical::Malformed::TargetFragment,
+        ));
     }
     // Pingora would percent-encode these and go on with another target than
     // the one sent.
@@ -113,7 +121,10 @@ fn split_field(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
     if name.is_empty() || !name.iter().all(|b| fields::is_token(*b)) {
         return Err(Refusal::MalformedHeader);
     }
-    if value.iter().any(|b| (*b < 0x20 && *b != b'\t') || *b == 0x7f) {
+    if value
+        .iter()
+        .any(|b| (*b < 0x20 && *b != b'\t') || *b == 0x7f)
+    {
         return Err(Refusal::MalformedHeader);
     }
     Ok((name, value.trim_ascii()))
@@ -150,7 +161,8 @@ pub(crate) fn sketch(head: &[u8]) -> Sketch<'_> {
     let mut parts = first.split(|b| *b == b' ').filter(|p| !p.is_empty());
     let host = lines.find_map(|line| {
         let (name, value) = line.split_at_checked(5)?;
-        name.eq_ignore_ascii_case(b"host:").then(|| value.trim_ascii())
+        name.eq_ignore_ascii_case(b"host:")
+            .then(|| value.trim_ascii())
     });
     Sketch {
         method: parts.next(),
@@ -201,13 +213,25 @@ mod tests {
     #[test]
     fn refuses_request_lines_of_any_other_form() {
         for line in [
-            "GET  / HTTP/1.1", "GET / HTTP/1.1 ", " GET / HTTP/1.1", "GET /", "GET\t/ HTTP/1.1",
-            "GET / x HTTP/1.1", "GET / HTTP/2.0", "GET / http/1.1", "G@T / HTTP/1.1", "",
+            "GET  / HTTP/1.1",
+            "GET / HTTP/1.1 ",
+            " GET / HTTP/1.1",
+            "GET /",
+            "GET\t/ HTTP/1.1",
+            "GET / x HTTP/1.1",
+            "GET / HTTP/2.0",
+            "GET / http/1.1",
+            "G@T / HTTP/1.1",
+            "",
         ] {
             let head = format!("{line}\r\nHost: a\r\n\r\n");
             assert_eq!(checked(&head), Err(Refusal::MalformedRequestLine), "{line}");
         }
         assert_eq!(checked("GET / HTTP/1.0\r\n\r\n"), Err(Refusal::HttpVersion));
+        assert_eq!(
+            checked("GET /#x HTTP/1.1\r\n\r\n").unwrap_err().code(),
+            "target_fragment"
+        );
     }
 
     #[test]
@@ -219,7 +243,10 @@ mod tests {
             let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n");
             assert_eq!(checked(&head), Err(Refusal::MalformedHeader), "{field:?}");
         }
-        assert_eq!(checked("GET / HTTP/1.1\r\nHost: a\r\nX: caf\u{e9}\ta\r\n\r\n"), Ok(Head::default()));
+        assert_eq!(
+            checked("GET / HTTP/1.1\r\nHost: a\r\nX: caf\u{e9}\ta\r\n\r\n"),
+            Ok(Head::default())
+        );
     }
 
     #[test]

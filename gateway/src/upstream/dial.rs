@@ -181,7 +181,10 @@ impl Dialler {
             .map_err(|e| failed(Failure::Protocol, format!("HTTP/2 set-up failed: {e}")))?;
         let stream = self.stream(target, key, &connection).await;
         let stream = stream.ok_or_else(|| {
-            failed(Failure::Reset, "the upstream admits no HTTP/2 stream".to_owned())
+            failed(
+                Failure::Reset,
+                "the upstream admits no HTTP/2 stream".to_owned(),
+            )
         })?;
         let session = UpstreamSession::http2(stream);
         Ok(Dialled::new(session, address, false, key))
@@ -341,5 +344,7 @@ fn is_quiet(stream: &mut Stream) -> bool {
     let mut byte = [0];
     let mut buffer = ReadBuf::new(&mut byte);
     let mut cx = Context::from_waker(Waker::noop());
-    Pin::new(stream).poll_read(&mut cx, &mut buffer).is_pending()
+    Pin::new(stream)
+        .poll_read(&mut cx, &mut buffer)
+        .is_pending()
 }

@@ -46,8 +46,7 @@ impl Target {
     #[must_use]
     pub fn new(upstream: Upstream, tls: Option<Arc<UpstreamTls>>) -> Self {
         let given = &upstream.addresses;
-        let fixed =
-            (!given.is_empty()).then(|| vet(given, &upstream.reach).map(Arc::<[_]>::from));
+        let fixed = (!given.is_empty()).then(|| vet(given, &upstream.reach).map(Arc::<[_]>::from));
         Self {
             upstream,
             tls,

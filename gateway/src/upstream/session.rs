@@ -159,7 +159,8 @@ impl UpstreamSession {
                     session.response_header().cloned()
                 }
             };
-            let head = head.ok_or_else(|| Error::explain(ErrorType::InternalError, "no response head"))?;
+            let head =
+                head.ok_or_else(|| Error::explain(ErrorType::InternalError, "no response head"))?;
             if head.status == http::StatusCode::SWITCHING_PROTOCOLS {
                 return Error::e_explain(ErrorType::InvalidHTTPHeader, "101 nobody asked for");
             }

@@ -167,7 +167,11 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
 fn certificates(path: &Path, pem: &[u8]) -> Result<Vec<X509>, TlsError> {
     let content = || TlsError::Content(path.to_owned(), "certificate");
     let all = X509::stack_from_pem(pem).map_err(|_| content())?;
-    if all.is_empty() { Err(content()) } else { Ok(all) }
+    if all.is_empty() {
+        Err(content())
+    } else {
+        Ok(all)
+    }
 }
 
 fn trust(

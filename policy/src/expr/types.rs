@@ -183,3 +183,23 @@ impl Value<'_> {
         }
     }
 }
+
+/// As a text shows it: strings without quotes, times in seconds since 1970,
+/// durations in seconds.
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SECOND: i128 = 1_000_000_000;
+        match self {
+            Self::String(text) | Self::DnsName(text) | Self::Email(text) | Self::Uri(text) => {
+                f.write_str(text)
+            }
+            Self::Int(number) => write!(f, "{number}"),
+            Self::Double(number) => write!(f, "{number}"),
+            Self::Bool(truth) => write!(f, "{truth}"),
+            Self::Timestamp(nanos) => write!(f, "{}", nanos / SECOND),
+            Self::Duration(nanos) => write!(f, "{}s", i128::from(*nanos) / SECOND),
+            Self::Ip(address) => write!(f, "{address}"),
+            Self::Map(_) => Ok(()),
+        }
+    }
+}

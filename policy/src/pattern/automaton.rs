@@ -189,3 +189,7 @@ impl fmt::Debug for Automaton {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "automaton_tests.rs"]
+mod tests;

@@ -185,3 +185,7 @@ fn regexes(
         ids: ids.into(),
     })))
 }
+
+#[cfg(test)]
+#[path = "index_tests.rs"]
+mod tests;

@@ -11,11 +11,13 @@ mod error;
 mod hits;
 mod host;
 mod host_map;
+mod host_name;
 mod index;
 mod matcher;
 mod path;
 mod pool;
 mod re2;
+mod spelling;
 mod table;
 mod template;
 mod value;
@@ -29,7 +31,7 @@ pub use matcher::Matcher;
 pub use path::PathPattern;
 pub use pool::{RegexLimits, RegexPool};
 pub use re2::{Lowered, Re2};
-pub use template::Template;
+pub use template::PathTemplate;
 pub use value::ValuePattern;
 
 /// How letters are compared, and which way a doubt is resolved.

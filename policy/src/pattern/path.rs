@@ -1,173 +1,181 @@
-//! Patterns over canonical paths.
+//! One pattern over paths (or path and query), in every spelling operators
+//! have for it, and its plain meaning. An index finds the same answer for many
+//! patterns at once; this is what it must agree with.
 
-use super::{PatternError, Re2, Template};
+use super::{PathTemplate, PatternError, Re2, spelling};
 
-/// What a path must look like.
+/// A pattern over canonical paths.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PathPattern {
     /// Every path.
     Any,
     /// This path.
     Exact(Box<str>),
-    /// Every path that begins so.
+    /// Every path that begins so, letter for letter (Istio: `/pol` matches
+    /// `/politics`).
     Prefix(Box<str>),
-    /// This path and everything below it; kept without its final slash.
+    /// This path and every path below it (Gateway API `PathPrefix`: `/a`
+    /// matches `/a` and `/a/b`, not `/ab`). Never ends in `/`.
     SegmentPrefix(Box<str>),
     /// Every path that ends so.
     Suffix(Box<str>),
-    /// Every path the expression matches whole.
+    /// Every path that matches as a whole.
     Regex(Re2),
-    /// Every path of this form.
-    Template(Template),
+    /// Every path of this shape.
+    Template(PathTemplate),
 }
 
 impl PathPattern {
-    /// Reads the native spelling: `/x` exact, `/x*` prefix, `*x` suffix, `*`
-    /// any.
+    /// The native spelling: `/x` exact, `/x*` prefix, `*x` suffix, `*` any.
     ///
     /// # Errors
-    /// A `*` elsewhere, a path without its slash, an empty pattern.
+    /// Refuses a `*` elsewhere, and what no canonical path can hold.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
         if text == "*" {
             return Ok(Self::Any);
         }
-        if let Some(suffix) = text.strip_prefix('*') {
-            no_star(suffix, 1)?;
-            return Ok(Self::Suffix(suffix.into()));
+        if let Some(end) = text.strip_prefix('*') {
+            refuse_star(end, 1)?;
+            spelling::check(end, 1)?;
+            return Ok(Self::Suffix(end.into()));
         }
-        if !text.starts_with('/') {
-            return Err(PatternError::new(format!(
-                "`{text}` is no path: write `/{text}`, `*` for any, or `*…` for an ending"
-            )));
-        }
-        match text.strip_suffix('*') {
-            Some(prefix) => {
-                no_star(prefix, 0)?;
-                Ok(Self::Prefix(prefix.into()))
-            }
-            None => {
-                no_star(text, 0)?;
-                Ok(Self::Exact(text.into()))
-            }
-        }
+        refuse_relative(text)?;
+        let begin = text.strip_suffix('*');
+        let literal = begin.unwrap_or(text);
+        refuse_star(literal, 0)?;
+        spelling::check(literal, 0)?;
+        Ok(match begin {
+            Some(begin) => Self::Prefix(begin.into()),
+            None => Self::Exact(text.into()),
+        })
     }
 
-    /// A prefix of whole segments, as in the Gateway API: `/a` and `/a/` match
-    /// `/a`, `/a/` and `/a/b`, not `/ab`.
+    /// One path; a `*` is a character like any other.
     ///
     /// # Errors
-    /// A path without its slash, or with a `*`.
+    /// Refuses what no canonical path can hold.
+    pub fn exact(text: &str) -> Result<Self, PatternError> {
+        refuse_relative(text)?;
+        spelling::check(text, 0)?;
+        Ok(Self::Exact(text.into()))
+    }
+
+    /// Every path that begins so, letter for letter.
+    ///
+    /// # Errors
+    /// Refuses what no canonical path can hold.
+    pub fn prefix(text: &str) -> Result<Self, PatternError> {
+        refuse_relative(text)?;
+        spelling::check(text, 0)?;
+        Ok(Self::Prefix(text.into()))
+    }
+
+    /// A path and every path below it; a final `/` makes no difference.
+    ///
+    /// # Errors
+    /// Refuses `*`, and what no canonical path can hold.
     pub fn segment_prefix(text: &str) -> Result<Self, PatternError> {
-        if !text.starts_with('/') {
-            return Err(PatternError::new(format!("`{text}` is no path: write `/{text}`")));
+        refuse_relative(text)?;
+        if let Some(at) = text.find('*') {
+            return Err(PatternError::at(
+                at,
+                format!(
+                    "a prefix takes whole segments and no `*`; write `{}`",
+                    text.trim_end_matches(['*', '/'])
+                ),
+            ));
         }
-        no_star(text, 0)?;
-        let text = text.strip_suffix('/').unwrap_or(text);
-        Ok(Self::SegmentPrefix(text.into()))
+        spelling::check(text, 0)?;
+        Ok(match text.strip_suffix('/').unwrap_or(text) {
+            "" => Self::Any,
+            path => Self::SegmentPrefix(path.into()),
+        })
     }
 
-    /// An RE2 expression, matched whole.
+    /// A regular expression for the whole path.
     ///
     /// # Errors
-    /// What RE2 refuses.
+    /// Refuses what is not RE2.
     pub fn regex(text: &str) -> Result<Self, PatternError> {
         Re2::parse(text).map(Self::Regex)
     }
 
-    /// A template: `{*}` is one segment, `{**}` any number of them.
+    /// A template such as `/v1/{*}/{**}`.
     ///
     /// # Errors
-    /// See [`Template::parse`].
+    /// Refuses operators that are not whole segments, or follow `{**}`.
     pub fn template(text: &str) -> Result<Self, PatternError> {
-        Template::parse(text).map(Self::Template)
+        PathTemplate::parse(text).map(Self::Template)
     }
 
-    /// Whether a path matches, decided plainly. The index must agree.
+    /// Whether a path matches: for what permits.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
         match self {
-            Self::Any => true,
-            Self::Exact(exact) => **exact == *path,
-            Self::Prefix(prefix) => path.starts_with(&**prefix),
-            Self::SegmentPrefix(prefix) => path
-                .strip_prefix(&**prefix)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
-            Self::Suffix(suffix) => path.ends_with(&**suffix),
             Self::Regex(regex) => regex.matches(path),
-            Self::Template(template) => template.regex().matches(path),
+            _ => self.compares(path, |one, other| one == other),
         }
     }
 
-    /// The same without regard to ASCII case: for what denies.
+    /// Whether a path matches when ASCII letters of either case are equal: for
+    /// what denies (security: P3).
     #[must_use]
     pub fn matches_folded(&self, path: &str) -> bool {
-        let plain = |text: &str, same: fn(&str, &str) -> bool| {
-            same(&path.to_ascii_lowercase(), &text.to_ascii_lowercase())
-        };
+        match self {
+            Self::Regex(regex) => regex.matches_folded(path),
+            _ => self.compares(path, str::eq_ignore_ascii_case),
+        }
+    }
+
+    fn compares(&self, path: &str, same: fn(&str, &str) -> bool) -> bool {
         match self {
             Self::Any => true,
-            Self::Exact(exact) => exact.eq_ignore_ascii_case(path),
-            Self::Prefix(prefix) => plain(prefix, |path, prefix| path.starts_with(prefix)),
-            Self::SegmentPrefix(prefix) => plain(prefix, |path, prefix| {
-                path.strip_prefix(prefix)
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            }),
-            Self::Suffix(suffix) => plain(suffix, |path, suffix| path.ends_with(suffix)),
-            Self::Regex(regex) => regex.matches_folded(path),
-            Self::Template(template) => template.regex().matches_folded(path),
+            Self::Exact(text) => same(path, text),
+            Self::Prefix(begin) => begins_with(path, begin, same),
+            Self::SegmentPrefix(begin) => {
+                let rest = path.get(begin.len()..);
+                let ends = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+                ends && begins_with(path, begin, same)
+            }
+            Self::Suffix(end) => {
+                let start = path.len().checked_sub(end.len());
+                let tail = start.and_then(|start| path.get(start..));
+                tail.is_some_and(|tail| same(tail, end))
+            }
+            Self::Template(template) => template.matches(path, same),
+            Self::Regex(_) => false,
         }
     }
 }
 
-fn no_star(text: &str, offset: usize) -> Result<(), PatternError> {
-    match text.find('*') {
-        None => Ok(()),
-        Some(at) => Err(PatternError::at(
-            offset + at,
-            "a `*` stands only at the beginning or the end; for one elsewhere write \
-             `{template: \"/a/{*}/b\"}` or `{regex: \"…\"}`",
-        )),
+fn begins_with(path: &str, begin: &str, same: fn(&str, &str) -> bool) -> bool {
+    path.get(..begin.len())
+        .is_some_and(|head| same(head, begin))
+}
+
+fn refuse_relative(text: &str) -> Result<(), PatternError> {
+    if text.starts_with('/') {
+        return Ok(());
     }
+    let message = match text {
+        "" => "an empty path; write `*` for every path".to_owned(),
+        _ => format!(
+            "a path begins with `/`; write `/{text}`, or `*{text}` for every path that ends so"
+        ),
+    };
+    Err(PatternError::new(message))
+}
+
+fn refuse_star(text: &str, offset: usize) -> Result<(), PatternError> {
+    let Some(at) = text.find('*') else {
+        return Ok(());
+    };
+    Err(PatternError::at(
+        offset + at,
+        "`*` stands at one end of a path; write `{template: …}` with `{*}` for a segment, or `{regex: …}`",
+    ))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_the_four_native_spellings() {
-        let matches = |pattern: &str, path: &str| PathPattern::parse(pattern).unwrap().matches(path);
-        assert!(matches("/x", "/x") && !matches("/x", "/x/") && !matches("/x", "/X"));
-        assert!(matches("/x*", "/xy") && matches("/x*", "/x") && !matches("/x*", "/y/x"));
-        assert!(matches("*x", "/a/x") && !matches("*x", "/x/"));
-        assert!(matches("*", "/"));
-    }
-
-    #[test]
-    fn refuses_what_is_no_path_and_says_what_to_write() {
-        for (text, advice) in [
-            ("x", "write `/x`"),
-            ("", "write `/`"),
-            ("/a*b", "template"),
-            ("*a*", "template"),
-            ("/a**", "template"),
-        ] {
-            let error = PathPattern::parse(text).unwrap_err();
-            assert!(error.message().contains(advice), "{text}: {error}");
-        }
-        assert_eq!(PathPattern::parse("/ab*c").unwrap_err().offset(), 3);
-    }
-
-    #[test]
-    fn a_segment_prefix_ends_at_a_slash() {
-        for text in ["/a", "/a/"] {
-            let pattern = PathPattern::segment_prefix(text).unwrap();
-            for path in ["/a", "/a/", "/a/b"] {
-                assert!(pattern.matches(path), "{text} {path}");
-            }
-            assert!(!pattern.matches("/ab") && !pattern.matches("/A"));
-            assert!(pattern.matches_folded("/A/b"));
-        }
-        assert!(PathPattern::segment_prefix("/").unwrap().matches("/anything"));
-    }
-}
+#[path = "path_tests.rs"]
+mod tests;

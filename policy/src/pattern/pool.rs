@@ -150,7 +150,7 @@ impl RegexSet {
 
     fn hirs(&self) -> Result<Vec<Hir>, PatternError> {
         let each = self.patterns.iter();
-        each.map(|pattern| pattern.whole_hir(self.case)).collect()
+        each.map(|pattern| pattern.of_paths(self.case)).collect()
     }
 
     fn memory(&self) -> usize {
@@ -160,3 +160,7 @@ impl RegexSet {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "pool_tests.rs"]
+mod tests;

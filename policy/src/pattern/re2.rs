@@ -21,6 +21,8 @@ use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir, Repetition};
 
 pub use lower::Lowered;
 
+use lower::Alphabet;
+
 use super::matcher::Matcher;
 use super::{Case, PatternError};
 
@@ -70,16 +72,18 @@ impl Re2 {
     /// The simplest thing that matches the same paths.
     #[must_use]
     pub fn lowered(&self, case: Case) -> Lowered {
-        self.whole_hir(case)
-            .map_or(Lowered::Regex, |hir| lower::lower(&hir))
+        self.of_paths(case).map_or(Lowered::Regex, |hir| {
+            lower::lower(&hir, Alphabet::of_paths(case))
+        })
     }
 
-    /// Compiles the pattern to match whole texts.
+    /// Compiles the pattern to match whole texts of any bytes.
     ///
     /// # Errors
     /// Refuses a pattern whose automaton is too large.
     pub fn whole(&self) -> Result<Matcher, PatternError> {
-        Matcher::new(self, self.whole_hir(Case::Sensitive)?)
+        let hir = lower::whole(&parse(self.as_str(), Case::Sensitive)?, Alphabet::Every);
+        Matcher::new(self, hir)
     }
 
     /// Compiles the pattern to match any part of a text, as Mixer's lists and
@@ -88,15 +92,16 @@ impl Re2 {
     /// # Errors
     /// Refuses a pattern whose automaton is too large.
     pub fn search(&self) -> Result<Matcher, PatternError> {
-        let hir = lower::rebuilt(&parse(self.as_str(), Case::Sensitive)?, Case::Sensitive);
+        let hir = lower::rebuilt(&parse(self.as_str(), Case::Sensitive)?, Alphabet::Every);
         Matcher::new(self, Hir::concat(vec![any_bytes(), hir, any_bytes()]))
     }
 
-    /// Whether the whole path matches. Compiles the pattern on first use: for
-    /// tests and single patterns; a set of patterns belongs in an index.
+    /// Whether the whole path matches. Canonical paths are ASCII, so sets and
+    /// `.` match no other character here. Compiles the pattern on first use:
+    /// for single patterns; many belong in an index.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
-        let matcher = self.0.sensitive.get_or_init(|| self.whole().ok());
+        let matcher = self.0.sensitive.get_or_init(|| self.path(Case::Sensitive));
         matcher
             .as_ref()
             .is_some_and(|matcher| matcher.is_match(path.as_bytes()))
@@ -106,16 +111,20 @@ impl Re2 {
     /// For what denies: in doubt, it does.
     #[must_use]
     pub fn matches_folded(&self, path: &str) -> bool {
-        let compile = || Matcher::new(self, self.whole_hir(Case::Folded).ok()?).ok();
-        let matcher = self.0.folded.get_or_init(compile);
+        let matcher = self.0.folded.get_or_init(|| self.path(Case::Folded));
         matcher
             .as_ref()
             .is_none_or(|matcher| matcher.is_match(path.to_ascii_lowercase().as_bytes()))
     }
 
+    fn path(&self, case: Case) -> Option<Matcher> {
+        Matcher::new(self, self.of_paths(case).ok()?).ok()
+    }
+
     /// The pattern as an index compiles it, not yet anchored.
-    pub(super) fn whole_hir(&self, case: Case) -> Result<Hir, PatternError> {
-        Ok(lower::whole(&parse(self.as_str(), case)?, case))
+    pub(super) fn of_paths(&self, case: Case) -> Result<Hir, PatternError> {
+        let parsed = parse(self.as_str(), case)?;
+        Ok(lower::whole(&parsed, Alphabet::of_paths(case)))
     }
 }
 
@@ -188,3 +197,7 @@ impl Ord for Re2 {
         self.as_str().cmp(other.as_str())
     }
 }
+
+#[cfg(test)]
+#[path = "re2_tests.rs"]
+mod tests;

@@ -143,7 +143,10 @@ impl TableBuilder {
         // The prefixes that the current entry begins with, outermost first.
         let mut open: Vec<(Box<[u8]>, u32)> = Vec::new();
         for (key, numbers) in self.0 {
-            while open.last().is_some_and(|(begin, _)| !key.starts_with(begin)) {
+            while open
+                .last()
+                .is_some_and(|(begin, _)| !key.starts_with(begin))
+            {
                 open.pop();
             }
             let here = count(entries.len())?;

@@ -108,7 +108,10 @@ fn posix<'a>(cursor: &mut Cursor<'a>) -> Result<Option<&'a str>, PatternError> {
     if !NAMES.contains(&name.strip_prefix('^').unwrap_or(name)) {
         return Err(PatternError::at(
             place,
-            format!("`[:{name}:]` is not a set; the sets are {}", NAMES.join(", ")),
+            format!(
+                "`[:{name}:]` is not a set; the sets are {}",
+                NAMES.join(", ")
+            ),
         ));
     }
     *cursor = ahead;

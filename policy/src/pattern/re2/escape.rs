@@ -100,8 +100,8 @@ fn unicode_set(
 fn is_category(name: &str) -> bool {
     const CATEGORIES: [&str; 34] = [
         "Cc", "Cf", "Co", "L", "Ll", "Lm", "Lo", "Lt", "Lu", "M", "Mc", "Me", "Mn", "N", "Nd",
-        "Nl", "No", "P", "Pc", "Pd", "Pe", "Pf", "Pi", "Po", "Ps", "S", "Sc", "Sk", "Sm", "So", "Z",
-        "Zl", "Zp", "Zs",
+        "Nl", "No", "P", "Pc", "Pd", "Pe", "Pf", "Pi", "Po", "Ps", "S", "Sc", "Sk", "Sm", "So",
+        "Z", "Zl", "Zp", "Zs",
     ];
     CATEGORIES.contains(&name)
 }

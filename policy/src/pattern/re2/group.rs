@@ -36,7 +36,10 @@ fn refuse_other_dialects(rest: &str, start: usize) -> Result<(), PatternError> {
         (">", "atomic groups are not supported by RE2; write `(?:…)`"),
         ("#", "comments are not supported by RE2; leave it out"),
         ("|", "branch resets are not supported by RE2; write `(?:…)`"),
-        ("P>", "recursion is not supported by RE2; write the group out"),
+        (
+            "P>",
+            "recursion is not supported by RE2; write the group out",
+        ),
     ];
     if rest.starts_with("P=") {
         return Err(back_reference(start));

@@ -4,11 +4,31 @@
 
 use regex_syntax::hir::literal::Extractor;
 use regex_syntax::hir::{
-    Class, ClassBytes, ClassBytesRange, ClassUnicode, ClassUnicodeRange, Dot, Hir, HirKind, Look,
-    Repetition,
+    Class, ClassUnicode, ClassUnicodeRange, Dot, Hir, HirKind, Look, Repetition,
 };
 
 use crate::pattern::Case;
+
+/// The characters that texts are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Alphabet {
+    /// All: values of headers.
+    Every,
+    /// ASCII: canonical paths (security: T1). An automaton that knows no other
+    /// characters is five times smaller.
+    Ascii,
+    /// All but the upper-case letters of ASCII: what folded indexes are asked.
+    LowerCase,
+}
+
+impl Alphabet {
+    pub(super) fn of_paths(case: Case) -> Self {
+        match case {
+            Case::Sensitive => Self::Ascii,
+            Case::Folded => Self::LowerCase,
+        }
+    }
+}
 
 /// More exact texts than this stay one regular expression.
 const MAX_EXACT: usize = 64;
@@ -30,17 +50,17 @@ pub enum Lowered {
 ///
 /// `.` matches no line feed, yet `.*` is [`Lowered::Any`] and `x.*` a prefix:
 /// canonical paths hold no control bytes, so no path tells the two apart.
-pub(super) fn lower(hir: &Hir) -> Lowered {
-    if is_anything(hir) {
+pub(super) fn lower(hir: &Hir, alphabet: Alphabet) -> Lowered {
+    if is_anything(hir, alphabet) {
         return Lowered::Any;
     }
-    prefix(hir)
+    prefix(hir, alphabet)
         .map(Lowered::Prefix)
         .or_else(|| exact(hir).map(Lowered::Exact))
         .unwrap_or(Lowered::Regex)
 }
 
-fn is_anything(hir: &Hir) -> bool {
+fn is_anything(hir: &Hir, alphabet: Alphabet) -> bool {
     let HirKind::Repetition(Repetition {
         min: 0,
         max: None,
@@ -52,15 +72,15 @@ fn is_anything(hir: &Hir) -> bool {
     };
     [Dot::AnyChar, Dot::AnyCharExceptLF]
         .into_iter()
-        .any(|dot| **sub == Hir::dot(dot))
+        .any(|dot| **sub == rebuilt(&Hir::dot(dot), alphabet))
 }
 
-fn prefix(hir: &Hir) -> Option<Box<str>> {
+fn prefix(hir: &Hir, alphabet: Alphabet) -> Option<Box<str>> {
     let HirKind::Concat(subs) = hir.kind() else {
         return None;
     };
     match &**subs {
-        [first, rest] if is_anything(rest) => text(first),
+        [first, rest] if is_anything(rest, alphabet) => text(first),
         _ => None,
     }
 }
@@ -97,71 +117,63 @@ fn exact(hir: &Hir) -> Option<Vec<Box<str>>> {
 }
 
 /// Prepares a parsed pattern for whole matches.
-pub(super) fn whole(hir: &Hir, case: Case) -> Hir {
-    let hir = rebuilt(hir, case);
+pub(super) fn whole(hir: &Hir, alphabet: Alphabet) -> Hir {
+    let hir = rebuilt(hir, alphabet);
     trimmed(&trimmed(&hir, Look::Start), Look::End)
 }
 
-/// The pattern without captures; for [`Case::Folded`] its image under ASCII
-/// lower-casing. The image, unlike `(?i)`, never loses a text: `[^A]` matches
-/// `a`, so folded it still does.
-pub(super) fn rebuilt(hir: &Hir, case: Case) -> Hir {
-    let each = |subs: &[Hir]| subs.iter().map(|sub| rebuilt(sub, case)).collect();
+/// The pattern without captures, for texts of an alphabet. For lower case it
+/// becomes its image under lower-casing, which unlike `(?i)` never loses a
+/// text: `[^A]` matches `a`, so folded it still does.
+pub(super) fn rebuilt(hir: &Hir, alphabet: Alphabet) -> Hir {
+    let each = |subs: &[Hir]| subs.iter().map(|sub| rebuilt(sub, alphabet)).collect();
     match hir.kind() {
         HirKind::Empty => Hir::empty(),
         HirKind::Look(look) => Hir::look(*look),
-        HirKind::Capture(capture) => rebuilt(&capture.sub, case),
+        HirKind::Capture(capture) => rebuilt(&capture.sub, alphabet),
         HirKind::Repetition(repetition) => {
-            Hir::repetition(repetition.with(rebuilt(&repetition.sub, case)))
+            Hir::repetition(repetition.with(rebuilt(&repetition.sub, alphabet)))
         }
         HirKind::Concat(subs) => Hir::concat(each(subs)),
         HirKind::Alternation(subs) => Hir::alternation(each(subs)),
-        HirKind::Literal(literal) if case == Case::Folded => {
+        HirKind::Literal(literal) if alphabet == Alphabet::LowerCase => {
             Hir::literal(literal.0.to_ascii_lowercase())
         }
         HirKind::Literal(literal) => Hir::literal(literal.0.clone()),
-        HirKind::Class(class) if case == Case::Folded => Hir::class(lower_case(class)),
-        HirKind::Class(class) => Hir::class(class.clone()),
+        HirKind::Class(Class::Unicode(class)) => {
+            Hir::class(Class::Unicode(class_within(class, alphabet)))
+        }
+        // The translation writes none.
+        HirKind::Class(Class::Bytes(class)) => Hir::class(Class::Bytes(class.clone())),
     }
 }
 
-fn lower_case(class: &Class) -> Class {
-    match class {
-        Class::Unicode(class) => Class::Unicode(lower_case_unicode(class)),
-        Class::Bytes(class) => Class::Bytes(lower_case_bytes(class)),
+fn class_within(class: &ClassUnicode, alphabet: Alphabet) -> ClassUnicode {
+    let mut within = class.clone();
+    match alphabet {
+        Alphabet::Every => {}
+        Alphabet::Ascii => within.intersect(&characters('\0', '\x7f')),
+        Alphabet::LowerCase => {
+            let mut upper = class.clone();
+            upper.intersect(&characters('A', 'Z'));
+            within.difference(&upper);
+            within.union(&lower_case(&upper));
+        }
     }
+    within
 }
 
-fn lower_case_unicode(class: &ClassUnicode) -> ClassUnicode {
-    let upper = ClassUnicode::new([ClassUnicodeRange::new('A', 'Z')]);
-    let mut moved = class.clone();
-    moved.intersect(&upper);
-    let lowered = moved.iter().map(|range| {
+fn characters(first: char, last: char) -> ClassUnicode {
+    ClassUnicode::new([ClassUnicodeRange::new(first, last)])
+}
+
+fn lower_case(upper: &ClassUnicode) -> ClassUnicode {
+    ClassUnicode::new(upper.iter().map(|range| {
         ClassUnicodeRange::new(
             range.start().to_ascii_lowercase(),
             range.end().to_ascii_lowercase(),
         )
-    });
-    let mut image = class.clone();
-    image.difference(&upper);
-    image.union(&ClassUnicode::new(lowered));
-    image
-}
-
-fn lower_case_bytes(class: &ClassBytes) -> ClassBytes {
-    let upper = ClassBytes::new([ClassBytesRange::new(b'A', b'Z')]);
-    let mut moved = class.clone();
-    moved.intersect(&upper);
-    let lowered = moved.iter().map(|range| {
-        ClassBytesRange::new(
-            range.start().to_ascii_lowercase(),
-            range.end().to_ascii_lowercase(),
-        )
-    });
-    let mut image = class.clone();
-    image.difference(&upper);
-    image.union(&ClassBytes::new(lowered));
-    image
+    }))
 }
 
 /// Drops an assertion that holds at an edge of every whole match anyway, so

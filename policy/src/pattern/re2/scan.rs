@@ -197,7 +197,9 @@ impl Scanner<'_> {
             Before::Repetition => {
                 return Err(PatternError::at(
                     start,
-                    format!("`{operator}` repeats a repetition; RE2 has no possessive or double operators, write a group `(?:…)`"),
+                    format!(
+                        "`{operator}` repeats a repetition; RE2 has no possessive or double operators, write a group `(?:…)`"
+                    ),
                 ));
             }
             Before::Item => {}
