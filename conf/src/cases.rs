@@ -84,7 +84,8 @@ pub fn parse(file: &SourceFile, trust_domain: &str) -> Result<Vec<Case>, Vec<Pro
             report.error(&document.origin, message);
             continue;
         };
-        let case = |node| Fields::read(node, &report, |fields| case(fields, trust_domain)).flatten();
+        let case =
+            |node| Fields::read(node, &report, |fields| case(fields, trust_domain)).flatten();
         cases.extend(nodes.iter().filter_map(case));
     }
     match report.has_errors() {
@@ -100,7 +101,8 @@ fn case(fields: &Fields<'_>, trust_domain: &str) -> Option<Case> {
     let request = fields.parsed("request", request);
     let headers = headers(fields);
     let from = fields.parsed("from", |text| {
-        text.parse().map_err(|_| format!("`{text}` is no address: write such as `10.0.0.7`"))
+        text.parse()
+            .map_err(|_| format!("`{text}` is no address: write such as `10.0.0.7`"))
     });
     let server_name = fields.text("sni").map(Box::from);
     fields.need("expect", "allow");
@@ -122,7 +124,10 @@ fn case(fields: &Fields<'_>, trust_domain: &str) -> Option<Case> {
 }
 
 fn caller(text: &str, trust_domain: &str) -> Result<Option<Principal>, String> {
-    let name = match text.strip_prefix("sa:").and_then(|account| account.split_once('/')) {
+    let name = match text
+        .strip_prefix("sa:")
+        .and_then(|account| account.split_once('/'))
+    {
         _ if text == "anonymous" => return Ok(None),
         Some((namespace, name)) => format!("{trust_domain}/ns/{namespace}/sa/{name}"),
         None => text.strip_prefix("spiffe://").unwrap_or(text).to_owned(),
@@ -137,9 +142,13 @@ fn caller(text: &str, trust_domain: &str) -> Result<Option<Principal>, String> {
 
 /// Method, authority and target of `GET http://host:port/path?query`.
 fn request(text: &str) -> Result<(&str, &str, String), String> {
-    let wrong = || format!("`{text}` is no request: write such as `GET http://edition.cnn.com/health`");
+    let wrong =
+        || format!("`{text}` is no request: write such as `GET http://edition.cnn.com/health`");
     let (method, url) = text.split_once(' ').ok_or_else(wrong)?;
-    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")).ok_or_else(wrong)?;
+    let rest = url
+        .strip_prefix("http://")
+        .or_else(|| url.strip_prefix("https://"))
+        .ok_or_else(wrong)?;
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, target) = rest.split_at_checked(end).ok_or_else(wrong)?;
     if method.is_empty() || authority.is_empty() {
@@ -151,21 +160,38 @@ fn request(text: &str) -> Result<(&str, &str, String), String> {
 
 /// `allow`, `deny`, `deny 403`, `deny 403 not_allowed`.
 fn verdict(text: &str) -> Result<Verdict, String> {
-    let wrong = || format!("`{text}` is no verdict: write `allow`, `deny`, `deny 403` or `deny 403 not_allowed`");
+    let wrong = || {
+        format!(
+            "`{text}` is no verdict: write `allow`, `deny`, `deny 403` or `deny 403 not_allowed`"
+        )
+    };
     let mut words = text.split(' ');
     let verdict = words.next();
     let status = match words.next() {
         None => None,
-        Some(word) => Some(word.parse().ok().filter(|s| (400..=599).contains(s)).ok_or_else(wrong)?),
+        Some(word) => Some(
+            word.parse()
+                .ok()
+                .filter(|s| (400..=599).contains(s))
+                .ok_or_else(wrong)?,
+        ),
     };
     let code = words.next();
-    let is_code = |code: &str| !code.is_empty() && code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    let is_code = |code: &str| {
+        !code.is_empty()
+            && code
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+    };
     if code.is_some_and(|code| !is_code(code)) || words.next().is_some() {
         return Err(wrong());
     }
     match (verdict, status) {
         (Some("allow"), None) => Ok(Verdict::Allow),
-        (Some("deny"), status) => Ok(Verdict::Refuse { status, code: code.map(Box::from) }),
+        (Some("deny"), status) => Ok(Verdict::Refuse {
+            status,
+            code: code.map(Box::from),
+        }),
         _ => Err(wrong()),
     }
 }
@@ -216,24 +242,56 @@ mod tests {
         let cases = cases(text).unwrap();
         let sleep = Principal::from_name("cluster.local/ns/default/sa/sleep").unwrap();
         assert_eq!(cases[0].principal, Some(sleep));
-        assert_eq!((&*cases[0].method, &*cases[0].authority, &*cases[0].target), ("GET", "edition.cnn.com", "/politics"));
-        assert_eq!(cases[0].expect, Verdict::Refuse { status: Some(403), code: None });
+        assert_eq!(
+            (&*cases[0].method, &*cases[0].authority, &*cases[0].target),
+            ("GET", "edition.cnn.com", "/politics")
+        );
+        assert_eq!(
+            cases[0].expect,
+            Verdict::Refuse {
+                status: Some(403),
+                code: None
+            }
+        );
         assert_eq!(cases[0].rule.as_deref(), Some("path-checker"));
         assert_eq!((cases[0].origin.line, cases[0].origin.column), (2, 3));
         assert_eq!(cases[1].principal, None);
-        assert_eq!((&*cases[1].authority, &*cases[1].target), ("EXAMPLE.com:8443", "/?q=/../x"));
+        assert_eq!(
+            (&*cases[1].authority, &*cases[1].target),
+            ("EXAMPLE.com:8443", "/?q=/../x")
+        );
         assert_eq!(cases[1].value("x-a", 1), Some(&b"two"[..]));
-        assert_eq!((cases[1].value("x-a", 2), cases[1].value("X-A", 0)), (None, None));
+        assert_eq!(
+            (cases[1].value("x-a", 2), cases[1].value("X-A", 0)),
+            (None, None)
+        );
         assert_eq!(cases[1].address, IpAddr::from([10, 0, 0, 7]));
         assert_eq!(cases[1].server_name.as_deref(), Some("example.com"));
     }
 
     #[test]
     fn a_verdict_may_name_status_and_code() {
-        let refuse = |status, code: Option<&str>| Ok(Verdict::Refuse { status, code: code.map(Box::from) });
+        let refuse = |status, code: Option<&str>| {
+            Ok(Verdict::Refuse {
+                status,
+                code: code.map(Box::from),
+            })
+        };
         assert_eq!(verdict("deny"), refuse(None, None));
-        assert_eq!(verdict("deny 404 no_route"), refuse(Some(404), Some("no_route")));
-        for text in ["", "Allow", "allow 200", "deny 200", "deny no_route", "deny 403  x", "deny 403 x y", "refuse"] {
+        assert_eq!(
+            verdict("deny 404 no_route"),
+            refuse(Some(404), Some("no_route"))
+        );
+        for text in [
+            "",
+            "Allow",
+            "allow 200",
+            "deny 200",
+            "deny no_route",
+            "deny 403  x",
+            "deny 403 x y",
+            "refuse",
+        ] {
             assert!(verdict(text).is_err(), "{text}");
         }
     }
@@ -241,16 +299,22 @@ mod tests {
     #[test]
     fn every_problem_of_every_case_has_its_place() {
         let text = "- {as: sa:sleep, request: edition.cnn.com, expect: maybe}\n- {request: GET http:///x, rul: x}\n- text\n";
-        assert_eq!(cases(text).unwrap_err(), [
-            "1:8 `sa:sleep` is no caller: write `sa:NAMESPACE/NAME`, `spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/NAME` or `anonymous`",
-            "1:27 `edition.cnn.com` is no request: write such as `GET http://edition.cnn.com/health`",
-            "1:52 `maybe` is no verdict: write `allow`, `deny`, `deny 403` or `deny 403 not_allowed`",
-            "2:3 `as` is missing: write such as `as: sa:default/sleep`",
-            "2:3 `expect` is missing: write such as `expect: allow`",
-            "2:13 `GET http:///x` is no request: write such as `GET http://edition.cnn.com/health`",
-            "2:28 unknown field `rul`: did you mean `rule`?",
-            "3:3 found a single value where a map `key: value` belongs",
-        ]);
-        assert_eq!(cases("as: x\n").unwrap_err(), ["1:1 found a map where a list of cases belongs"]);
+        assert_eq!(
+            cases(text).unwrap_err(),
+            [
+                "1:8 `sa:sleep` is no caller: write `sa:NAMESPACE/NAME`, `spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/NAME` or `anonymous`",
+                "1:27 `edition.cnn.com` is no request: write such as `GET http://edition.cnn.com/health`",
+                "1:52 `maybe` is no verdict: write `allow`, `deny`, `deny 403` or `deny 403 not_allowed`",
+                "2:3 `as` is missing: write such as `as: sa:default/sleep`",
+                "2:3 `expect` is missing: write such as `expect: allow`",
+                "2:13 `GET http:///x` is no request: write such as `GET http://edition.cnn.com/health`",
+                "2:28 unknown field `rul`: did you mean `rule`?",
+                "3:3 found a single value where a map `key: value` belongs",
+            ]
+        );
+        assert_eq!(
+            cases("as: x\n").unwrap_err(),
+            ["1:1 found a map where a list of cases belongs"]
+        );
     }
 }

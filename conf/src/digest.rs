@@ -23,7 +23,9 @@ pub(crate) fn of(files: &[SourceFile]) -> Digest {
 }
 
 fn add(hash: u128, bytes: &[u8]) -> u128 {
-    bytes.iter().fold(hash, |hash, byte| (hash ^ u128::from(*byte)).wrapping_mul(PRIME))
+    bytes.iter().fold(hash, |hash, byte| {
+        (hash ^ u128::from(*byte)).wrapping_mul(PRIME)
+    })
 }
 
 /// Lets every bit of the hash bear on every bit of the digest, which the last
@@ -38,7 +40,10 @@ mod tests {
     use super::*;
 
     fn digest(texts: &[&str]) -> String {
-        let files: Vec<_> = texts.iter().map(|text| SourceFile::new("f", *text)).collect();
+        let files: Vec<_> = texts
+            .iter()
+            .map(|text| SourceFile::new("f", *text))
+            .collect();
         of(&files).to_string()
     }
 
@@ -47,14 +52,20 @@ mod tests {
         let text = "version: 1\n";
         assert_eq!(digest(&[text]).len(), 12);
         assert!(digest(&[text]).bytes().all(|b| b.is_ascii_hexdigit()));
-        assert_eq!(digest(&[text]), of(&[SourceFile::new("other", text)]).to_string());
+        assert_eq!(
+            digest(&[text]),
+            of(&[SourceFile::new("other", text)]).to_string()
+        );
     }
 
     #[test]
     fn texts_that_differ_have_digests_that_differ() {
         let mut seen = std::collections::HashSet::new();
         for number in 0..20_000 {
-            assert!(seen.insert(digest(&[&format!("port: {number}")])), "{number}");
+            assert!(
+                seen.insert(digest(&[&format!("port: {number}")])),
+                "{number}"
+            );
         }
         assert_ne!(digest(&["ab", "c"]), digest(&["a", "bc"]));
         assert_ne!(digest(&["a", "b"]), digest(&["b", "a"]));

@@ -36,7 +36,10 @@ impl<'a> Fields<'a> {
     ) -> Option<T> {
         let Value::Map(entries) = &node.value else {
             let kind = node.kind();
-            report.error(&node.origin, format!("found {kind} where a map `key: value` belongs"));
+            report.error(
+                &node.origin,
+                format!("found {kind} where a map `key: value` belongs"),
+            );
             return None;
         };
         let fields = Self {
@@ -52,13 +55,19 @@ impl<'a> Fields<'a> {
 
     fn refuse_unknown(&self) {
         let asked = self.asked.borrow();
-        let unknown = self.entries.iter().filter(|entry| !asked.contains(&&*entry.key));
+        let unknown = self
+            .entries
+            .iter()
+            .filter(|entry| !asked.contains(&&*entry.key));
         for Entry { key, origin, .. } in unknown {
             self.report.error(
                 origin,
                 match nearest(key, asked.iter().copied()) {
                     Some(meant) => format!("unknown field `{key}`: did you mean `{meant}`?"),
-                    None => format!("unknown field `{key}`: write {}", listed(asked.iter().copied())),
+                    None => format!(
+                        "unknown field `{key}`: write {}",
+                        listed(asked.iter().copied())
+                    ),
                 },
             );
         }
@@ -188,7 +197,10 @@ pub(crate) fn text<'a>(node: &'a Node, report: &Report) -> Option<&'a str> {
         Value::Scalar(scalar) => Some(&scalar.text),
         Value::Nothing | Value::List(_) | Value::Map(_) => {
             let kind = node.kind();
-            report.error(&node.origin, format!("found {kind} where a single value belongs"));
+            report.error(
+                &node.origin,
+                format!("found {kind} where a single value belongs"),
+            );
             None
         }
     }
@@ -218,10 +230,12 @@ where
         let number = text.parse().ok().filter(|number| range.contains(number));
         // `+1` and `007` parse, but are not what anybody means to write.
         let plain = text.bytes().all(|b| b.is_ascii_digit());
-        number.filter(|_| plain && (text.len() == 1 || !text.starts_with('0'))).ok_or_else(|| {
-            let (least, most) = (range.start(), range.end());
-            format!("`{text}` is no number from {least} to {most}: write one")
-        })
+        number
+            .filter(|_| plain && (text.len() == 1 || !text.starts_with('0')))
+            .ok_or_else(|| {
+                let (least, most) = (range.start(), range.end());
+                format!("`{text}` is no number from {least} to {most}: write one")
+            })
     })
 }
 

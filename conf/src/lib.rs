@@ -42,7 +42,10 @@ pub struct Environment {
 /// Every problem of every file, warnings too, by file and line.
 pub fn compile(files: &[SourceFile], environment: &Environment) -> Result<Snapshot, Vec<Problem>> {
     let report = Report::default();
-    let documents: Vec<Node> = files.iter().flat_map(|file| yaml::documents(file, &report)).collect();
+    let documents: Vec<Node> = files
+        .iter()
+        .flat_map(|file| yaml::documents(file, &report))
+        .collect();
     if documents.is_empty() && !report.has_errors() {
         let name = files.first().map_or("configuration", |file| &file.name);
         let message = "there is no configuration: write a document that begins `version: 1`";
@@ -60,7 +63,9 @@ pub fn compile(files: &[SourceFile], environment: &Environment) -> Result<Snapsh
             warnings: report.finish(files),
         }),
         Err(errors) => {
-            errors.into_iter().for_each(|error| report.error(&error.origin, error.message));
+            errors
+                .into_iter()
+                .for_each(|error| report.error(&error.origin, error.message));
             Err(report.finish(files))
         }
     }

@@ -13,7 +13,12 @@ const TIME_UNITS: [(&str, u64); 5] = [
     ("d", 86_400_000),
 ];
 
-const SIZE_UNITS: [(&str, u64); 4] = [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
+const SIZE_UNITS: [(&str, u64); 4] = [
+    ("B", 1),
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+];
 
 /// Reads `250ms`, `3s`, `1m`, `1h30m`.
 ///
@@ -28,14 +33,21 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         let (number, behind) = digits(rest).ok_or_else(wrong)?;
         let (name, behind) = letters(behind);
         if name.is_empty() && behind.is_empty() {
-            return Err(format!("`{text}` has no unit: write `{number}s` or `{number}ms`"));
+            return Err(format!(
+                "`{text}` has no unit: write `{number}s` or `{number}ms`"
+            ));
         }
-        let (_, unit) = *TIME_UNITS.iter().find(|(unit, _)| *unit == name).ok_or_else(wrong)?;
+        let (_, unit) = *TIME_UNITS
+            .iter()
+            .find(|(unit, _)| *unit == name)
+            .ok_or_else(wrong)?;
         if unit >= least_unit {
             return Err(wrong());
         }
         least_unit = unit;
-        total = total.zip(number.parse::<u64>().ok()).and_then(|(t, n)| t.checked_add(n.checked_mul(unit)?));
+        total = total
+            .zip(number.parse::<u64>().ok())
+            .and_then(|(t, n)| t.checked_add(n.checked_mul(unit)?));
         rest = behind;
     }
     if text.is_empty() {
@@ -52,23 +64,37 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 /// # Errors
 /// What is wrong and what to write.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
-    let wrong = || format!("`{text}` is no size: write such as `512B`, `64KiB`, `100MiB` or `1GiB`");
+    let wrong =
+        || format!("`{text}` is no size: write such as `512B`, `64KiB`, `100MiB` or `1GiB`");
     let (number, unit) = digits(text).ok_or_else(wrong)?;
     if unit.is_empty() {
-        return Err(format!("`{text}` has no unit: write `{number}B` or `{number}KiB`"));
+        return Err(format!(
+            "`{text}` has no unit: write `{number}B` or `{number}KiB`"
+        ));
     }
-    let (_, factor) = *SIZE_UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
-    let bytes = number.parse::<u64>().ok().and_then(|n| n.checked_mul(factor));
+    let (_, factor) = *SIZE_UNITS
+        .iter()
+        .find(|(name, _)| *name == unit)
+        .ok_or_else(wrong)?;
+    let bytes = number
+        .parse::<u64>()
+        .ok()
+        .and_then(|n| n.checked_mul(factor));
     bytes.ok_or_else(|| format!("`{text}` is more than any size: write a smaller one"))
 }
 
 fn digits(text: &str) -> Option<(&str, &str)> {
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    text.split_at_checked(end).filter(|(number, _)| !number.is_empty())
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    text.split_at_checked(end)
+        .filter(|(number, _)| !number.is_empty())
 }
 
 fn letters(text: &str) -> (&str, &str) {
-    let end = text.find(|c: char| c.is_ascii_digit()).unwrap_or(text.len());
+    let end = text
+        .find(|c: char| c.is_ascii_digit())
+        .unwrap_or(text.len());
     text.split_at_checked(end).unwrap_or((text, ""))
 }
 
@@ -87,14 +113,23 @@ mod tests {
             ("1d", 86_400_000),
             ("0s", 0),
         ] {
-            assert_eq!(duration(text), Ok(Duration::from_millis(milliseconds)), "{text}");
+            assert_eq!(
+                duration(text),
+                Ok(Duration::from_millis(milliseconds)),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn a_duration_without_unit_or_sense_is_refused_with_advice() {
-        assert_eq!(duration("30").unwrap_err(), "`30` has no unit: write `30s` or `30ms`");
-        for text in ["", "s", "1.5s", "-1s", "1 s", "1s1s", "1m1h", "3S", "3sec", "1h30"] {
+        assert_eq!(
+            duration("30").unwrap_err(),
+            "`30` has no unit: write `30s` or `30ms`"
+        );
+        for text in [
+            "", "s", "1.5s", "-1s", "1 s", "1s1s", "1m1h", "3S", "3sec", "1h30",
+        ] {
             let message = duration(text).unwrap_err();
             assert!(message.contains("write"), "{text}: {message}");
         }
@@ -106,16 +141,26 @@ mod tests {
 
     #[test]
     fn reads_sizes_with_their_units() {
-        for (text, bytes) in [("0B", 0), ("512B", 512), ("64KiB", 65_536), ("100MiB", 104_857_600), ("1GiB", 1 << 30)] {
+        for (text, bytes) in [
+            ("0B", 0),
+            ("512B", 512),
+            ("64KiB", 65_536),
+            ("100MiB", 104_857_600),
+            ("1GiB", 1 << 30),
+        ] {
             assert_eq!(size(text), Ok(bytes), "{text}");
         }
     }
 
     #[test]
     fn a_size_without_unit_or_sense_is_refused_with_advice() {
-        assert_eq!(size("100").unwrap_err(), "`100` has no unit: write `100B` or `100KiB`");
+        assert_eq!(
+            size("100").unwrap_err(),
+            "`100` has no unit: write `100B` or `100KiB`"
+        );
         for text in ["", "MiB", "1MB", "1.5MiB", "-1B", "1 MiB", "1mib"] {
-            let expected = format!("`{text}` is no size: write such as `512B`, `64KiB`, `100MiB` or `1GiB`");
+            let expected =
+                format!("`{text}` is no size: write such as `512B`, `64KiB`, `100MiB` or `1GiB`");
             assert_eq!(size(text), Err(expected));
         }
         assert!(size("18446744073709551615KiB").is_err());

@@ -93,7 +93,10 @@ impl Reader {
 
     fn text(&mut self, file: SourceFile) {
         // What is wrong with the documents is told when they are compiled.
-        let documents = yaml::documents(&file, &Report::default());
+        let documents = match file.text.contains("sources") {
+            true => yaml::documents(&file, &Report::default()),
+            false => Vec::new(),
+        };
         self.files.push(file);
         for source in documents.iter().filter_map(|root| root.entry("sources")) {
             for folder in source.one_or_many().iter().filter_map(|s| s.entry("dir")) {
@@ -117,7 +120,8 @@ impl Reader {
 
     fn unreadable(&self, path: &Path, named: &Origin, error: &io::Error) {
         let path = path.display();
-        self.report.error(named, format!("cannot read `{path}`: {error}"));
+        self.report
+            .error(named, format!("cannot read `{path}`: {error}"));
     }
 }
 
@@ -127,8 +131,12 @@ fn configurations(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        let yaml = path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml");
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        let yaml = path
+            .extension()
+            .is_some_and(|ending| ending == "yaml" || ending == "yml");
         if yaml && !hidden && !path.is_dir() {
             files.push(path);
         }
@@ -141,7 +149,9 @@ fn configurations(folder: &Path) -> io::Result<Vec<PathBuf>> {
 fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     let most = u64::try_from(yaml::MAX_FILE).unwrap_or(u64::MAX);
     let mut bytes = Vec::new();
-    fs::File::open(path)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    fs::File::open(path)?
+        .take(most.saturating_add(1))
+        .read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -149,7 +159,12 @@ fn place(name: &str, bytes: &[u8], error: Utf8Error) -> Origin {
     let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
     let before = String::from_utf8_lossy(before);
     let line = before.split('\n').count();
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count();
+    let column = before
+        .rsplit('\n')
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .count();
     let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     Origin::new(name, number(line), number(column).saturating_add(1))
 }
@@ -176,7 +191,14 @@ mod tests {
     #[test]
     fn a_folder_stands_for_its_visible_yaml_files_by_name() {
         let root = tempfile::tempdir().unwrap();
-        for name in ["b.yaml", "a.yml", ".hidden.yaml", "note.txt", "c.yaml.bak", "below/d.yaml"] {
+        for name in [
+            "b.yaml",
+            "a.yml",
+            ".hidden.yaml",
+            "note.txt",
+            "c.yaml.bak",
+            "below/d.yaml",
+        ] {
             write(root.path(), name, "version: 1\n");
         }
         let reading = read(&[root.path().to_owned()]);
@@ -188,7 +210,11 @@ mod tests {
     #[test]
     fn sources_are_read_after_the_file_that_names_them_and_only_once() {
         let root = tempfile::tempdir().unwrap();
-        let main = write(root.path(), "main.yaml", "version: 1\nsources: [{dir: more}, {dir: ./more}]\n");
+        let main = write(
+            root.path(),
+            "main.yaml",
+            "version: 1\nsources: [{dir: more}, {dir: ./more}]\n",
+        );
         write(root.path(), "more/x.yaml", "sources: {dir: ..}\n");
         let reading = read(&[main.clone(), main]);
         assert_eq!(names(&reading, root.path()), ["main.yaml", "more/x.yaml"]);
@@ -198,16 +224,45 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_told_where_it_was_named_and_still_watched() {
         let root = tempfile::tempdir().unwrap();
-        let main = write(root.path(), "main.yaml", "version: 1\nsources:\n  - dir: gone\n  - dir: main.yaml\n");
+        let main = write(
+            root.path(),
+            "main.yaml",
+            "version: 1\nsources:\n  - dir: gone\n  - dir: main.yaml\n",
+        );
         let absent = root.path().join("absent.yaml");
         let reading = read(&[main.clone(), absent.clone()]);
-        let told: Vec<_> = reading.problems.iter().map(|p| (p.origin.line, p.origin.column, p.message.clone())).collect();
+        let told: Vec<_> = reading
+            .problems
+            .iter()
+            .map(|p| (p.origin.line, p.origin.column, p.message.clone()))
+            .collect();
         let gone = root.path().join("gone");
-        assert_eq!(told, [
-            (1, 1, format!("cannot read `{}`: No such file or directory (os error 2)", absent.display())),
-            (3, 10, format!("cannot read `{}`: No such file or directory (os error 2)", gone.display())),
-            (4, 10, "`main.yaml` is a file: name the folder it stands in".to_owned()),
-        ]);
+        assert_eq!(
+            told,
+            [
+                (
+                    1,
+                    1,
+                    format!(
+                        "cannot read `{}`: No such file or directory (os error 2)",
+                        absent.display()
+                    )
+                ),
+                (
+                    3,
+                    10,
+                    format!(
+                        "cannot read `{}`: No such file or directory (os error 2)",
+                        gone.display()
+                    )
+                ),
+                (
+                    4,
+                    10,
+                    "`main.yaml` is a file: name the folder it stands in".to_owned()
+                ),
+            ]
+        );
         assert!(reading.watched.contains(&gone) && reading.watched.contains(&absent));
         assert_eq!(names(&reading, root.path()), ["main.yaml"]);
     }
@@ -218,6 +273,9 @@ mod tests {
         let path = write(root.path(), "a.yaml", b"version: 1\n# caf\xe9\n");
         let problem = read(&[path]).problems.remove(0);
         assert_eq!((problem.origin.line, problem.origin.column), (2, 6));
-        assert_eq!(problem.message, "a byte that is not UTF-8: save the file as UTF-8");
+        assert_eq!(
+            problem.message,
+            "a byte that is not UTF-8: save the file as UTF-8"
+        );
     }
 }

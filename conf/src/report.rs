@@ -13,6 +13,8 @@ use crate::problem::{Problem, Severity};
 const MAX_PROBLEMS: usize = 500;
 /// Longer lines are not shown: they are no help on a terminal.
 const MAX_SHOWN_LINE: usize = 400;
+/// Longer messages repeat too much of what was written.
+const MAX_MESSAGE: usize = 1000;
 
 /// The problems found so far.
 #[derive(Debug, Default)]
@@ -71,10 +73,21 @@ fn add(to: &RefCell<Vec<Problem>>, severity: Severity, origin: &Origin, message:
         problems.push(Problem {
             severity,
             origin: origin.clone(),
-            message,
+            message: shown(&message, MAX_MESSAGE),
             source_line: None,
         });
     }
+}
+
+/// A text that cannot steer the terminal it is shown on, cut at a length.
+fn shown(text: &str, most: usize) -> String {
+    let mut chars = text.chars();
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    let mut shown: String = chars.by_ref().take(most).map(plain).collect();
+    if chars.next().is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 fn show_lines(problems: &mut [Problem], text: &str) {
@@ -85,10 +98,70 @@ fn show_lines(problems: &mut [Problem], text: &str) {
             problem.origin.line = last;
             problem.origin.column = 1;
         }
-        let index = usize::try_from(problem.origin.line).unwrap_or(1).saturating_sub(1);
+        let index = usize::try_from(problem.origin.line)
+            .unwrap_or(1)
+            .saturating_sub(1);
         problem.source_line = lines
             .get(index)
             .filter(|line| line.len() <= MAX_SHOWN_LINE)
-            .map(|line| line.replace('\t', " "));
+            .map(|line| shown(line, MAX_SHOWN_LINE));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(line: u32) -> Origin {
+        Origin::new("f", line, 3)
+    }
+
+    #[test]
+    fn problems_come_in_the_order_of_the_file_with_their_lines() {
+        let report = Report::default();
+        report.warning(&place(2), "second");
+        report.error(&place(1), "first");
+        report.error(&place(1), "first");
+        report.error(&place(9), "behind the end");
+        let problems = report.finish(&[SourceFile::new("f", "one\n\ttwo\u{1b}\n")]);
+        let told: Vec<_> = problems
+            .iter()
+            .map(|p| {
+                (
+                    p.origin.line,
+                    p.origin.column,
+                    &*p.message,
+                    p.source_line.as_deref(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (1, 3, "first", Some("one")),
+                (2, 3, "second", Some(" two ")),
+                (2, 1, "behind the end", Some(" two ")),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_file_of_nonsense_makes_a_report_of_bounded_size() {
+        let text = "x".repeat(1 << 20);
+        let report = Report::default();
+        for _ in 0..10_000 {
+            report.warning(&place(1), "a warning");
+        }
+        for line in 1..10_000 {
+            report.error(&place(line), format!("`{text}\u{1b}`"));
+        }
+        assert!(report.has_errors());
+        let problems = report.finish(&[SourceFile::new("f", text)]);
+        assert!(problems.len() <= 2 * MAX_PROBLEMS);
+        assert!(
+            problems
+                .iter()
+                .all(|p| p.message.len() < 2 * MAX_MESSAGE && p.source_line.is_none())
+        );
     }
 }

@@ -353,4 +353,3 @@ pub enum Overflow {
     /// Requests are refused with 503 until there is room: nothing unlogged passes.
     Refuse,
 }
-

@@ -28,7 +28,8 @@ fn distance(one: &[char], other: &[char]) -> usize {
         let mut current = vec![row];
         let mut previous = None;
         for (column, b) in other.iter().enumerate() {
-            let at = |row: &[usize], index: usize| row.get(index).copied().unwrap_or(usize::MAX - 1);
+            let at =
+                |row: &[usize], index: usize| row.get(index).copied().unwrap_or(usize::MAX - 1);
             let mut edits = (at(&above, column) + usize::from(a != b))
                 .min(at(&above, column + 1) + 1)
                 .min(at(&current, column) + 1);

@@ -37,7 +37,9 @@ fn compiled(name: &str, text: &str) -> Snapshot {
         let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
         told.join("\n")
     };
-    compile(&[SourceFile::new(name, text)], &environment()).map_err(problems).unwrap()
+    compile(&[SourceFile::new(name, text)], &environment())
+        .map_err(problems)
+        .unwrap()
 }
 
 #[test]
@@ -49,11 +51,18 @@ fn every_example_compiles_without_a_warning() {
 
 #[test]
 fn every_example_is_listed_here() {
-    for (folder, listed) in [("examples", EXAMPLES.map(|e| e.0)), ("examples/cases", EXAMPLES.map(|e| e.0))] {
+    for (folder, listed) in [
+        ("examples", EXAMPLES.map(|e| e.0)),
+        ("examples/cases", EXAMPLES.map(|e| e.0)),
+    ] {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-        let files = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+        let files = std::fs::read_dir(path)
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
         let files = files.filter(|path| path.extension().is_some_and(|e| e == "yaml"));
-        let mut names: Vec<_> = files.map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
+        let mut names: Vec<_> = files
+            .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
+            .collect();
         names.sort();
         let mut listed = listed.map(str::to_owned).to_vec();
         listed.sort();
@@ -76,7 +85,10 @@ fn every_example_decides_as_its_cases_say() {
                 }
                 (expected, _) => assert_eq!(*expected, verdict, "{place}"),
             }
-            assert!(case.rule.is_none() || case.rule == rule, "{place}: {rule:?} {verdict:?}");
+            assert!(
+                case.rule.is_none() || case.rule == rule,
+                "{place}: {rule:?} {verdict:?}"
+            );
         }
     }
 }
@@ -99,7 +111,10 @@ fn decided(admission: &Admission, case: &Case) -> (Verdict, Option<Box<str>>) {
         Err(refused) => {
             let status = Some(refused.refusal.status());
             let code = Some(refused.refusal.code().into());
-            (Verdict::Refuse { status, code }, refused.rule.and_then(named))
+            (
+                Verdict::Refuse { status, code },
+                refused.rule.and_then(named),
+            )
         }
     }
 }
@@ -115,8 +130,40 @@ enum Change {
 
 fn change() -> impl Strategy<Value = Change> {
     let piece = prop::sample::select(vec![
-        ":", " ", "  ", "- ", "\n", "\t", "{", "}", "[", "]", ",", "\"", "'", "#", "&a ", "*a", "|", ">", "!x ", "~",
-        "null", "0", "-1", "99999999999999999999", "é", "\u{0}", "---\n", "...\n", "list: x", "regex: (", "${", "%", "\r", "? ",
+        ":",
+        " ",
+        "  ",
+        "- ",
+        "\n",
+        "\t",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        "\"",
+        "'",
+        "#",
+        "&a ",
+        "*a",
+        "|",
+        ">",
+        "!x ",
+        "~",
+        "null",
+        "0",
+        "-1",
+        "99999999999999999999",
+        "é",
+        "\u{0}",
+        "---\n",
+        "...\n",
+        "list: x",
+        "regex: (",
+        "${",
+        "%",
+        "\r",
+        "? ",
     ]);
     prop_oneof![
         (any::<usize>(), 1..40_usize).prop_map(|(at, n)| Change::Delete(at, n)),

@@ -70,7 +70,7 @@ impl Accepted {
         match draft.listener.mode {
             ListenerMode::Plaintext => {
                 let connection = Arc::new(draft.finish(live, Some(permit)));
-                http1::serve(connection, Box::new(socket)).await;
+                Box::pin(http1::serve(connection, Box::new(socket))).await;
             }
             ListenerMode::MutualTls => match draft.secure(&live, socket).await {
                 Ok((stream, alpn)) => draft.speak(live, permit, stream, alpn).await,
@@ -169,10 +169,11 @@ impl Draft {
             Err(refusal) => return self.finish(live, None).record_refused(refusal, begun),
         };
         let connection = Arc::new(self.finish(live, Some(permit)));
+        // Boxed, so that a connection keeps room for the protocol it speaks only.
         if alpn == Some(ALPN::H2) {
-            http2::serve(connection, stream).await;
+            Box::pin(http2::serve(connection, stream)).await;
         } else {
-            http1::serve(connection, stream).await;
+            Box::pin(http1::serve(connection, stream)).await;
         }
     }
 

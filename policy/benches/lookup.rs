@@ -3,7 +3,7 @@
 //! 1 000 principals, and requests for random hosts and paths by random callers.
 //!
 //! Prints build time, memory and the spread of single look-ups, then lets
-//! criterion measure the mean. `LOOKUP_HOSTS` sets another number of hosts.
+//! criterion measure the mean. `LOOKUP_CASE` picks one case by its number.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,6 +14,7 @@
 
 use std::hint::black_box;
 use std::net::IpAddr;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,7 @@ use policy::rule::{Effect, Enforcement, Matcher, Rule};
 use policy::source::{Caller, SourcePattern};
 use policy::{Admission, AdmissionSpec, NoHeaders, RawRequest};
 
+const CASE: &str = "LOOKUP_CASE";
 const EXACT: usize = 60;
 const PREFIXES: usize = 30;
 const REGEXES: usize = 10;
@@ -45,23 +47,36 @@ enum Regexes {
     Distinct,
 }
 
+const CASES: [(usize, Regexes); 3] = [
+    (10, Regexes::Shared),
+    (10_000, Regexes::Shared),
+    (10_000, Regexes::Distinct),
+];
+
 fn main() {
+    match std::env::var(CASE) {
+        Ok(case) => {
+            let (hosts, regexes) = CASES[case.parse::<usize>().unwrap()];
+            measure(hosts, regexes);
+        }
+        Err(_) => (0..CASES.len()).for_each(run_alone),
+    }
+}
+
+/// In a process of its own, so that what is resident belongs to one case.
+fn run_alone(case: usize) {
+    let mut process = Command::new(std::env::current_exe().unwrap());
+    process
+        .args(std::env::args_os().skip(1))
+        .env(CASE, case.to_string());
+    assert!(process.status().unwrap().success());
+}
+
+fn measure(hosts: usize, regexes: Regexes) {
     let mut criterion = Criterion::default()
         .warm_up_time(Duration::from_secs(1))
         .measurement_time(Duration::from_secs(4))
         .configure_from_args();
-    let most = std::env::var("LOOKUP_HOSTS").map_or(10_000, |n| n.parse().unwrap());
-    for (hosts, regexes) in [
-        (10, Regexes::Shared),
-        (most, Regexes::Shared),
-        (most, Regexes::Distinct),
-    ] {
-        measure(&mut criterion, hosts, regexes);
-    }
-    criterion.final_summary();
-}
-
-fn measure(criterion: &mut Criterion, hosts: usize, regexes: Regexes) {
     let name = format!("{hosts} hosts, {regexes:?} regexes").to_lowercase();
     let admission = build(&name, hosts, regexes);
     let callers = callers(&admission);
@@ -78,6 +93,7 @@ fn measure(criterion: &mut Criterion, hosts: usize, regexes: Regexes) {
             BatchSize::SmallInput,
         );
     });
+    criterion.final_summary();
 }
 
 fn build(name: &str, hosts: usize, regexes: Regexes) -> Admission {
@@ -119,10 +135,16 @@ fn spread(name: &str, admission: &Admission, queries: &[Query], callers: &[Calle
         let mean = times.iter().sum::<Duration>() / u32::try_from(times.len()).unwrap();
         println!(
             "{name}: {label} touch: mean {mean:.0?}, p50 {:.0?}, p99 {:.0?}, p99.9 {:.0?}, max {:.0?}",
-            at(500), at(990), at(999), at(1000),
+            at(500),
+            at(990),
+            at(999),
+            at(1000),
         );
     }
-    let admitted = queries.iter().filter(|query| query.admit(admission, callers)).count();
+    let admitted = queries
+        .iter()
+        .filter(|query| query.admit(admission, callers))
+        .count();
     println!("{name}: {} of {} admitted", admitted, queries.len());
 }
 
@@ -145,7 +167,11 @@ fn principal(number: usize) -> String {
 
 fn origin(line: usize) -> Arc<Origin> {
     thread_local!(static FILE: Arc<str> = "egress.yaml".into());
-    Arc::new(Origin::new(FILE.with(Arc::clone), u32::try_from(line).unwrap(), 1))
+    Arc::new(Origin::new(
+        FILE.with(Arc::clone),
+        u32::try_from(line).unwrap(),
+        1,
+    ))
 }
 
 fn rule(host: usize) -> Rule {
@@ -155,7 +181,9 @@ fn rule(host: usize) -> Rule {
         effect: Effect::Allow,
         enforcement: Enforcement::Enforced,
         matchers: vec![Matcher {
-            from: from.flat_map(|n| SourcePattern::parse(&principal(n), &[]).unwrap()).collect(),
+            from: from
+                .flat_map(|n| SourcePattern::parse(&principal(n), &[]).unwrap())
+                .collect(),
             hosts: vec![HostPattern::parse(&host_name(host)).unwrap()],
             ..Matcher::default()
         }],
@@ -172,7 +200,9 @@ fn destination(host: usize, regexes: Regexes) -> Destination {
         name: host_name(host).into(),
         ports: vec![80, 443],
         profile: PathProfile::default(),
-        routes: routes.map(|(number, path)| route(number, path, upstream)).collect(),
+        routes: routes
+            .map(|(number, path)| route(number, path, upstream))
+            .collect(),
         upstream,
         timeout: None,
         retries: Retries::default(),
@@ -191,7 +221,11 @@ fn patterns(host: usize, regexes: Regexes) -> Vec<PathPattern> {
         0 => PathPattern::regex(&format!("/v[0-9]+/users/[^/]+/item-{own}-{n}")),
         _ => PathPattern::regex(&format!(r"/files-{own}-{n}/.+\.(png|jpg)")),
     });
-    exact.chain(prefix).chain(regex).map(Result::unwrap).collect()
+    exact
+        .chain(prefix)
+        .chain(regex)
+        .map(Result::unwrap)
+        .collect()
 }
 
 fn route(number: usize, path: PathPattern, upstream: UpstreamRef) -> Route {
@@ -201,7 +235,10 @@ fn route(number: usize, path: PathPattern, upstream: UpstreamRef) -> Route {
             paths: vec![path],
             ..Matcher::default()
         }],
-        action: Action::Forward(vec![Weighted { upstream, weight: 1 }]),
+        action: Action::Forward(vec![Weighted {
+            upstream,
+            weight: 1,
+        }]),
         timeout: None,
         retries: Retries::default(),
         headers: HeaderEdits::default(),
@@ -293,8 +330,14 @@ impl Dice {
         match self.below(8) {
             0..=2 => format!("/v1/orders/kind-{}/list", self.below(EXACT)),
             3 | 4 => format!("/static/section-{}/style-{some}.css", self.below(PREFIXES)),
-            5 => format!("/v2/users/u{some}/item-{own}-{}", 2 * self.below(REGEXES / 2)),
-            6 => format!("/files-{own}-{}/a/b{some}.png", 2 * self.below(REGEXES / 2) + 1),
+            5 => format!(
+                "/v2/users/u{some}/item-{own}-{}",
+                2 * self.below(REGEXES / 2)
+            ),
+            6 => format!(
+                "/files-{own}-{}/a/b{some}.png",
+                2 * self.below(REGEXES / 2) + 1
+            ),
             _ => format!("/nothing/here/{some}"),
         }
     }

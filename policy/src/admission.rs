@@ -93,8 +93,7 @@ impl Admission {
     /// As [`Admission::admit`], from its first step.
     pub fn canonicalise<'a>(&self, raw: RawRequest<'a>) -> Result<Request<'a>, Refusal> {
         Request::canonicalise(raw, |host| {
-            let destination = self.routing.find(host).and_then(|id| self.destination(id));
-            destination.map(|d| d.profile).unwrap_or_default()
+            self.routing.profile(host).unwrap_or_default()
         })
     }
 

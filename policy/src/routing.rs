@@ -1,14 +1,18 @@
 //! From a granted request to where it goes: destination, route, upstream.
 
+mod compiled;
+
 use std::sync::Arc;
 
-use crate::destination::{Action, Destination, Route, Upgrades, Upstream, UpstreamRef, Weighted};
-use crate::matching::Toward;
+use crate::canonical::PathProfile;
+use crate::destination::{Action, Destination, Route, Upstream, UpstreamRef};
 use crate::origin::Origin;
-use crate::pattern::{Case, Hits, HostMap, PathIndex, PathPattern, PatternError, RegexPool};
+use crate::pattern::{HostMap, PatternError, RegexPool};
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::ruleset::Grant;
+
+use compiled::CompiledDestination;
 
 /// A configuration that cannot be compiled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,16 +43,6 @@ pub(crate) struct Routing {
 /// The number of a destination within its snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DestinationId(u32);
-
-#[derive(Debug)]
-struct CompiledDestination {
-    destination: Destination,
-    /// What serves when the operator wrote no route.
-    catch_all: Route,
-    paths: PathIndex,
-    /// For each path number, its route; ascending.
-    routes: Box<[(u32, u32)]>,
-}
 
 /// Where a granted request goes. Comes only from [`Routing::route`].
 /// INVARIANT(plan-from-grant): there is no plan without a grant.
@@ -117,7 +111,12 @@ impl Routing {
     }
 
     pub(crate) fn destination(&self, id: DestinationId) -> Option<&Destination> {
-        self.compiled(id).map(|c| &c.destination)
+        self.compiled(id).map(CompiledDestination::destination)
+    }
+
+    /// The opt-outs of the canonical form that a host's origin needs.
+    pub(crate) fn profile(&self, host: &str) -> Option<PathProfile> {
+        Some(self.compiled(self.find(host)?)?.profile())
     }
 
     fn compiled(&self, id: DestinationId) -> Option<&CompiledDestination> {
@@ -125,7 +124,7 @@ impl Routing {
     }
 
     pub(crate) fn destinations(&self) -> impl Iterator<Item = &Destination> {
-        self.destinations.iter().map(|c| &c.destination)
+        self.destinations.iter().map(CompiledDestination::destination)
     }
 
     pub(crate) fn upstreams(&self) -> &[Upstream] {
@@ -133,14 +132,7 @@ impl Routing {
     }
 
     pub(crate) fn route_of(&self, plan: &Plan) -> Option<&Route> {
-        let compiled = self.compiled(plan.destination)?;
-        match plan.route {
-            None => Some(&compiled.catch_all),
-            Some(route) => compiled
-                .destination
-                .routes
-                .get(usize::try_from(route).ok()?),
-        }
+        self.compiled(plan.destination)?.route(plan.route)
     }
 
     /// The first route that matches, and one of its upstreams by `lot`.
@@ -152,112 +144,17 @@ impl Routing {
     ) -> Result<Plan, Refusal> {
         let id = self.find(request.host()).ok_or(Refusal::UnknownHost)?;
         let compiled = self.compiled(id).ok_or(Refusal::UnknownHost)?;
-        let served = &compiled.destination.ports;
-        if request.explicit_port().is_some_and(|port| !served.contains(&port)) {
+        if request.explicit_port().is_some_and(|port| !compiled.serves_port(port)) {
             return Err(Refusal::UnknownPort);
         }
-        let (number, route) = compiled.first_match(request).ok_or(Refusal::NoRoute)?;
+        let found = compiled.first_match(request).ok_or(Refusal::NoRoute)?;
         Ok(Plan {
             grant,
             destination: id,
-            route: number,
-            upstream: draw(&route.action, lot),
+            route: found.route(),
+            upstream: compiled.upstream(found, lot),
         })
     }
-}
-
-impl CompiledDestination {
-    fn compile(destination: Destination, pool: &mut RegexPool) -> Result<Self, PatternError> {
-        let mut paths = Vec::new();
-        let mut routes = Vec::new();
-        for (number, route) in (0_u32..).zip(&destination.routes) {
-            for pattern in route_paths(route) {
-                let path = u32::try_from(paths.len()).unwrap_or(u32::MAX);
-                routes.push((path, number));
-                paths.push(pattern);
-            }
-        }
-        let numbered = (0..).zip(&paths).map(|(id, path)| (path, id));
-        Ok(Self {
-            catch_all: catch_all(&destination),
-            paths: PathIndex::build(numbered, Case::Sensitive, pool)?,
-            routes: routes.into(),
-            destination,
-        })
-    }
-
-    /// Same outcome as asking the routes in order.
-    fn first_match(&self, request: &Request<'_>) -> Option<(Option<u32>, &Route)> {
-        if self.destination.routes.is_empty() {
-            return Some((None, &self.catch_all));
-        }
-        let mut hits = Hits::default();
-        self.paths.hits(request.path(), &mut hits);
-        let mut candidates = Hits::default();
-        for &hit in hits.as_slice() {
-            let route = usize::try_from(hit).ok().and_then(|hit| self.routes.get(hit));
-            if let Some((_, route)) = route {
-                candidates.push(*route);
-            }
-        }
-        candidates.sorted().iter().find_map(|&number| {
-            let route = self.destination.routes.get(usize::try_from(number).ok()?)?;
-            serves(route, request).then_some((Some(number), route))
-        })
-    }
-}
-
-/// Whether the route's conditions hold, hosts apart.
-pub(crate) fn serves(route: &Route, request: &Request<'_>) -> bool {
-    route.matchers.is_empty()
-        || route
-            .matchers
-            .iter()
-            .any(|matcher| matcher.holds(request, Toward::Permit))
-}
-
-/// The paths under which a route is found; everything when a matcher names none.
-fn route_paths(route: &Route) -> Vec<PathPattern> {
-    if route.matchers.is_empty() || route.matchers.iter().any(|m| m.paths.is_empty()) {
-        return vec![PathPattern::Any];
-    }
-    let paths = route.matchers.iter().flat_map(|m| &m.paths);
-    paths.cloned().collect()
-}
-
-fn catch_all(destination: &Destination) -> Route {
-    Route {
-        name: "default".into(),
-        matchers: Vec::new(),
-        action: Action::Forward(vec![Weighted {
-            upstream: destination.upstream,
-            weight: 1,
-        }]),
-        timeout: destination.timeout,
-        retries: destination.retries,
-        headers: Default::default(),
-        rewrite: Default::default(),
-        upgrades: Upgrades::Refused,
-        max_body: None,
-        origin: Arc::clone(&destination.origin),
-    }
-}
-
-/// Chooses by weight; `lot` is uniform over all of `u32`.
-fn draw(action: &Action, lot: u32) -> Option<UpstreamRef> {
-    let Action::Forward(upstreams) = action else {
-        return None;
-    };
-    let total: u64 = upstreams.iter().map(|w| u64::from(w.weight)).sum();
-    let mut rest = (u64::from(lot) * total) >> 32;
-    for weighted in upstreams {
-        let weight = u64::from(weighted.weight);
-        if rest < weight {
-            return Some(weighted.upstream);
-        }
-        rest -= weight;
-    }
-    upstreams.first().map(|w| w.upstream)
 }
 
 fn dangling(destinations: &[Destination], upstreams: &[Upstream]) -> Vec<CompileError> {

@@ -8,6 +8,10 @@
 //! sources. INVARIANT(index-agrees): the outcome is that of asking every rule
 //! in turn, which `tests/agreement.rs` checks against `reference`.
 
+mod clause;
+mod exception;
+
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -18,8 +22,12 @@ use crate::pattern::{
 };
 use crate::request::Request;
 use crate::routing::CompileError;
-use crate::rule::{DefaultPolicy, Effect, Enforcement, Matcher, Rule};
-use crate::source::{Caller, SourceId, SourcePattern, SourceTable};
+use crate::rule::{DefaultPolicy, Effect, Matcher, Rule};
+use crate::source::{SourceId, SourcePattern, SourceTable};
+
+pub(crate) use clause::residue;
+use clause::{Clause, Verdict};
+use exception::Exception;
 
 /// The number of a rule within its snapshot, in load order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,20 +49,6 @@ pub(crate) struct RuleSet {
     refusing: HostMap<Group>,
     permitting: HostMap<Group>,
     default: DefaultPolicy,
-}
-
-#[derive(Debug)]
-struct Clause {
-    rule: RuleId,
-    matcher: Matcher,
-}
-
-/// A matcher of `unless`, with its lists indexed.
-#[derive(Debug)]
-struct Exception {
-    sources: Box<[SourceId]>,
-    paths: Option<PathIndex>,
-    matcher: Matcher,
 }
 
 /// The clauses of one host pattern.
@@ -126,10 +120,7 @@ impl RuleSet {
             for matcher in &rule.matchers {
                 let clause = u32::try_from(clauses.len()).unwrap_or(u32::MAX);
                 groups.insert(matcher, clause, toward, sources);
-                clauses.push(Clause {
-                    rule: RuleId(number),
-                    matcher: matcher.clone(),
-                });
+                clauses.push(Clause::new(RuleId(number), rule, matcher));
             }
             let toward = toward.opposite();
             let unless = rule.unless.iter().map(|matcher| {
@@ -202,12 +193,9 @@ impl RuleSet {
         let mut found = Found::default();
         let mut paths = None;
         for group in self.refusing.chain(request.host()) {
-            let (folded, liberal) = paths.get_or_insert_with(|| Folded::of(request.path())).both();
+            let folded = paths.get_or_insert_with(|| Folded::of(request.path()));
             let mut hits = Hits::default();
-            group.paths.hits(folded, &mut hits);
-            if let Some(liberal) = liberal {
-                group.paths.hits(liberal, &mut hits);
-            }
+            folded.hits(&group.paths, &mut hits);
             self.ask(group, &hits, request, Toward::Refuse, &mut found);
         }
         found
@@ -244,15 +232,12 @@ impl RuleSet {
         let Some(clause) = usize::try_from(clause).ok().and_then(|c| self.clauses.get(c)) else {
             return;
         };
-        let Some(rule) = self.rule(clause.rule) else {
+        let slot = found.slot(clause.verdict);
+        let known = slot.is_some_and(|earlier| earlier <= clause.rule);
+        if known || !clause.holds(request, toward) {
             return;
-        };
-        let slot = found.slot(rule);
-        if slot.is_some_and(|earlier| earlier <= clause.rule)
-            || (toward == Toward::Permit && unnamed_method(&clause.matcher, request))
-            || clause.matcher.residual_mismatch(request, toward).is_some()
-            || self.excepted(clause.rule, request, toward.opposite())
-        {
+        }
+        if clause.excepted && self.excepted(clause.rule, request, toward.opposite()) {
             return;
         }
         *slot = Some(clause.rule);
@@ -276,19 +261,19 @@ struct Found {
 }
 
 impl Found {
-    fn slot(&mut self, rule: &Rule) -> &mut Option<RuleId> {
-        match (&rule.effect, rule.enforcement) {
-            (Effect::Deny(_) | Effect::Allow, Enforcement::Enforced) => &mut self.enforced,
-            (Effect::Deny(_), Enforcement::Shadow) | (Effect::Audit, _) => &mut self.shadow,
-            (Effect::Allow, Enforcement::Shadow) => &mut self.ignored,
+    fn slot(&mut self, verdict: Verdict) -> &mut Option<RuleId> {
+        match verdict {
+            Verdict::Enforced => &mut self.enforced,
+            Verdict::Marked => &mut self.shadow,
+            Verdict::Ignored => &mut self.ignored,
         }
     }
 }
 
 /// The path as refusing rules see it: twice.
 struct Folded<'a> {
-    canonical: std::borrow::Cow<'a, str>,
-    liberal: std::borrow::Cow<'a, str>,
+    canonical: Cow<'a, str>,
+    liberal: Cow<'a, str>,
 }
 
 impl<'a> Folded<'a> {
@@ -304,9 +289,11 @@ impl<'a> Folded<'a> {
         }
     }
 
-    fn both(&self) -> (&str, Option<&str>) {
-        let liberal = (self.liberal != self.canonical).then_some(&*self.liberal);
-        (&self.canonical, liberal)
+    fn hits(&self, index: &PathIndex, hits: &mut Hits) {
+        index.hits(&self.canonical, hits);
+        if self.liberal != self.canonical {
+            index.hits(&self.liberal, hits);
+        }
     }
 }
 
@@ -321,73 +308,6 @@ impl Group {
             .take_while(move |(p, s, _)| (*p, *s) == (path, source))
             .map(|(_, _, clause)| *clause)
     }
-}
-
-impl Exception {
-    fn compile(
-        matcher: &Matcher,
-        toward: Toward,
-        sources: &mut SourceTable,
-        pool: &mut RegexPool,
-    ) -> Result<Self, PatternError> {
-        let case = match toward {
-            Toward::Permit => Case::Sensitive,
-            Toward::Refuse => Case::Folded,
-        };
-        let paths = if matcher.paths.is_empty() {
-            None
-        } else {
-            let numbered = matcher.paths.iter().map(|path| (path, 0));
-            Some(PathIndex::build(numbered, case, pool)?)
-        };
-        Ok(Self {
-            sources: numbers(matcher, toward, sources),
-            paths,
-            matcher: matcher.clone(),
-        })
-    }
-
-    fn holds(&self, request: &Request<'_>, toward: Toward) -> bool {
-        self.names(request.caller())
-            && self.hosts_hold(request.host())
-            && self.paths_hold(request.path(), toward)
-            && self.matcher.residual_mismatch(request, toward).is_none()
-    }
-
-    fn names(&self, caller: &Caller) -> bool {
-        self.sources.iter().any(|s| caller.sources().contains(s))
-    }
-
-    fn hosts_hold(&self, host: &str) -> bool {
-        let hosts = &self.matcher.hosts;
-        hosts.is_empty() || hosts.iter().any(|h| h.matches(host))
-    }
-
-    fn paths_hold(&self, path: &str, toward: Toward) -> bool {
-        let Some(index) = &self.paths else {
-            return true;
-        };
-        let mut hits = Hits::default();
-        match toward {
-            Toward::Permit => index.hits(path, &mut hits),
-            Toward::Refuse => {
-                let folded = Folded::of(path);
-                let (canonical, liberal) = folded.both();
-                index.hits(canonical, &mut hits);
-                if let Some(liberal) = liberal {
-                    index.hits(liberal, &mut hits);
-                }
-            }
-        }
-        !hits.is_empty()
-    }
-}
-
-/// Methods beyond the seven usual ones are let through only by a rule that
-/// names them: what PROPFIND does to an origin, nobody considered who wrote
-/// `allow: { host: … }` (security design, M12).
-fn unnamed_method(matcher: &Matcher, request: &Request<'_>) -> bool {
-    matcher.methods.is_none() && is_unusual(&request.method())
 }
 
 fn is_unusual(method: &Method<'_>) -> bool {

@@ -102,7 +102,7 @@ fn indexed(index: &PathIndex, path: &str) -> Vec<u32> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_path_index_hits_what_a_scan_hits(
@@ -198,6 +198,12 @@ fn host_pattern() -> impl Strategy<Value = HostPattern> {
     spelling.prop_map(|text| HostPattern::parse(&text).unwrap())
 }
 
+/// Names, addresses, and what no canonical host is.
+fn asked_host() -> impl Strategy<Value = String> {
+    let other = select(vec!["192.0.2.1", "192.0.2.9", "é", ".b"]);
+    prop_oneof![3 => host(), 1 => other.prop_map(str::to_owned)]
+}
+
 /// Greater is more specific.
 fn rank(pattern: &HostPattern) -> usize {
     match pattern {
@@ -209,12 +215,12 @@ fn rank(pattern: &HostPattern) -> usize {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_host_map_finds_what_a_scan_finds(
         patterns in vec(host_pattern(), 0..20),
-        hosts in vec(prop_oneof![8 => host(), 1 => Just("192.0.2.1".to_owned()), 1 => Just("192.0.2.9".to_owned()), 1 => Just("é".to_owned())], 1..8),
+        hosts in vec(asked_host(), 1..8),
     ) {
         let map = HostMap::build(patterns.iter().cloned().zip(0_usize..));
         for host in &hosts {

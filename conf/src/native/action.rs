@@ -39,7 +39,9 @@ pub(super) fn action(fields: &Fields<'_>, leads: &mut Leads<'_>) -> Action {
     let to = fields.many("to");
     let redirect = fields.entry("redirect");
     let respond = fields.entry("respond");
-    let given = ["to", "redirect", "respond"].into_iter().filter(|key| fields.has(key));
+    let given = ["to", "redirect", "respond"]
+        .into_iter()
+        .filter(|key| fields.has(key));
     if let [first, second, ..] = given.collect::<Vec<_>>().as_slice() {
         let message = format!("`{first}` and `{second}` exclude each other: delete one of them");
         fields.report.error(fields.origin(), message);
@@ -53,14 +55,24 @@ pub(super) fn action(fields: &Fields<'_>, leads: &mut Leads<'_>) -> Action {
 }
 
 fn forward(to: &[Node], fields: &Fields<'_>, leads: &mut Leads<'_>) -> Action {
-    let shares = to.iter().filter_map(|node| Fields::read(node, fields.report, |fields| share(fields, leads)));
+    let shares = to
+        .iter()
+        .filter_map(|node| Fields::read(node, fields.report, |fields| share(fields, leads)));
     let shares: Vec<Weighted> = shares.collect();
     if shares.is_empty() {
-        return Action::Forward(vec![Weighted { upstream: leads.own, weight: 1 }]);
+        return Action::Forward(vec![Weighted {
+            upstream: leads.own,
+            weight: 1,
+        }]);
     }
     if shares.iter().all(|share| share.weight == 0) {
-        let place = fields.take("to").map_or(fields.origin(), |node| &node.origin);
-        fields.report.error(place, "all weights are 0, so nothing is served: write a weight above 0");
+        let place = fields
+            .take("to")
+            .map_or(fields.origin(), |node| &node.origin);
+        fields.report.error(
+            place,
+            "all weights are 0, so nothing is served: write a weight above 0",
+        );
     }
     Action::Forward(shares)
 }
@@ -78,7 +90,13 @@ fn share(fields: &Fields<'_>, leads: &mut Leads<'_>) -> Weighted {
 }
 
 fn read_redirect(fields: &Fields<'_>) -> Redirect {
-    let statuses = [("301", 301), ("302", 302), ("303", 303), ("307", 307), ("308", 308)];
+    let statuses = [
+        ("301", 301),
+        ("302", 302),
+        ("303", 303),
+        ("307", 307),
+        ("308", 308),
+    ];
     let schemes = [("http", "http"), ("https", "https")];
     let redirect = Redirect {
         status: fields.choice("status", &statuses).unwrap_or(MOVED),
@@ -87,7 +105,10 @@ fn read_redirect(fields: &Fields<'_>) -> Redirect {
         port: fields.number("port", 1..=u16::MAX),
         path: fields.parsed("path", verbatim),
     };
-    if !["scheme", "host", "port", "path"].into_iter().any(|key| fields.has(key)) {
+    if !["scheme", "host", "port", "path"]
+        .into_iter()
+        .any(|key| fields.has(key))
+    {
         let message = "this redirects to where the request came from: write `scheme`, `host`, `port` or `path`";
         fields.report.error(fields.origin(), message);
     }
@@ -113,7 +134,8 @@ pub(super) fn rewrite(fields: &Fields<'_>, prefixes: &[Box<str>], action: &Actio
         return Rewrite::default();
     };
     if !matches!(action, Action::Forward(_)) {
-        let message = "`rewrite` changes what is asked of an upstream, and this route asks none: delete it";
+        let message =
+            "`rewrite` changes what is asked of an upstream, and this route asks none: delete it";
         fields.report.error(&entry.origin, message);
     }
     Fields::read(&entry.node, fields.report, |fields| Rewrite {
@@ -127,17 +149,24 @@ fn path_rewrite(fields: &Fields<'_>, prefixes: &[Box<str>]) -> Option<PathRewrit
     let whole = fields.parsed("path", path_alone);
     let prefix = fields.parsed("prefix", path_alone);
     if fields.has("path") && fields.has("prefix") {
-        let message = "`path` replaces the whole path and `prefix` its beginning: delete one of them";
+        let message =
+            "`path` replaces the whole path and `prefix` its beginning: delete one of them";
         fields.report.error(fields.origin(), message);
     }
     if let Some(path) = whole {
         return Some(PathRewrite::Whole(path));
     }
     match (prefix?, prefixes) {
-        (to, [from]) => Some(PathRewrite::Prefix { from: from.clone(), to }),
+        (to, [from]) => Some(PathRewrite::Prefix {
+            from: from.clone(),
+            to,
+        }),
         _ => {
-            let place = fields.take("prefix").map_or(fields.origin(), |node| &node.origin);
-            let message = "`prefix` takes the place of the route's one `prefix`: write it beside `rewrite`";
+            let place = fields
+                .take("prefix")
+                .map_or(fields.origin(), |node| &node.origin);
+            let message =
+                "`prefix` takes the place of the route's one `prefix`: write it beside `rewrite`";
             fields.report.error(place, message);
             None
         }
@@ -147,7 +176,9 @@ fn path_rewrite(fields: &Fields<'_>, prefixes: &[Box<str>]) -> Option<PathRewrit
 /// The caller's query stays, so a rewrite has none.
 fn path_alone(text: &str) -> Result<Box<str>, String> {
     match text.contains('?') {
-        true => Err(format!("`{text}` holds a query, and the caller's stays: write the path alone")),
+        true => Err(format!(
+            "`{text}` holds a query, and the caller's stays: write the path alone"
+        )),
         false => verbatim(text),
     }
 }

@@ -23,17 +23,21 @@ pub(super) fn denied(fields: &Fields<'_>) -> Vec<IpNet> {
 
 fn class_or_range(text: &str) -> Result<Option<IpNet>, String> {
     match AddressClass::named(text) {
-        Some(class) if class.is_public() => {
-            Err("`public` is every origin there is: write ranges such as `198.51.100.0/24`".to_owned())
-        }
+        Some(class) if class.is_public() => Err(
+            "`public` is every origin there is: write ranges such as `198.51.100.0/24`".to_owned(),
+        ),
         Some(_) => Ok(None),
-        None if text.starts_with(|c: char| c.is_ascii_hexdigit() || c == ':') && text.contains(['.', ':']) => {
+        None if text.starts_with(|c: char| c.is_ascii_hexdigit() || c == ':')
+            && text.contains(['.', ':']) =>
+        {
             range(text).map(Some)
         }
         None => {
             let special = AddressClass::ALL.iter().filter(|class| !class.is_public());
             let words = listed(special.map(|class| class.as_str()));
-            Err(format!("`{text}` is no class and no range: write a range such as `198.51.100.0/24`, or {words}"))
+            Err(format!(
+                "`{text}` is no class and no range: write a range such as `198.51.100.0/24`, or {words}"
+            ))
         }
     }
 }
@@ -60,11 +64,13 @@ fn range(text: &str) -> Result<IpNet, String> {
     if let Ok(address) = text.parse::<IpAddr>().map(IpNet::from) {
         return Ok(address);
     }
-    let range: IpNet = text
-        .parse()
-        .map_err(|_| format!("`{text}` is no range of addresses: write such as `10.0.0.0/8` or `192.0.2.1`"))?;
+    let range: IpNet = text.parse().map_err(|_| {
+        format!("`{text}` is no range of addresses: write such as `10.0.0.0/8` or `192.0.2.1`")
+    })?;
     match range.trunc() {
         net if net == range => Ok(net),
-        net => Err(format!("`{text}` begins before what it says: write `{net}`")),
+        net => Err(format!(
+            "`{text}` begins before what it says: write `{net}`"
+        )),
     }
 }

@@ -45,7 +45,9 @@ pub(super) fn check(pattern: &PathPattern, part: Part) -> Result<(), String> {
         canonical if canonical == whole => Ok(()),
         canonical => {
             let meant = canonical.strip_suffix(more).unwrap_or(&canonical);
-            Err(format!("`{text}` is not in canonical form and never matches: write `{meant}`"))
+            Err(format!(
+                "`{text}` is not in canonical form and never matches: write `{meant}`"
+            ))
         }
     }
 }
@@ -60,7 +62,9 @@ pub(super) fn verbatim(text: &str) -> Result<Box<str>, String> {
     }
     match canonical(text, LENIENT)? {
         canonical if canonical == text => Ok(text.into()),
-        canonical => Err(format!("`{text}` is not in canonical form: write `{canonical}`")),
+        canonical => Err(format!(
+            "`{text}` is not in canonical form: write `{canonical}`"
+        )),
     }
 }
 
@@ -84,11 +88,17 @@ mod tests {
 
     #[test]
     fn takes_what_requests_can_have() {
-        for text in ["/", "/health", "/a/b/", "/a%20b", "/a%2Fb", "/a//b", "/*", "/.*", "/.git*", "/a/..*", "*.js", "*"] {
+        for text in [
+            "/", "/health", "/a/b/", "/a%20b", "/a%2Fb", "/a//b", "/*", "/.*", "/.git*", "/a/..*",
+            "*.js", "*",
+        ] {
             assert_eq!(checked(text), Ok(()), "{text}");
         }
         let prefix = |text| check(&PathPattern::segment_prefix(text).unwrap(), Part::Path);
-        assert_eq!((prefix("/"), prefix("/v1/"), prefix("/v1")), (Ok(()), Ok(()), Ok(())));
+        assert_eq!(
+            (prefix("/"), prefix("/v1/"), prefix("/v1")),
+            (Ok(()), Ok(()), Ok(()))
+        );
         let template = PathPattern::template("/v1/{*}/x/{**}").unwrap();
         assert_eq!(check(&template, Part::Path), Ok(()));
         let target = PathPattern::parse("/a?x=1*").unwrap();
@@ -101,13 +111,22 @@ mod tests {
             let pattern = PathPattern::Exact(text.into());
             assert!(check(&pattern, Part::Path).is_err(), "{text}");
         }
-        assert_eq!(checked("/a?b"), Err("a path has no query: write `target:` to match path and query".to_owned()));
+        assert_eq!(
+            checked("/a?b"),
+            Err("a path has no query: write `target:` to match path and query".to_owned())
+        );
     }
 
     #[test]
     fn what_is_sent_is_what_was_written() {
         assert_eq!(verbatim("/a?b=%2f").as_deref(), Ok("/a?b=%2f"));
-        assert_eq!(verbatim("/%61").unwrap_err(), "`/%61` is not in canonical form: write `/a`");
-        assert_eq!(verbatim("a").unwrap_err(), "`a` is no path: begin it with `/`");
+        assert_eq!(
+            verbatim("/%61").unwrap_err(),
+            "`/%61` is not in canonical form: write `/a`"
+        );
+        assert_eq!(
+            verbatim("a").unwrap_err(),
+            "`a` is no path: begin it with `/`"
+        );
     }
 }

@@ -17,16 +17,22 @@ use crate::fields::{Fields, number, parsed};
 use crate::node::{Node, Value};
 use crate::report::Report;
 
-const KEYS: [&str; 10] = ["from", "host", "path", "target", "method", "port", "sni", "header", "query", "expr"];
+const KEYS: [&str; 10] = [
+    "from", "host", "path", "target", "method", "port", "sni", "header", "query", "expr",
+];
 
 /// One matcher or a list of them.
 pub(super) fn matchers(node: &Node, context: &Context<'_>) -> Vec<Matcher> {
     let nodes = node.one_or_many();
     if nodes.is_empty() {
-        let message = "an empty list matches nothing: write a matcher, or `host: \"*\"` for every request";
+        let message =
+            "an empty list matches nothing: write a matcher, or `host: \"*\"` for every request";
         context.report.error(&node.origin, message);
     }
-    nodes.iter().filter_map(|node| matcher(node, context)).collect()
+    nodes
+        .iter()
+        .filter_map(|node| matcher(node, context))
+        .collect()
 }
 
 /// One matcher.
@@ -35,7 +41,9 @@ pub(super) fn matcher(node: &Node, context: &Context<'_>) -> Option<Matcher> {
         let matcher = keys(fields, context);
         for key in ["status", "decision"] {
             if let Some(entry) = fields.entry(key) {
-                let message = format!("`{key}` stands only in a log, in a `when` that is one map: write another log");
+                let message = format!(
+                    "`{key}` stands only in a log, in a `when` that is one map: write another log"
+                );
                 context.report.error(&entry.origin, message);
             }
         }
@@ -75,20 +83,15 @@ const PATHS: [&str; 5] = ["path", "exact", "prefix", "regex", "template"];
 pub(super) fn of_route(fields: &Fields<'_>, context: &Context<'_>) -> OfRoute {
     let one = |key, parse: fn(&Node, &Report) -> Option<PathPattern>| -> Vec<PathPattern> {
         let nodes = context.alternatives(fields.many(key)).into_iter();
-        nodes.filter_map(|node| parse(node, fields.report)).collect()
+        nodes
+            .filter_map(|node| parse(node, fields.report))
+            .collect()
     };
-    let prefixes: Vec<Box<str>> = one("prefix", pattern::segment_prefix)
-        .into_iter()
-        .filter_map(|pattern| match pattern {
-            PathPattern::SegmentPrefix(text) => Some(text),
-            // `prefix: /`.
-            PathPattern::Any => Some("".into()),
-            _ => None,
-        })
-        .collect();
+    let prefix = one("prefix", pattern::segment_prefix);
+    let prefixes = prefix.iter().filter_map(beginning).collect();
     let mut all = paths(fields, "path", Part::Path, context);
     all.extend(one("exact", pattern::exact));
-    all.extend(one("prefix", pattern::segment_prefix));
+    all.extend(prefix);
     all.extend(one("regex", pattern::regex));
     all.extend(one("template", pattern::template));
     let given: Vec<_> = PATHS.into_iter().filter(|key| fields.has(key)).collect();
@@ -105,7 +108,19 @@ pub(super) fn of_route(fields: &Fields<'_>, context: &Context<'_>) -> OfRoute {
         ..without_host_and_path(fields, context)
     };
     let asks = KEYS.iter().chain(&PATHS).any(|key| fields.has(key));
-    OfRoute { matcher: asks.then_some(matcher), prefixes }
+    OfRoute {
+        matcher: asks.then_some(matcher),
+        prefixes,
+    }
+}
+
+/// What a prefix replaces when it is rewritten; nothing for `prefix: /`.
+fn beginning(prefix: &PathPattern) -> Option<Box<str>> {
+    match prefix {
+        PathPattern::SegmentPrefix(text) => Some(text.clone()),
+        PathPattern::Any => Some("".into()),
+        _ => None,
+    }
 }
 
 fn without_host_and_path(fields: &Fields<'_>, context: &Context<'_>) -> Matcher {
@@ -116,18 +131,24 @@ fn without_host_and_path(fields: &Fields<'_>, context: &Context<'_>) -> Matcher 
         paths: Vec::new(),
         targets: paths(fields, "target", Part::Target, context),
         methods: methods(fields, context),
-        ports: ports.filter_map(|node| number(node, fields.report, 1..=u16::MAX)).collect(),
+        ports: ports
+            .filter_map(|node| number(node, fields.report, 1..=u16::MAX))
+            .collect(),
         server_names: hosts(fields, "sni", context),
         headers: pattern::named(fields, "header", super::headers::header_name),
         query: pattern::named(fields, "query", |name| Ok(name.into())),
-        expr: fields.take("expr").and_then(|node| expression::condition(node, fields.report)),
+        expr: fields
+            .take("expr")
+            .and_then(|node| expression::condition(node, fields.report)),
     }
 }
 
 fn sources(fields: &Fields<'_>, context: &Context<'_>) -> Vec<SourcePattern> {
     let nodes = context.alternatives(fields.many("from")).into_iter();
     let sources = nodes.filter_map(|node| {
-        parsed(node, fields.report, |text| SourcePattern::parse(text, &context.local))
+        parsed(node, fields.report, |text| {
+            SourcePattern::parse(text, &context.local)
+        })
     });
     sources.flatten().collect()
 }
@@ -137,16 +158,26 @@ fn hosts(fields: &Fields<'_>, key: &'static str, context: &Context<'_>) -> Vec<H
     let patterns = nodes.filter_map(|node| {
         let host = pattern::host(node, fields.report)?;
         if key == "host" {
-            context.named_hosts.borrow_mut().push((host.clone(), node.origin.clone()));
+            context
+                .named_hosts
+                .borrow_mut()
+                .push((host.clone(), node.origin.clone()));
         }
         Some(host)
     });
     patterns.collect()
 }
 
-fn paths(fields: &Fields<'_>, key: &'static str, part: Part, context: &Context<'_>) -> Vec<PathPattern> {
+fn paths(
+    fields: &Fields<'_>,
+    key: &'static str,
+    part: Part,
+    context: &Context<'_>,
+) -> Vec<PathPattern> {
     let nodes = context.alternatives(fields.many(key)).into_iter();
-    nodes.filter_map(|node| pattern::path(node, part, fields.report)).collect()
+    nodes
+        .filter_map(|node| pattern::path(node, part, fields.report))
+        .collect()
 }
 
 fn methods(fields: &Fields<'_>, context: &Context<'_>) -> Option<MethodSet> {
@@ -155,7 +186,9 @@ fn methods(fields: &Fields<'_>, context: &Context<'_>) -> Option<MethodSet> {
         return None;
     }
     let names = nodes.into_iter().filter_map(|node| {
-        parsed(node, fields.report, |name| MethodSet::parse([name]).map(|_| name))
+        parsed(node, fields.report, |name| {
+            MethodSet::parse([name]).map(|_| name)
+        })
     });
     MethodSet::parse(names).ok()
 }

@@ -44,8 +44,15 @@ impl<'a> Context<'a> {
             let name = fields.text("list")?;
             let found = self.lists.iter().find(|list| list.name == name);
             if found.is_none() {
-                let origin = fields.take("list").map_or(fields.origin(), |node| &node.origin);
-                self.unknown(origin, "list", name, self.lists.iter().map(|list| list.name));
+                let origin = fields
+                    .take("list")
+                    .map_or(fields.origin(), |node| &node.origin);
+                self.unknown(
+                    origin,
+                    "list",
+                    name,
+                    self.lists.iter().map(|list| list.name),
+                );
             }
             found.map(|list| list.entries)
         });
@@ -62,9 +69,12 @@ impl<'a> Context<'a> {
     ) {
         let instead = match nearest(name, known.clone()) {
             Some(meant) => format!("did you mean `{meant}`?"),
-            None if known.clone().next().is_none() => format!("there is no {what} at all: write one"),
+            None if known.clone().next().is_none() => {
+                format!("there is no {what} at all: write one")
+            }
             None => format!("write {}", listed(known)),
         };
-        self.report.error(origin, format!("unknown {what} `{name}`: {instead}"));
+        self.report
+            .error(origin, format!("unknown {what} `{name}`: {instead}"));
     }
 }

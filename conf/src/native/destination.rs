@@ -1,5 +1,6 @@
 //! `destinations` and `defaults`: where requests may go.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,30 +51,46 @@ impl Default for Defaults {
 /// Reads `defaults`.
 pub(super) fn defaults(entry: Option<&Entry>, report: &Report) -> Defaults {
     let read = |fields: &Fields<'_>| {
-        let policies = [("deny", DefaultPolicy::Deny), ("allow", DefaultPolicy::Allow)];
+        let policies = [
+            ("deny", DefaultPolicy::Deny),
+            ("allow", DefaultPolicy::Allow),
+        ];
         let addresses = fields.take("addresses");
         Defaults {
             policy: fields.choice("policy", &policies).unwrap_or_default(),
             settings: Settings::read(fields, &Settings::default()),
             connect_timeout: fields.duration("connectTimeout").unwrap_or(CONNECT_TIMEOUT),
             profile: profile(fields, PathProfile::default()),
-            denied: addresses.and_then(|node| Fields::read(node, report, denied)).unwrap_or_default(),
+            denied: addresses
+                .and_then(|node| Fields::read(node, report, denied))
+                .unwrap_or_default(),
         }
     };
-    entry.and_then(|entry| Fields::read(&entry.node, report, read)).unwrap_or_default()
+    entry
+        .and_then(|entry| Fields::read(&entry.node, report, read))
+        .unwrap_or_default()
 }
 
 /// `paths: { encodedSlashes, doubleEncoding, duplicateSlashes }`.
 fn profile(fields: &Fields<'_>, above: PathProfile) -> PathProfile {
     let encoded = [("reject", Encoded::Reject), ("keep", Encoded::Keep)];
-    let slashes = [("merge", DuplicateSlashes::Merge), ("keep", DuplicateSlashes::Keep)];
+    let slashes = [
+        ("merge", DuplicateSlashes::Merge),
+        ("keep", DuplicateSlashes::Keep),
+    ];
     let Some(node) = fields.take("paths") else {
         return above;
     };
     Fields::read(node, fields.report, |fields| PathProfile {
-        encoded_slashes: fields.choice("encodedSlashes", &encoded).unwrap_or(above.encoded_slashes),
-        double_encoding: fields.choice("doubleEncoding", &encoded).unwrap_or(above.double_encoding),
-        duplicate_slashes: fields.choice("duplicateSlashes", &slashes).unwrap_or(above.duplicate_slashes),
+        encoded_slashes: fields
+            .choice("encodedSlashes", &encoded)
+            .unwrap_or(above.encoded_slashes),
+        double_encoding: fields
+            .choice("doubleEncoding", &encoded)
+            .unwrap_or(above.double_encoding),
+        duplicate_slashes: fields
+            .choice("duplicateSlashes", &slashes)
+            .unwrap_or(above.duplicate_slashes),
     })
     .unwrap_or(above)
 }
@@ -86,12 +103,14 @@ pub(super) fn destinations(
 ) -> (Vec<Destination>, Vec<Upstream>) {
     let mut upstreams = Vec::new();
     let mut destinations: Vec<Destination> = Vec::with_capacity(nodes.len());
-    let mut known = std::collections::HashMap::new();
+    let mut known = HashMap::new();
     for node in nodes {
         let destination = Fields::read(node, context.report, |fields| {
             destination(fields, defaults, &mut upstreams, context)
         });
-        let Some(destination) = destination.flatten() else { continue };
+        let Some(destination) = destination.flatten() else {
+            continue;
+        };
         match known.get(&destination.host) {
             None => {
                 known.insert(destination.host.clone(), destination.origin.clone());
@@ -99,7 +118,9 @@ pub(super) fn destinations(
             }
             Some(first) => {
                 let host = node.entry("host").map_or(&node.origin, |host| &host.origin);
-                let message = format!("this host has two destinations: write its routes into the one at {first}");
+                let message = format!(
+                    "this host has two destinations: write its routes into the one at {first}"
+                );
                 context.report.error(host, message);
             }
         }
@@ -115,20 +136,36 @@ fn destination(
 ) -> Option<Destination> {
     fields.need("host", "api.example.com");
     let name = fields.text("host");
-    let host = fields.take("host").and_then(|node| pattern::host(node, fields.report));
+    let host = fields
+        .take("host")
+        .and_then(|node| pattern::host(node, fields.report));
     let settings = Settings::read(fields, &defaults.settings);
     let inherited = Inherited {
         host: own_name(host.as_ref()),
         reach: reach(fields, &defaults.denied),
-        connect_timeout: fields.duration("connectTimeout").unwrap_or(defaults.connect_timeout),
+        connect_timeout: fields
+            .duration("connectTimeout")
+            .unwrap_or(defaults.connect_timeout),
     };
-    let own = upstream(fields.take("upstream"), &inherited, fields.origin(), fields.report);
+    let own = upstream(
+        fields.take("upstream"),
+        &inherited,
+        fields.origin(),
+        fields.report,
+    );
     let own = add(upstreams, own);
-    let mut leads = Leads { upstreams, inherited: &inherited, own };
+    let mut leads = Leads {
+        upstreams,
+        inherited: &inherited,
+        own,
+    };
     let written = fields.many("routes");
     let routes = match written {
         [] => {
-            let action = Action::Forward(vec![Weighted { upstream: own, weight: 1 }]);
+            let action = Action::Forward(vec![Weighted {
+                upstream: own,
+                weight: 1,
+            }]);
             vec![settings.route(UNNAMED, action, fields)]
         }
         nodes => routes(nodes, &settings, &mut leads, context),
@@ -149,7 +186,10 @@ fn destination(
 fn ports(fields: &Fields<'_>) -> Vec<u16> {
     match fields.many("ports") {
         [] => PORTS.to_vec(),
-        nodes => nodes.iter().filter_map(|node| number(node, fields.report, 1..=u16::MAX)).collect(),
+        nodes => nodes
+            .iter()
+            .filter_map(|node| number(node, fields.report, 1..=u16::MAX))
+            .collect(),
     }
 }
 

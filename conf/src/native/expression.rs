@@ -22,9 +22,18 @@ enum When {
 
 /// A condition on a request, in the CEL subset.
 pub(super) fn condition(node: &Node, report: &Report) -> Option<Arc<Expr>> {
-    let expr = compiled(node, 0, Expr::cel(text(node, report)?), When::Deciding, report)?;
+    let expr = compiled(
+        node,
+        0,
+        Expr::cel(text(node, report)?),
+        When::Deciding,
+        report,
+    )?;
     if expr.ty() != Type::Bool {
-        let message = format!("the condition is {} where BOOL belongs: write a comparison", expr.ty());
+        let message = format!(
+            "the condition is {} where BOOL belongs: write a comparison",
+            expr.ty()
+        );
         report.error(&node.origin, message);
         return None;
     }
@@ -58,9 +67,13 @@ fn compiled(
     if let Some(attribute) = early {
         let name = attribute.name();
         let message = match attribute.known() {
-            Known::Never => format!("`{name}` is never known at this gateway: ask for another attribute"),
+            Known::Never => {
+                format!("`{name}` is never known at this gateway: ask for another attribute")
+            }
             Known::Deciding | Known::Reporting => {
-                format!("`{name}` is not known before the request was decided upon: ask for another attribute")
+                format!(
+                    "`{name}` is not known before the request was decided upon: ask for another attribute"
+                )
             }
         };
         report.error(&node.place_of(begin), message);
@@ -79,7 +92,10 @@ fn is_known(attribute: Attribute, when: When) -> bool {
 pub(super) fn template(node: &Node, report: &Report) -> Option<Template> {
     let body = text(node, report)?;
     if body.len() > MAX_BODY {
-        report.error(&node.origin, "the body is larger than 1 MiB: write a shorter one");
+        report.error(
+            &node.origin,
+            "the body is larger than 1 MiB: write a shorter one",
+        );
         return None;
     }
     let mut parts = Vec::new();
@@ -91,9 +107,16 @@ pub(super) fn template(node: &Node, report: &Report) -> Option<Template> {
             continue;
         }
         push_text(&mut parts, before);
-        let begin = body.get(..body.len().saturating_sub(behind.len())).unwrap_or_default().chars().count();
+        let begin = body
+            .get(..body.len().saturating_sub(behind.len()))
+            .unwrap_or_default()
+            .chars()
+            .count();
         let Some((expr, behind)) = behind.split_once('}') else {
-            report.error(&node.place_of(begin.saturating_sub(2)), "`${` is not closed: write `}`, or `$${` for the signs themselves");
+            report.error(
+                &node.place_of(begin.saturating_sub(2)),
+                "`${` is not closed: write `}`, or `$${` for the signs themselves",
+            );
             return None;
         };
         let expr = compiled(node, begin, Expr::cexl(expr), When::Deciding, report)?;

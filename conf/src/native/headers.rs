@@ -58,10 +58,17 @@ pub(super) fn merged(destination: &HeaderEdits, route: HeaderEdits) -> HeaderEdi
 fn merge(outer: &Edits, inner: Edits) -> Edits {
     let named: Vec<Box<str>> = names(&inner).cloned().collect();
     let pairs = |outer: &[(Box<str>, Box<str>)], inner: Vec<(Box<str>, Box<str>)>| {
-        let kept = outer.iter().filter(|(name, _)| !named.contains(name)).cloned();
+        let kept = outer
+            .iter()
+            .filter(|(name, _)| !named.contains(name))
+            .cloned();
         kept.chain(inner).collect()
     };
-    let kept = outer.remove.iter().filter(|name| !named.contains(name)).cloned();
+    let kept = outer
+        .remove
+        .iter()
+        .filter(|name| !named.contains(name))
+        .cloned();
     Edits {
         remove: kept.chain(inner.remove).collect(),
         set: pairs(&outer.set, inner.set),
@@ -79,7 +86,9 @@ fn edits(fields: &Fields<'_>) -> Edits {
     Edits {
         set: pairs(fields, "set"),
         add: pairs(fields, "add"),
-        remove: remove.filter_map(|node| parsed(node, fields.report, changeable)).collect(),
+        remove: remove
+            .filter_map(|node| parsed(node, fields.report, changeable))
+            .collect(),
     }
 }
 
@@ -112,7 +121,9 @@ fn changeable(name: &str) -> Result<Box<str>, String> {
         return Err("`host` is no field to change: write `rewrite: { host: NAME }`".to_owned());
     }
     if PROTECTED.contains(&&*name) {
-        return Err(format!("`{name}` belongs to the connection and cannot be changed: delete it"));
+        return Err(format!(
+            "`{name}` belongs to the connection and cannot be changed: delete it"
+        ));
     }
     Ok(name)
 }
@@ -121,7 +132,9 @@ fn changeable(name: &str) -> Result<Box<str>, String> {
 pub(super) fn header_name(name: &str) -> Result<Box<str>, String> {
     let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     if name.is_empty() || !name.bytes().all(token) {
-        return Err(format!("`{name}` is no name of a header: write letters, digits and `-`"));
+        return Err(format!(
+            "`{name}` is no name of a header: write letters, digits and `-`"
+        ));
     }
     Ok(name.to_ascii_lowercase().into())
 }

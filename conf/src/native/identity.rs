@@ -19,11 +19,21 @@ const TRUST_DOMAIN: &str = "cluster.local";
 const CREDENTIALS: &str = "/var/run/secrets/workload-spiffe-credentials";
 
 /// `gateway: { name, namespace }`.
-pub(super) fn gateway(entry: Option<&Entry>, environment: &Environment, report: &Report) -> GatewayName {
+pub(super) fn gateway(
+    entry: Option<&Entry>,
+    environment: &Environment,
+    report: &Report,
+) -> GatewayName {
     let names = entry.and_then(|entry| {
         Fields::read(&entry.node, report, |fields| {
-            fields.not_yet("labels", "only Istio's selectors ask for labels: delete them");
-            (fields.parsed("name", name), fields.parsed("namespace", name))
+            fields.not_yet(
+                "labels",
+                "only Istio's selectors ask for labels: delete them",
+            );
+            (
+                fields.parsed("name", name),
+                fields.parsed("namespace", name),
+            )
         })
     });
     let (name, namespace) = names.unwrap_or_default();
@@ -42,7 +52,9 @@ pub(super) fn gateway(entry: Option<&Entry>, environment: &Environment, report: 
 fn name(text: &str) -> Result<&str, String> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
     if text.is_empty() || !text.bytes().all(allowed) {
-        return Err(format!("`{text}` is no name: write letters, digits, `-`, `.` and `_`"));
+        return Err(format!(
+            "`{text}` is no name: write letters, digits, `-`, `.` and `_`"
+        ));
     }
     Ok(text)
 }
@@ -52,7 +64,10 @@ fn name(text: &str) -> Result<&str, String> {
 pub(super) fn identity(entry: Option<&Entry>, report: &Report) -> IdentityFiles {
     let files = entry.and_then(|entry| {
         Fields::read(&entry.node, report, |fields| {
-            fields.not_yet("workloadApi", "write `files: { chain: …, key: …, roots: … }`");
+            fields.not_yet(
+                "workloadApi",
+                "write `files: { chain: …, key: …, roots: … }`",
+            );
             let files = fields.take("files")?;
             Fields::read(files, report, identity_files)
         })
@@ -95,7 +110,9 @@ pub(super) fn trust(nodes: &[&Node], report: &Report) -> Vec<TrustDomain> {
     let mut own: Option<&Origin> = None;
     for node in nodes {
         let domain = Fields::read(node, report, |fields| trust_domain(fields, &mut named));
-        let Some(domain) = domain.flatten() else { continue };
+        let Some(domain) = domain.flatten() else {
+            continue;
+        };
         match own {
             _ if domain.roots.is_some() => domains.push(domain),
             None => {
@@ -104,7 +121,9 @@ pub(super) fn trust(nodes: &[&Node], report: &Report) -> Vec<TrustDomain> {
             }
             Some(own) => report.error(
                 &node.origin,
-                format!("`roots` is missing: only the mesh's own domain goes without, the one at {own}"),
+                format!(
+                    "`roots` is missing: only the mesh's own domain goes without, the one at {own}"
+                ),
             ),
         }
     }
@@ -118,7 +137,10 @@ pub(super) fn trust(nodes: &[&Node], report: &Report) -> Vec<TrustDomain> {
     domains
 }
 
-fn trust_domain<'a>(fields: &Fields<'a>, named: &mut Vec<(Box<str>, &'a Origin)>) -> Option<TrustDomain> {
+fn trust_domain<'a>(
+    fields: &Fields<'a>,
+    named: &mut Vec<(Box<str>, &'a Origin)>,
+) -> Option<TrustDomain> {
     fields.need("domain", TRUST_DOMAIN);
     let domains = fields.take("domain").into_iter();
     let aliases = fields.many("aliases").iter();
@@ -149,5 +171,7 @@ fn trust_domain<'a>(fields: &Fields<'a>, named: &mut Vec<(Box<str>, &'a Origin)>
 /// The names of the mesh's own trust domain: what `sa:` and `ns:` speak of.
 pub(super) fn local(trust: &[TrustDomain]) -> Vec<Box<str>> {
     let own = trust.first().into_iter();
-    own.flat_map(|own| std::iter::once(&own.domain).chain(&own.aliases)).cloned().collect()
+    own.flat_map(|own| std::iter::once(&own.domain).chain(&own.aliases))
+        .cloned()
+        .collect()
 }

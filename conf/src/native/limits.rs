@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::fields::{Fields, parsed};
 use crate::node::{Entry, Value};
+use crate::quantity;
 use crate::report::Report;
 use crate::snapshot::{Dns, Drain, Families, Limits};
 
@@ -12,31 +13,44 @@ const DNS_PORT: u16 = 53;
 /// Istio's readiness port; the address is that of every interface, since the
 /// kubelet and Prometheus call from outside the pod.
 const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 15021);
-/// Pingora holds no larger head.
-const MAX_HEAD: u64 = 1024 * 1024;
+/// Less holds no request.
+const LEAST_HEAD: u64 = 64;
+/// Pingora holds no larger head …
+const MOST_HEAD: &str = "1MiB";
+/// … of no more fields.
+const MOST_FIELDS: u32 = 256;
+/// The canonicaliser reads no longer target.
+const MOST_TARGET: &str = "8KiB";
 const MAX_COUNT: u32 = 10_000_000;
 
 /// `limits`.
 pub(super) fn limits(entry: Option<&Entry>, report: &Report) -> Limits {
-    entry.and_then(|entry| Fields::read(&entry.node, report, read_limits)).unwrap_or_default()
+    entry
+        .and_then(|entry| Fields::read(&entry.node, report, read_limits))
+        .unwrap_or_default()
 }
 
 fn read_limits(fields: &Fields<'_>) -> Limits {
     let count = |key, default: u32| fields.number(key, 1..=MAX_COUNT).unwrap_or(default);
-    let bytes = |key, default: u32| bytes(fields, key).unwrap_or(default);
+    let bytes = |key, most, default: u32| bytes(fields, key, most).unwrap_or(default);
     let time = |key, default| fields.duration(key).unwrap_or(default);
     let default = Limits::default();
     let limits = Limits {
         connections: count("connections", default.connections),
-        connections_per_principal: count("connectionsPerPrincipal", default.connections_per_principal),
+        connections_per_principal: count(
+            "connectionsPerPrincipal",
+            default.connections_per_principal,
+        ),
         connections_per_source: count("connectionsPerSource", default.connections_per_source),
         handshake_timeout: time("handshakeTimeout", default.handshake_timeout),
         head_timeout: time("headTimeout", default.head_timeout),
         idle_timeout: time("idleTimeout", default.idle_timeout),
         body_idle_timeout: time("bodyIdleTimeout", default.body_idle_timeout),
-        head_bytes: bytes("headSize", default.head_bytes),
-        fields: count("headFields", default.fields),
-        target_bytes: bytes("targetSize", default.target_bytes),
+        head_bytes: bytes("headSize", MOST_HEAD, default.head_bytes),
+        fields: fields
+            .number("headFields", 1..=MOST_FIELDS)
+            .unwrap_or(default.fields),
+        target_bytes: bytes("targetSize", MOST_TARGET, default.target_bytes),
         streams: count("streams", default.streams),
         body_bytes: fields.size("bodySize").unwrap_or(default.body_bytes),
     };
@@ -47,31 +61,42 @@ fn read_limits(fields: &Fields<'_>) -> Limits {
     limits
 }
 
-/// A size a head or a part of it may have.
-fn bytes(fields: &Fields<'_>, key: &'static str) -> Option<u32> {
+/// A size a head or a part of it may have, up to the one written `most`.
+fn bytes(fields: &Fields<'_>, key: &'static str, most: &str) -> Option<u32> {
     fields.parsed(key, |text| {
-        let size = crate::quantity::size(text)?;
-        let fits = u32::try_from(size).ok().filter(|_| (64..=MAX_HEAD).contains(&size));
-        fits.ok_or_else(|| format!("`{text}` is out of range: write a size from `64B` to `1MiB`"))
+        let (size, limit) = (quantity::size(text)?, quantity::size(most)?);
+        let fits = u32::try_from(size).ok();
+        fits.filter(|_| (LEAST_HEAD..=limit).contains(&size))
+            .ok_or_else(|| format!("`{text}` is out of range: write a size from `64B` to `{most}`"))
     })
 }
 
 /// `dns`.
 pub(super) fn dns(entry: Option<&Entry>, report: &Report) -> Dns {
-    entry.and_then(|entry| Fields::read(&entry.node, report, read_dns)).unwrap_or_default()
+    entry
+        .and_then(|entry| Fields::read(&entry.node, report, read_dns))
+        .unwrap_or_default()
 }
 
 fn read_dns(fields: &Fields<'_>) -> Dns {
     let default = Dns::default();
     let servers = fields.many("servers").iter();
-    let families = [("both", Families::Both), ("v4", Families::V4), ("v6", Families::V6)];
+    let families = [
+        ("both", Families::Both),
+        ("v4", Families::V4),
+        ("v6", Families::V6),
+    ];
     Dns {
         servers: servers
             .filter_map(|node| parsed(node, fields.report, |text| socket(text, DNS_PORT)))
             .collect(),
         timeout: fields.duration("timeout").unwrap_or(default.timeout),
-        stale: fields.parsed("stale", crate::quantity::duration).unwrap_or(default.stale),
-        families: fields.choice("families", &families).unwrap_or(default.families),
+        stale: fields
+            .parsed("stale", quantity::duration)
+            .unwrap_or(default.stale),
+        families: fields
+            .choice("families", &families)
+            .unwrap_or(default.families),
     }
 }
 
@@ -106,8 +131,12 @@ pub(super) fn drain(entry: Option<&Entry>, report: &Report) -> Drain {
     let default = Drain::default();
     let drain = entry.and_then(|entry| {
         Fields::read(&entry.node, report, |fields| Drain {
-            serve: fields.parsed("serve", crate::quantity::duration).unwrap_or(default.serve),
-            finish: fields.parsed("finish", crate::quantity::duration).unwrap_or(default.finish),
+            serve: fields
+                .parsed("serve", quantity::duration)
+                .unwrap_or(default.serve),
+            finish: fields
+                .parsed("finish", quantity::duration)
+                .unwrap_or(default.finish),
         })
     });
     drain.unwrap_or(default)

@@ -22,12 +22,18 @@ fn list<'a>(Entry { key, origin, node }: &'a Entry, report: &'a Report) -> List<
         Value::List(entries) => entries.as_slice(),
         Value::Map(_) => {
             Fields::read(node, report, remote);
-            return List { name: key, entries: &[] };
+            return List {
+                name: key,
+                entries: &[],
+            };
         }
         Value::Nothing | Value::Scalar(_) => &[],
     };
     if entries.is_empty() {
-        report.error(origin, format!("`{key}` has no entries: write such as `{key}: [/health, /sport]`"));
+        report.error(
+            origin,
+            format!("`{key}` has no entries: write such as `{key}: [/health, /sport]`"),
+        );
     }
     List { name: key, entries }
 }
@@ -39,6 +45,8 @@ fn remote(fields: &Fields<'_>) {
     });
     match fields.has("url") {
         true => fields.not_yet("url", "write the entries as a list"),
-        false => fields.report.error(fields.origin(), "found a map where a list belongs"),
+        false => fields
+            .report
+            .error(fields.origin(), "found a map where a list belongs"),
     }
 }

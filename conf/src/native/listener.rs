@@ -20,7 +20,7 @@ const ANY_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 /// What callers mean who reach a socket on whatever port was free.
 const UNNAMED_PORT: u16 = 443;
 
-/// Reads all listeners. There must be one.
+/// Reads all listeners.
 pub(super) fn listeners(nodes: &[&Node], context: &Context<'_>) -> Vec<Listener> {
     let report = context.report;
     let mut listeners: Vec<Listener> = Vec::new();
@@ -41,7 +41,9 @@ fn refuse_double(listener: &Listener, others: &[Listener], report: &Report) {
             let message = format!("`{bind}` is bound twice: it is also bound at {there}");
             report.error(&listener.origin, message);
         } else if *name == other.name {
-            let message = format!("two listeners are named `{name}`: write another `name`, or mend the one at {there}");
+            let message = format!(
+                "two listeners are named `{name}`: write another `name`, or mend the one at {there}"
+            );
             report.error(&listener.origin, message);
         }
     }
@@ -70,6 +72,10 @@ fn listener(fields: &Fields<'_>, context: &Context<'_>) -> Option<Listener> {
     }
     let place = bind.port.or(port)?;
     let mode = mode.unwrap_or(ListenerMode::MutualTls);
+    if let (ListenerMode::Plaintext, Some(entry)) = (mode, fields.entry("hosts")) {
+        let message = "`hosts` has no effect here, plain text has no server name: delete it";
+        fields.report.error(&entry.origin, message);
+    }
     let port = match port.unwrap_or(place) {
         0 => UNNAMED_PORT,
         port => port,
@@ -116,7 +122,10 @@ fn view(fields: &Fields<'_>) {
 
 fn hosts(fields: &Fields<'_>, context: &Context<'_>) -> Vec<HostPattern> {
     let nodes = context.alternatives(fields.many("hosts"));
-    nodes.into_iter().filter_map(|node| pattern::host(node, fields.report)).collect()
+    nodes
+        .into_iter()
+        .filter_map(|node| pattern::host(node, fields.report))
+        .collect()
 }
 
 /// `8443`, `127.0.0.1`, `127.0.0.1:8443`, `[::]:8443`.
@@ -129,14 +138,25 @@ struct Bind {
 impl Bind {
     fn parse(text: &str) -> Result<Self, String> {
         if let Ok(port) = text.parse() {
-            return Ok(Self { address: None, port: Some(port) });
+            return Ok(Self {
+                address: None,
+                port: Some(port),
+            });
         }
         if let Ok(socket) = text.parse::<SocketAddr>() {
-            return Ok(Self { address: Some(socket.ip()), port: Some(socket.port()) });
+            return Ok(Self {
+                address: Some(socket.ip()),
+                port: Some(socket.port()),
+            });
         }
         if let Ok(address) = text.parse() {
-            return Ok(Self { address: Some(address), port: None });
+            return Ok(Self {
+                address: Some(address),
+                port: None,
+            });
         }
-        Err(format!("`{text}` is no place to bind: write such as `0.0.0.0:8443`, `[::]:8443`, `127.0.0.1` or `8443`"))
+        Err(format!(
+            "`{text}` is no place to bind: write such as `0.0.0.0:8443`, `[::]:8443`, `127.0.0.1` or `8443`"
+        ))
     }
 }

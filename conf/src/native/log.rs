@@ -53,13 +53,19 @@ pub(super) fn formats<'a>(entries: &[&'a Entry], report: &Report) -> Vec<Format<
             report.error(&entry.origin, message);
         }
         let layout = Fields::read(&entry.node, report, |fields| layout(fields, &entry.key));
-        Format { name: &entry.key, layout: layout.flatten() }
+        Format {
+            name: &entry.key,
+            layout: layout.flatten(),
+        }
     };
     entries.iter().map(format).collect()
 }
 
 fn layout(fields: &Fields<'_>, name: &str) -> Option<Layout> {
-    let words: Vec<_> = BUILT_IN.into_iter().chain([("mixer", BuiltIn::Mixer)]).collect();
+    let words: Vec<_> = BUILT_IN
+        .into_iter()
+        .chain([("mixer", BuiltIn::Mixer)])
+        .collect();
     fields.need("layout", "mixer");
     let layout = fields.choice("layout", &words);
     let instance = fields.text("instance").unwrap_or(name);
@@ -67,12 +73,17 @@ fn layout(fields: &Fields<'_>, name: &str) -> Option<Layout> {
     match layout? {
         BuiltIn::Mixer => Some(Layout::Mixer {
             instance: instance.into(),
-            fields: written.map(|entry| mixer_fields(&entry.node, fields.report)).unwrap_or_default(),
+            fields: written
+                .map(|entry| mixer_fields(&entry.node, fields.report))
+                .unwrap_or_default(),
         }),
         other => {
             let idle = [fields.entry("instance"), written].into_iter().flatten();
             for entry in idle {
-                let message = format!("`{}` has no effect here: only `layout: mixer` asks for it", entry.key);
+                let message = format!(
+                    "`{}` has no effect here: only `layout: mixer` asks for it",
+                    entry.key
+                );
                 fields.report.error(&entry.origin, message);
             }
             other.layout()
@@ -83,7 +94,10 @@ fn layout(fields: &Fields<'_>, name: &str) -> Option<Layout> {
 /// Name and value, sorted by name as Mixer writes them.
 fn mixer_fields(node: &Node, report: &Report) -> Arc<[(Box<str>, Expr)]> {
     let Value::Map(entries) = &node.value else {
-        let message = format!("found {} where a map `name: expression` belongs", node.kind());
+        let message = format!(
+            "found {} where a map `name: expression` belongs",
+            node.kind()
+        );
         report.error(&node.origin, message);
         return Arc::default();
     };
@@ -131,8 +145,12 @@ fn refuse_contradiction(log: &Log, node: &Node, others: &[(Log, &Node)], report:
     };
     for (other, there) in others {
         let there = &there.origin;
-        if file(&log.sink).is_some() && file(&log.sink) == file(&other.sink) && log.sink != other.sink {
-            let message = format!("this file is rotated in another way at {there}: write the same `rotate`");
+        if file(&log.sink).is_some()
+            && file(&log.sink) == file(&other.sink)
+            && log.sink != other.sink
+        {
+            let message =
+                format!("this file is rotated in another way at {there}: write the same `rotate`");
             report.error(&node.origin, message);
         } else if log.sink == other.sink && log.overflow != other.overflow {
             let message = format!("this sink has another `overflow` at {there}: write the same");
@@ -141,9 +159,21 @@ fn refuse_contradiction(log: &Log, node: &Node, others: &[(Log, &Node)], report:
     }
 }
 
-fn log(fields: &Fields<'_>, default_name: &str, formats: &[Format<'_>], context: &Context<'_>) -> Log {
-    let levels = [("info", Level::Info), ("warn", Level::Warn), ("error", Level::Error)];
-    let overflows = [("drop", Overflow::DropAndCount), ("refuse", Overflow::Refuse)];
+fn log(
+    fields: &Fields<'_>,
+    default_name: &str,
+    formats: &[Format<'_>],
+    context: &Context<'_>,
+) -> Log {
+    let levels = [
+        ("info", Level::Info),
+        ("warn", Level::Warn),
+        ("error", Level::Error),
+    ];
+    let overflows = [
+        ("drop", Overflow::DropAndCount),
+        ("refuse", Overflow::Refuse),
+    ];
     Log {
         name: fields.text("name").unwrap_or(default_name).into(),
         filter: filter(fields, context),
@@ -182,7 +212,10 @@ fn sink(fields: &Fields<'_>) -> Option<Sink> {
         let path = path(fields, "file");
         let rotate = fields.take("rotate");
         let rotate = rotate.and_then(|node| Fields::read(node, fields.report, rotation));
-        Some(Sink::File { path: path?, rotate })
+        Some(Sink::File {
+            path: path?,
+            rotate,
+        })
     });
     file.flatten()
 }
@@ -208,9 +241,16 @@ fn filter(fields: &Fields<'_>, context: &Context<'_>) -> LogFilter {
     match fields.many("when") {
         [] => {}
         [only] => {
-            Fields::read(only, context.report, |fields| outcome(fields, &mut filter, context));
+            Fields::read(only, context.report, |fields| {
+                outcome(fields, &mut filter, context)
+            });
         }
-        several => filter.when = several.iter().filter_map(|node| condition::matcher(node, context)).collect(),
+        several => {
+            filter.when = several
+                .iter()
+                .filter_map(|node| condition::matcher(node, context))
+                .collect()
+        }
     }
     if let Some(node) = fields.take("unless") {
         filter.unless = condition::matchers(node, context);
@@ -221,8 +261,12 @@ fn filter(fields: &Fields<'_>, context: &Context<'_>) -> LogFilter {
 fn outcome(fields: &Fields<'_>, filter: &mut LogFilter, context: &Context<'_>) {
     let statuses = fields.many("status").iter();
     let decisions = fields.many("decision").iter();
-    filter.statuses = statuses.filter_map(|node| parsed(node, fields.report, StatusPattern::parse)).collect();
-    filter.decisions = decisions.filter_map(|node| parsed(node, fields.report, DecisionWord::parse)).collect();
+    filter.statuses = statuses
+        .filter_map(|node| parsed(node, fields.report, StatusPattern::parse))
+        .collect();
+    filter.decisions = decisions
+        .filter_map(|node| parsed(node, fields.report, DecisionWord::parse))
+        .collect();
     filter.when = condition::keys(fields, context).into_iter().collect();
     if fields.is_empty() {
         let message = "a `when` that asks nothing: delete it, or write what it asks";

@@ -60,7 +60,8 @@ pub(crate) fn lower(documents: &[Node], environment: &Environment, report: &Repo
         report.error(&first.origin, message);
     }
     let listeners = listener::listeners(&sections.listeners, &context);
-    let (destinations, upstreams) = destination::destinations(&sections.destinations, &defaults, &context);
+    let (destinations, upstreams) =
+        destination::destinations(&sections.destinations, &defaults, &context);
     let rules = policy_rule::policies(&sections.policies, &context);
     let formats = log::formats(&sections.formats, report);
     let logs = log::logs(&sections.logs, &formats, &context);

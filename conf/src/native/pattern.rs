@@ -91,7 +91,10 @@ pub(super) fn named(
     let named = entries.iter().filter_map(|entry| {
         let pattern = value(&entry.node, report);
         match name(&entry.key) {
-            Ok(name) => Some(NamedPattern { name, pattern: pattern? }),
+            Ok(name) => Some(NamedPattern {
+                name,
+                pattern: pattern?,
+            }),
             Err(message) => {
                 report.error(&entry.origin, message);
                 None
@@ -105,8 +108,12 @@ pub(super) fn named(
 fn value(node: &Node, report: &Report) -> Option<ValuePattern> {
     match node.value {
         Value::Map(_) => Fields::read(node, report, |fields| {
-            let regex = fields.take("regex").map(|node| read(node, report, ValuePattern::regex));
-            let exact = fields.take("exact").map(|node| text(node, report).map(ValuePattern::exact));
+            let regex = fields
+                .take("regex")
+                .map(|node| read(node, report, ValuePattern::regex));
+            let exact = fields
+                .take("exact")
+                .map(|node| text(node, report).map(ValuePattern::exact));
             one_of(fields, ["regex", "exact"]);
             regex.or(exact).flatten()
         })
@@ -121,11 +128,18 @@ fn value(node: &Node, report: &Report) -> Option<ValuePattern> {
 fn one_of(fields: &Fields<'_>, keys: [&str; 2]) {
     let [one, other] = keys;
     if fields.is_empty() || (fields.has(one) && fields.has(other)) {
-        fields.report.error(fields.origin(), format!("write either `{one}` or `{other}`"));
+        fields.report.error(
+            fields.origin(),
+            format!("write either `{one}` or `{other}`"),
+        );
     }
 }
 
-fn read<T>(node: &Node, report: &Report, parse: impl Fn(&str) -> Result<T, PatternError>) -> Option<T> {
+fn read<T>(
+    node: &Node,
+    report: &Report,
+    parse: impl Fn(&str) -> Result<T, PatternError>,
+) -> Option<T> {
     let pattern = text(node, report)?;
     match parse(pattern) {
         Ok(read) => Some(read),

@@ -78,12 +78,18 @@ fn retries(fields: &Fields<'_>) -> Option<Retries> {
         ConnectFailure,
         RefusedStream,
     }
-    let words = [("connect-failure", On::ConnectFailure), ("refused-stream", On::RefusedStream)];
+    let words = [
+        ("connect-failure", On::ConnectFailure),
+        ("refused-stream", On::RefusedStream),
+    ];
     let node = fields.take("retries")?;
     Fields::read(node, fields.report, |fields| {
         let attempts = fields.number("attempts", 0..=10);
         let nodes = fields.many("on");
-        let on: Vec<On> = nodes.iter().filter_map(|node| crate::fields::choice(node, fields.report, &words)).collect();
+        let on: Vec<On> = nodes
+            .iter()
+            .filter_map(|node| crate::fields::choice(node, fields.report, &words))
+            .collect();
         Retries {
             attempts: attempts.unwrap_or(Retries::default().attempts),
             connect_failure: nodes.is_empty() || on.contains(&On::ConnectFailure),
@@ -94,17 +100,27 @@ fn retries(fields: &Fields<'_>) -> Option<Retries> {
 
 /// Reads the routes of a destination, in order. What stands behind a route that
 /// takes everything is never asked.
-pub(super) fn routes(nodes: &[Node], settings: &Settings, leads: &mut Leads<'_>, context: &Context<'_>) -> Vec<Route> {
+pub(super) fn routes(
+    nodes: &[Node],
+    settings: &Settings,
+    leads: &mut Leads<'_>,
+    context: &Context<'_>,
+) -> Vec<Route> {
     let report = context.report;
     let mut routes = Vec::with_capacity(nodes.len());
     let mut takes_all: Option<&Node> = None;
     for node in nodes {
         if let Some(first) = takes_all {
-            let message = format!("this route is never reached: the one at {} takes every request", first.origin);
+            let message = format!(
+                "this route is never reached: the one at {} takes every request",
+                first.origin
+            );
             report.warning(&node.origin, message);
         }
         let errors = report.error_count();
-        let route = Fields::read(node, report, |fields| route(fields, settings, leads, context));
+        let route = Fields::read(node, report, |fields| {
+            route(fields, settings, leads, context)
+        });
         // A route with an error in its matcher only seems to ask nothing.
         if errors == report.error_count() && route.as_ref().is_some_and(takes_everything) {
             takes_all = takes_all.or(Some(node));
@@ -114,7 +130,12 @@ pub(super) fn routes(nodes: &[Node], settings: &Settings, leads: &mut Leads<'_>,
     routes
 }
 
-fn route(fields: &Fields<'_>, settings: &Settings, leads: &mut Leads<'_>, context: &Context<'_>) -> Route {
+fn route(
+    fields: &Fields<'_>,
+    settings: &Settings,
+    leads: &mut Leads<'_>,
+    context: &Context<'_>,
+) -> Route {
     let name = fields.text("name").unwrap_or(UNNAMED);
     let settings = Settings::read(fields, settings);
     let condition = condition::of_route(fields, context);
@@ -132,7 +153,18 @@ fn takes_everything(route: &Route) -> bool {
 }
 
 fn asks_nothing(matcher: &Matcher) -> bool {
-    let Matcher { from, hosts, paths, targets, methods, ports, server_names, headers, query, expr } = matcher;
+    let Matcher {
+        from,
+        hosts,
+        paths,
+        targets,
+        methods,
+        ports,
+        server_names,
+        headers,
+        query,
+        expr,
+    } = matcher;
     let all_paths = |paths: &[PathPattern]| paths.is_empty() || paths.iter().any(is_any);
     (from.is_empty() || from.contains(&SourcePattern::Any))
         && hosts.is_empty()

@@ -69,9 +69,14 @@ impl<'a> Sections<'a> {
 
 /// What a document is that is not ours.
 fn foreign(document: &Node) -> Option<(&Origin, String)> {
-    let mark = document.entry("kind").or_else(|| document.entry("apiVersion"))?;
+    let mark = document
+        .entry("kind")
+        .or_else(|| document.entry("apiVersion"))?;
     match &mark.value {
-        Value::Scalar(kind) => Some((&mark.origin, format!("Kubernetes and Istio objects (`{}`)", kind.text))),
+        Value::Scalar(kind) => Some((
+            &mark.origin,
+            format!("Kubernetes and Istio objects (`{}`)", kind.text),
+        )),
         Value::Nothing | Value::List(_) | Value::Map(_) => {
             Some((&mark.origin, "Kubernetes and Istio objects".to_owned()))
         }
@@ -98,7 +103,10 @@ fn named<'a>(all: &mut Vec<&'a Entry>, fields: &Fields<'a>, key: &'static str) {
     };
     let Value::Map(entries) = &node.value else {
         let kind = node.kind();
-        fields.report.error(&node.origin, format!("found {kind} where a map `name: …` belongs"));
+        fields.report.error(
+            &node.origin,
+            format!("found {kind} where a map `name: …` belongs"),
+        );
         return;
     };
     for entry in entries {

@@ -30,7 +30,9 @@ fn policy(fields: &Fields<'_>) -> TlsPolicy {
     TlsPolicy {
         ca: path(fields, "ca"),
         server_name: fields.parsed("sni", dns_name),
-        names: names.filter_map(|node| parsed(node, fields.report, dns_name)).collect(),
+        names: names
+            .filter_map(|node| parsed(node, fields.report, dns_name))
+            .collect(),
         min_version: fields.choice("min", &versions).unwrap_or_default(),
         client: client(fields),
     }
@@ -43,7 +45,10 @@ fn client(fields: &Fields<'_>) -> Option<ClientCertificate> {
         (false, true) => fields.need("cert", "/etc/certs/client.crt"),
         (true, true) | (false, false) => None,
     };
-    Some(ClientCertificate { chain: cert?, key: key? })
+    Some(ClientCertificate {
+        chain: cert?,
+        key: key?,
+    })
 }
 
 /// The canonical form of one DNS name; a certificate is never asked for an
@@ -51,7 +56,9 @@ fn client(fields: &Fields<'_>) -> Option<ClientCertificate> {
 fn dns_name(text: &str) -> Result<Box<str>, String> {
     let name = host_name(text)?;
     if is_address(&name) {
-        return Err(format!("`{text}` is an address: write the name in the certificate"));
+        return Err(format!(
+            "`{text}` is an address: write the name in the certificate"
+        ));
     }
     Ok(name)
 }
@@ -60,12 +67,17 @@ fn dns_name(text: &str) -> Result<Box<str>, String> {
 pub(super) fn host_name(text: &str) -> Result<Box<str>, String> {
     let example = "write such as `api.example.com`";
     if text.contains('*') {
-        return Err(format!("`{text}` is a pattern where one name belongs: {example}"));
+        return Err(format!(
+            "`{text}` is a pattern where one name belongs: {example}"
+        ));
     }
     let authority = Authority::parse(text.as_bytes()).map_err(|why| format!("`{text}`: {why}"))?;
     match authority.port() {
         None => Ok(authority.host().into()),
-        Some(_) => Err(format!("`{text}` holds a port: write `{}`, and the port under `port`", authority.host())),
+        Some(_) => Err(format!(
+            "`{text}` holds a port: write `{}`, and the port under `port`",
+            authority.host()
+        )),
     }
 }
 

@@ -34,7 +34,8 @@ pub(super) fn upstream(
     origin: &Origin,
     report: &Report,
 ) -> Upstream {
-    let written = node.and_then(|node| Fields::read(node, report, |fields| read(fields, inherited)));
+    let written =
+        node.and_then(|node| Fields::read(node, report, |fields| read(fields, inherited)));
     let upstream = written.unwrap_or_else(|| Upstream {
         host: inherited.host.clone(),
         port: HTTPS,
@@ -59,7 +60,10 @@ fn read(fields: &Fields<'_>, inherited: &Inherited) -> Upstream {
         UpstreamTls::On(_) => HTTPS,
     });
     fields.not_yet("outlier", "delete it");
-    let protocols = [("http1", UpstreamProtocol::Http1), ("h2", UpstreamProtocol::Http2)];
+    let protocols = [
+        ("http1", UpstreamProtocol::Http1),
+        ("h2", UpstreamProtocol::Http2),
+    ];
     Upstream {
         host,
         port,
@@ -67,7 +71,9 @@ fn read(fields: &Fields<'_>, inherited: &Inherited) -> Upstream {
         tls,
         protocol: fields.choice("protocol", &protocols).unwrap_or_default(),
         reach: inherited.reach.clone(),
-        connect_timeout: fields.duration("connectTimeout").unwrap_or(inherited.connect_timeout),
+        connect_timeout: fields
+            .duration("connectTimeout")
+            .unwrap_or(inherited.connect_timeout),
         idle_timeout: idle(fields).unwrap_or(IDLE),
         origin: Arc::new(fields.origin().clone()),
     }
@@ -77,7 +83,8 @@ fn host(fields: &Fields<'_>, inherited: &Inherited) -> UpstreamHost {
     let host = fields.parsed("host", host_name);
     let dynamic = fields.choice("resolve", &[("dns", false), ("dynamic", true)]) == Some(true);
     if let Some(node) = fields.take("resolve").filter(|_| dynamic && host.is_some()) {
-        let message = "`dynamic` asks for the requested name, `host` for another: delete one of them";
+        let message =
+            "`dynamic` asks for the requested name, `host` for another: delete one of them";
         fields.report.error(&node.origin, message);
     }
     match host {
@@ -115,7 +122,8 @@ fn refuse_nameless(upstream: &Upstream, report: &Report) {
         return;
     };
     if is_address(host) && tls.server_name.is_none() {
-        let message = format!("`{host}` is no name a certificate can show: write `tls: {{ sni: NAME }}`");
+        let message =
+            format!("`{host}` is no name a certificate can show: write `tls: {{ sni: NAME }}`");
         report.error(&upstream.origin, message);
     }
 }

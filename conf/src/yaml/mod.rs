@@ -36,7 +36,10 @@ pub(crate) fn documents(file: &SourceFile, report: &Report) -> Vec<Node> {
 fn check_file(text: &str) -> Result<(), (u32, String)> {
     if text.len() > MAX_FILE {
         let mebibytes = MAX_FILE / 1024 / 1024;
-        return Err((1, format!("the file is larger than {mebibytes} MiB: divide it")));
+        return Err((
+            1,
+            format!("the file is larger than {mebibytes} MiB: divide it"),
+        ));
     }
     let lines = text.split_inclusive('\n').map(|line| {
         let line = line.strip_suffix('\n').unwrap_or(line);

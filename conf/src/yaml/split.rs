@@ -31,8 +31,15 @@ fn cut(rest: Document<'_>) -> (Document<'_>, Option<Document<'_>>) {
         if begins || ends {
             let after = if ends { line.len() } else { 0 };
             let next = Document {
-                first_line: if ends { number.saturating_add(1) } else { number },
-                text: rest.text.get(end.saturating_add(after)..).unwrap_or_default(),
+                first_line: if ends {
+                    number.saturating_add(1)
+                } else {
+                    number
+                },
+                text: rest
+                    .text
+                    .get(end.saturating_add(after)..)
+                    .unwrap_or_default(),
             };
             let text = rest.text.get(..end).unwrap_or_default();
             return (Document { text, ..rest }, Some(next));
@@ -57,17 +64,22 @@ mod tests {
 
     #[test]
     fn a_document_keeps_its_marker_and_its_first_line() {
-        assert_eq!(split("a: 1\n---\nb: 2\n"), [(1, "a: 1\n"), (2, "---\nb: 2\n")]);
-        assert_eq!(split("---\na: 1\n--- # second\nb: 2"), [(1, "---\na: 1\n"), (3, "--- # second\nb: 2")]);
+        assert_eq!(
+            split("a: 1\n---\nb: 2\n"),
+            [(1, "a: 1\n"), (2, "---\nb: 2\n")]
+        );
+        assert_eq!(
+            split("---\na: 1\n--- # second\nb: 2"),
+            [(1, "---\na: 1\n"), (3, "--- # second\nb: 2")]
+        );
     }
 
     #[test]
     fn three_dots_end_a_document_and_belong_to_none() {
-        assert_eq!(split("a: 1\n...\n# note\n---\nb: 2\n"), [
-            (1, "a: 1\n"),
-            (3, "# note\n"),
-            (4, "---\nb: 2\n"),
-        ]);
+        assert_eq!(
+            split("a: 1\n...\n# note\n---\nb: 2\n"),
+            [(1, "a: 1\n"), (3, "# note\n"), (4, "---\nb: 2\n"),]
+        );
     }
 
     #[test]

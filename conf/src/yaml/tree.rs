@@ -67,7 +67,10 @@ impl<'a> Builder<'a> {
                 (Event::DocumentEnd | Event::Nothing, _) => {}
                 (_, span) => {
                     let origin = self.origin(span.start);
-                    return self.stop(&origin, "a second document begins here: write `---` above it");
+                    return self.stop(
+                        &origin,
+                        "a second document begins here: write `---` above it",
+                    );
                 }
             }
         }
@@ -97,7 +100,9 @@ impl<'a> Builder<'a> {
             return self.too_deep(&origin);
         }
         let (value, anchor, tag) = match event {
-            Event::Scalar(text, style, anchor, tag) => (self.scalar(&text, style, span.start), anchor, tag),
+            Event::Scalar(text, style, anchor, tag) => {
+                (self.scalar(&text, style, span.start), anchor, tag)
+            }
             Event::SequenceStart(anchor, tag) => (self.list(depth)?, anchor, tag),
             Event::MappingStart(anchor, tag) => (self.map(depth)?, anchor, tag),
             Event::Alias(anchor) => return self.alias(anchor, &origin),
@@ -105,7 +110,10 @@ impl<'a> Builder<'a> {
         };
         if let Some(tag) = tag {
             let tag = tag.suffix.trim_start_matches('!');
-            self.report.error(&origin, format!("the tag `!{tag}` means nothing here: delete it"));
+            self.report.error(
+                &origin,
+                format!("the tag `!{tag}` means nothing here: delete it"),
+            );
         }
         let node = Node { origin, value };
         if anchor != 0 {
@@ -174,7 +182,10 @@ impl<'a> Builder<'a> {
                 }
                 Some(first) => self.report.error(
                     &origin,
-                    format!("`{key}` is given twice: it also stands in line {}", first.line),
+                    format!(
+                        "`{key}` is given twice: it also stands in line {}",
+                        first.line
+                    ),
                 ),
             }
         }
@@ -186,7 +197,8 @@ impl<'a> Builder<'a> {
         match node.value {
             Value::Scalar(key) => Ok(Some(key.text)),
             Value::Nothing => {
-                self.report.error(&node.origin, "a key is missing before the `:`");
+                self.report
+                    .error(&node.origin, "a key is missing before the `:`");
                 Ok(None)
             }
             Value::List(_) | Value::Map(_) => {
@@ -208,7 +220,8 @@ impl<'a> Builder<'a> {
     fn count(&mut self, values: usize, origin: &Origin) -> Result<(), Stop> {
         self.values = self.values.saturating_add(values);
         if self.values > MAX_VALUES {
-            let message = format!("the document has more than {MAX_VALUES} values, aliases counted");
+            let message =
+                format!("the document has more than {MAX_VALUES} values, aliases counted");
             return self.stop(origin, &message);
         }
         Ok(())
@@ -225,7 +238,10 @@ impl<'a> Builder<'a> {
         if why.contains("recursion limit") {
             return self.too_deep(&origin);
         }
-        self.stop(&origin, &format!("this is not YAML ({why}): {}", advice(why)))
+        self.stop(
+            &origin,
+            &format!("this is not YAML ({why}): {}", advice(why)),
+        )
     }
 
     /// Where something is still expected behind the end, the place is the end.
@@ -235,11 +251,18 @@ impl<'a> Builder<'a> {
             return origin;
         };
         let column = number(text.chars().count()).saturating_add(1);
-        Origin { line, column, ..origin }
+        Origin {
+            line,
+            column,
+            ..origin
+        }
     }
 
     fn too_deep<T>(&self, origin: &Origin) -> Result<T, Stop> {
-        self.stop(origin, &format!("values nest deeper than {MAX_DEPTH}: write them flatter"))
+        self.stop(
+            origin,
+            &format!("values nest deeper than {MAX_DEPTH}: write them flatter"),
+        )
     }
 }
 
@@ -248,10 +271,14 @@ fn advice(why: &str) -> &'static str {
     match why {
         _ if why.contains("tab") => "indent with spaces",
         _ if why.contains("anchor") => "quote a text that begins with `*` or `&`",
-        _ if why.contains("mapping values") => "quote a text that holds `: `, or mend the indentation",
+        _ if why.contains("mapping values") => {
+            "quote a text that holds `: `, or mend the indentation"
+        }
         _ if why.contains("escape") => "use single quotes for a text with backslashes",
         _ if why.contains("quoted scalar") => "close the quotes",
-        _ if why.contains("flow") || why.contains("bracket") => "close the bracket, or quote the text",
+        _ if why.contains("flow") || why.contains("bracket") => {
+            "close the bracket, or quote the text"
+        }
         _ if why.contains("unexpected character") => "quote the text",
         _ => "mend the indentation, or quote the text",
     }

@@ -1,6 +1,7 @@
 //! The commands of `egret`, one file each.
 
 mod check;
+mod demo;
 mod explain;
 mod question;
 mod run;
@@ -29,6 +30,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Run policy cases against a configuration.
     Test(test::TestArgs),
+    /// Watch the gateway decide and log, with a mesh and origins on loopback.
+    Demo(demo::DemoArgs),
 }
 
 /// Where the configuration is.
@@ -47,5 +50,6 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::check(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Test(args) => test::test(&args),
+        Command::Demo(args) => demo::demo(&args),
     }
 }

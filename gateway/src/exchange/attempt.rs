@@ -96,6 +96,10 @@ impl Attempt<'_> {
                             // It may have answered without reading all: the
                             // answer, if there is one, still goes through.
                             request_done = true;
+                        } else if session.is_body_done() {
+                            // The session would not say so by itself.
+                            request_done = true;
+                            let _ = upstream.finish_request().await;
                         }
                     }
                     Received::End => {
@@ -213,6 +217,8 @@ impl Attempt<'_> {
         if trace.connection.is_draining() {
             session.set_keepalive(None);
         }
+        // HTTP/1.1 cannot write an HTTP/2 head.
+        head.set_version(http::Version::HTTP_11);
         trace.status = head.status.as_u16();
         trace.details = Cow::Borrowed("via_upstream");
         trace.grpc_status = grpc_status(&head.headers);

@@ -5,11 +5,11 @@
 //! An index per host and policy must be possible for ten thousand hosts, so an
 //! empty one is a few words and allocates nothing.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::pool::RegexSet;
-use super::table::{Backwards, Forwards, Table, TableBuilder};
+use super::table::{Part, Table, TableBuilder};
 use super::{Case, Hits, Lowered, PathPattern, PatternError, Re2, RegexPool};
 
 /// Patterns with their numbers, ready to be asked.
@@ -25,8 +25,8 @@ pub struct PathIndex {
 #[derive(Debug)]
 struct Regexes {
     set: Arc<RegexSet>,
-    /// The numbers of each pattern, in the order of the set.
-    ids: Box<[Box<[u32]>]>,
+    /// Places of patterns in the set and their numbers, ascending.
+    ids: Box<[(u32, u32)]>,
 }
 
 impl PathIndex {
@@ -52,10 +52,10 @@ impl PathIndex {
     pub fn hits(&self, path: &str, hits: &mut Hits) {
         hits.push_all(&self.any);
         if let Some(table) = &self.table {
-            table.hits(Forwards(path.as_bytes()), hits);
+            table.hits(path.as_bytes(), hits);
         }
         if let Some(suffixes) = &self.suffixes {
-            suffixes.hits(Backwards(path.as_bytes()), hits);
+            suffixes.hits(path.as_bytes(), hits);
         }
         if let Some(regexes) = &self.regexes {
             regexes.hits(path, hits);
@@ -75,111 +75,113 @@ impl PathIndex {
 impl Regexes {
     fn hits(&self, path: &str, hits: &mut Hits) {
         self.set.each_match(path, |place| {
-            if let Some(ids) = self.ids.get(place) {
-                hits.push_all(ids);
-            }
+            let before = |&(other, _): &(u32, u32)| usize::try_from(other).is_ok_and(|o| o < place);
+            let from = self.ids.iter().skip(self.ids.partition_point(before));
+            from.take_while(|(other, _)| usize::try_from(*other) == Ok(place))
+                .for_each(|&(_, id)| hits.push(id));
         });
     }
 
     fn memory(&self) -> usize {
-        let numbers = self.ids.iter().map(|ids| size_of_val(&**ids));
-        size_of::<Self>() + size_of_val(&*self.ids) + numbers.sum::<usize>()
+        size_of::<Self>() + size_of_val(&*self.ids)
     }
 }
 
-struct Builder {
+struct Builder<'a> {
     case: Case,
     any: Vec<u32>,
-    table: TableBuilder,
-    suffixes: TableBuilder,
-    /// Sorted, so that equal lists are found equal whatever their order.
-    regexes: BTreeMap<Re2, Vec<u32>>,
+    table: TableBuilder<'a>,
+    suffixes: TableBuilder<'a>,
+    regexes: Vec<(&'a Re2, u32)>,
 }
 
-impl Builder {
+impl<'a> Builder<'a> {
     fn new(case: Case) -> Self {
         Self {
             case,
             any: Vec::new(),
             table: TableBuilder::default(),
             suffixes: TableBuilder::default(),
-            regexes: BTreeMap::new(),
+            regexes: Vec::new(),
         }
     }
 
-    fn add(&mut self, pattern: &PathPattern, id: u32) {
+    fn add(&mut self, pattern: &'a PathPattern, id: u32) {
         match pattern {
             PathPattern::Any => self.any.push(id),
-            PathPattern::Exact(text) => self.exact(text, id),
-            PathPattern::Prefix(text) => self.prefix(text, id),
+            PathPattern::Exact(text) => self.exact(Cow::Borrowed(text), id),
+            PathPattern::Prefix(text) => self.prefix(Cow::Borrowed(text), id),
             PathPattern::SegmentPrefix(text) => {
-                self.exact(text, id);
-                self.prefix(&format!("{text}/"), id);
+                self.exact(Cow::Borrowed(text), id);
+                self.prefix(format!("{text}/").into(), id);
             }
             PathPattern::Suffix(text) => {
-                let backwards: Vec<u8> = self.folded(text).bytes().rev().collect();
-                self.suffixes.prefix(&backwards, id);
+                let text = self.folded(Cow::Borrowed(text));
+                self.suffixes.part(text, id);
             }
             PathPattern::Regex(regex) => self.regex(regex, id),
             PathPattern::Template(template) => self.regex(template.regex(), id),
         }
     }
 
-    fn regex(&mut self, regex: &Re2, id: u32) {
+    fn regex(&mut self, regex: &'a Re2, id: u32) {
         match regex.lowered(self.case) {
             Lowered::Any => self.any.push(id),
-            Lowered::Prefix(text) => self.prefix(&text, id),
-            Lowered::Exact(texts) => texts.iter().for_each(|text| self.exact(text, id)),
-            Lowered::Regex => self.regexes.entry(regex.clone()).or_default().push(id),
+            Lowered::Prefix(text) => self.prefix(String::from(text).into(), id),
+            Lowered::Exact(texts) => {
+                for text in texts {
+                    self.exact(String::from(text).into(), id);
+                }
+            }
+            Lowered::Regex => self.regexes.push((regex, id)),
         }
     }
 
-    fn exact(&mut self, text: &str, id: u32) {
+    fn exact(&mut self, text: Cow<'a, str>, id: u32) {
         let text = self.folded(text);
-        self.table.exact(text.as_bytes(), id);
+        self.table.whole(text, id);
     }
 
-    fn prefix(&mut self, text: &str, id: u32) {
+    fn prefix(&mut self, text: Cow<'a, str>, id: u32) {
         let text = self.folded(text);
-        self.table.prefix(text.as_bytes(), id);
+        self.table.part(text, id);
     }
 
-    fn folded(&self, text: &str) -> String {
-        match self.case {
-            Case::Sensitive => text.to_owned(),
-            Case::Folded => text.to_ascii_lowercase(),
+    fn folded(&self, text: Cow<'a, str>) -> Cow<'a, [u8]> {
+        match (self.case, text) {
+            (Case::Folded, text) => text.to_ascii_lowercase().into_bytes().into(),
+            (Case::Sensitive, Cow::Borrowed(text)) => text.as_bytes().into(),
+            (Case::Sensitive, Cow::Owned(text)) => text.into_bytes().into(),
         }
     }
 
     fn build(self, pool: &mut RegexPool) -> Result<PathIndex, PatternError> {
         Ok(PathIndex {
             any: self.any.into(),
-            table: table(self.table)?,
-            suffixes: table(self.suffixes)?,
+            table: self.table.build(Part::Beginning)?,
+            suffixes: self.suffixes.build(Part::Ending)?,
             regexes: regexes(self.regexes, self.case, pool)?,
         })
     }
 }
 
-fn table(builder: TableBuilder) -> Result<Option<Box<Table>>, PatternError> {
-    if builder.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(Box::new(builder.build()?)))
-}
-
+/// Sorted, so that equal lists are found equal whatever their order.
 fn regexes(
-    regexes: BTreeMap<Re2, Vec<u32>>,
+    mut regexes: Vec<(&Re2, u32)>,
     case: Case,
     pool: &mut RegexPool,
 ) -> Result<Option<Box<Regexes>>, PatternError> {
     if regexes.is_empty() {
         return Ok(None);
     }
-    let (patterns, ids): (Vec<Re2>, Vec<Box<[u32]>>) = regexes
-        .into_iter()
-        .map(|(pattern, ids)| (pattern, ids.into()))
-        .unzip();
+    regexes.sort_unstable();
+    let mut patterns: Vec<Re2> = Vec::new();
+    let mut ids = Vec::with_capacity(regexes.len());
+    for group in regexes.chunk_by(|(one, _), (other, _)| one == other) {
+        let place = u32::try_from(patterns.len()).unwrap_or(u32::MAX);
+        ids.extend(group.iter().map(|(_, id)| (place, *id)));
+        patterns.extend(group.first().map(|(pattern, _)| (*pattern).clone()));
+    }
     Ok(Some(Box::new(Regexes {
         set: pool.share(case, patterns.into())?,
         ids: ids.into(),

@@ -3,6 +3,7 @@
 
 mod destinations;
 mod logs;
+mod routes;
 mod rules;
 mod settings;
 
@@ -20,13 +21,19 @@ fn environment() -> Environment {
 
 /// A document with a listener, which `text` completes from line 3 on.
 fn document(text: &str) -> SourceFile {
-    SourceFile::new("etc/egress.yaml", format!("version: 1\nlisteners: [{{ port: 8443 }}]\n{text}"))
+    SourceFile::new(
+        "etc/egress.yaml",
+        format!("version: 1\nlisteners: [{{ port: 8443 }}]\n{text}"),
+    )
 }
 
 fn compiled(files: &[SourceFile]) -> Result<Snapshot, Vec<String>> {
     compile(files, &environment()).map_err(|problems| {
         let told = problems.iter().map(|p| {
-            format!("{}:{} {}: {}", p.origin.line, p.origin.column, p.severity, p.message)
+            format!(
+                "{}:{} {}: {}",
+                p.origin.line, p.origin.column, p.severity, p.message
+            )
         });
         told.collect()
     })
@@ -50,7 +57,10 @@ fn problems(text: &str) -> Vec<String> {
         Err(problems) => problems,
         Ok(snapshot) => {
             let told = snapshot.warnings().iter().map(|p| {
-                format!("{}:{} {}: {}", p.origin.line, p.origin.column, p.severity, p.message)
+                format!(
+                    "{}:{} {}: {}",
+                    p.origin.line, p.origin.column, p.severity, p.message
+                )
             });
             told.collect()
         }

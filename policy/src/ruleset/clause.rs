@@ -1,0 +1,102 @@
+//! One matcher of a rule, cut down to what no index has settled. Most rules ask
+//! only who, where and which path; a decision by them reads these few bytes and
+//! never the rule itself.
+
+use crate::matching::Toward;
+use crate::request::Request;
+use crate::rule::{Effect, Enforcement, Matcher, Rule};
+
+use super::{RuleId, is_unusual};
+
+/// A matcher whose caller, host and path are in the index.
+#[derive(Debug)]
+pub(super) struct Clause {
+    pub(super) rule: RuleId,
+    pub(super) verdict: Verdict,
+    /// Whether the rule has exceptions.
+    pub(super) excepted: bool,
+    /// What is left to ask.
+    residue: Option<Box<Matcher>>,
+}
+
+/// What becomes of a request that a rule matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is refused, or may go on.
+    Enforced,
+    /// It is marked.
+    Marked,
+    /// Nothing: a permission in shadow.
+    Ignored,
+}
+
+impl Clause {
+    pub(super) fn new(id: RuleId, rule: &Rule, matcher: &Matcher) -> Self {
+        Self {
+            rule: id,
+            verdict: Verdict::of(rule),
+            excepted: !rule.unless.is_empty(),
+            residue: residue(matcher).map(Box::new),
+        }
+    }
+
+    /// Whether everything holds that no index knows.
+    ///
+    /// Methods beyond the seven usual ones are let through only by a rule that
+    /// names them: what PROPFIND does to an origin, nobody considered who wrote
+    /// `allow: { host: … }` (security design, M12).
+    pub(super) fn holds(&self, request: &Request<'_>, toward: Toward) -> bool {
+        let residue = self.residue.as_deref();
+        let named = residue.is_some_and(|matcher| matcher.methods.is_some());
+        if toward == Toward::Permit && !named && is_unusual(&request.method()) {
+            return false;
+        }
+        residue.is_none_or(|matcher| matcher.residual_mismatch(request, toward).is_none())
+    }
+}
+
+impl Verdict {
+    fn of(rule: &Rule) -> Self {
+        match (&rule.effect, rule.enforcement) {
+            (Effect::Deny(_) | Effect::Allow, Enforcement::Enforced) => Self::Enforced,
+            (Effect::Deny(_), Enforcement::Shadow) | (Effect::Audit, _) => Self::Marked,
+            (Effect::Allow, Enforcement::Shadow) => Self::Ignored,
+        }
+    }
+}
+
+/// The keys of a matcher that no index knows; `None` when it has none of them.
+pub(crate) fn residue(matcher: &Matcher) -> Option<Matcher> {
+    // Every key by its name: a new one must be thought of here.
+    let Matcher {
+        from: _,
+        hosts: _,
+        paths: _,
+        targets,
+        methods,
+        ports,
+        server_names,
+        headers,
+        query,
+        expr,
+    } = matcher;
+    let asks_nothing = targets.is_empty()
+        && methods.is_none()
+        && ports.is_empty()
+        && server_names.is_empty()
+        && headers.is_empty()
+        && query.is_empty()
+        && expr.is_none();
+    (!asks_nothing).then(|| Matcher {
+        from: Vec::new(),
+        hosts: Vec::new(),
+        paths: Vec::new(),
+        targets: targets.clone(),
+        methods: methods.clone(),
+        ports: ports.clone(),
+        server_names: server_names.clone(),
+        headers: headers.clone(),
+        query: query.clone(),
+        expr: expr.clone(),
+    })
+}
