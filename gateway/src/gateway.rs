@@ -35,22 +35,20 @@ impl fmt::Debug for Gateway {
 
 impl Gateway {
     /// A gateway that runs on `live`, with `threads` worker threads.
-    ///
-    /// # Errors
-    /// When names cannot be resolved at all.
-    pub fn new(live: Live, sinks: Arc<Sinks>, threads: usize) -> Result<Self, String> {
+    #[must_use]
+    pub fn new(live: Live, sinks: Arc<Sinks>, threads: usize) -> Self {
         let settings = live.snapshot().settings();
-        let resolver = Arc::new(Resolver::new(&settings.dns)?);
+        let resolver = Arc::new(Resolver::new(&settings.dns));
         let metrics = Metrics::new(&settings.gateway, SystemTime::now());
         metrics.using_snapshot(live.digest());
-        Ok(Self {
+        Self {
             resolver,
             metrics,
             dialler: Dialler::new(threads),
             connections: Arc::default(),
             sinks,
             live: ArcSwap::from_pointee(live),
-        })
+        }
     }
 
     /// What the gateway runs on now.

@@ -78,7 +78,8 @@ pub struct Found {
 /// See the module.
 #[derive(Debug)]
 pub struct Resolver {
-    resolver: TokioResolver,
+    /// `None`: there are no servers to ask.
+    resolver: Option<TokioResolver>,
     timeout: Duration,
     stale: Duration,
     names: Mutex<HashMap<Box<str>, Entry>>,
@@ -97,38 +98,20 @@ struct Entry {
 type Answer = Result<(Arc<[IpAddr]>, Instant), Failure>;
 
 impl Resolver {
-    /// A resolver by the operator's settings.
-    ///
-    /// # Errors
-    /// When `/etc/resolv.conf` is needed and cannot be read.
-    pub fn new(dns: &Dns) -> Result<Self, String> {
-        let (config, mut options) = if dns.servers.is_empty() {
-            hickory_resolver::system_conf::read_system_conf()
-                .map_err(|error| format!("cannot read the system's resolver settings: {error}"))?
-        } else {
-            (explicit(&dns.servers), ResolverOpts::default())
-        };
-        options.timeout = dns.timeout;
-        options.attempts = 2;
-        options.cache_size = 0;
-        options.num_concurrent_reqs = 1;
-        options.ip_strategy = match dns.families {
-            Families::Both => LookupIpStrategy::Ipv4AndIpv6,
-            Families::V4 => LookupIpStrategy::Ipv4Only,
-            Families::V6 => LookupIpStrategy::Ipv6Only,
-        };
-        let resolver = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
-            .with_options(options)
-            .build()
-            .map_err(|error| format!("cannot set up the resolver: {error}"))?;
-        Ok(Self {
+    /// A resolver by the operator's settings. Without servers it still serves
+    /// upstreams whose addresses are given.
+    #[must_use]
+    pub fn new(dns: &Dns) -> Self {
+        let resolver = resolver(dns)
+            .inspect_err(|error| tracing::warn!("no name can be resolved: {error}"))
+            .ok();
+        Self {
             resolver,
             timeout: dns.timeout,
             stale: dns.stale,
             names: Mutex::default(),
-        })
+        }
     }
-
     /// The addresses of `host`, with `port`.
     ///
     /// # Errors
@@ -193,7 +176,10 @@ impl Resolver {
 
     async fn ask(&self, name: &str, done: watch::Sender<()>) -> Answer {
         // The final dot keeps the search list out (ndots cannot add to it).
-        let query = self.resolver.lookup_ip(format!("{name}."));
+        let Some(resolver) = &self.resolver else {
+            return self.remember(name, None);
+        };
+        let query = resolver.lookup_ip(format!("{name}."));
         let found = match tokio::time::timeout(self.timeout, query).await {
             Ok(Ok(found)) => Some((
                 found.iter().take(MAX_ADDRESSES).collect::<Arc<[IpAddr]>>(),
@@ -255,6 +241,28 @@ impl Entry {
             pending: None,
         }
     }
+}
+
+fn resolver(dns: &Dns) -> Result<TokioResolver, String> {
+    let (config, mut options) = if dns.servers.is_empty() {
+        hickory_resolver::system_conf::read_system_conf()
+            .map_err(|error| format!("cannot read the system's resolver settings: {error}"))?
+    } else {
+        (explicit(&dns.servers), ResolverOpts::default())
+    };
+    options.timeout = dns.timeout;
+    options.attempts = 2;
+    options.cache_size = 0;
+    options.num_concurrent_reqs = 1;
+    options.ip_strategy = match dns.families {
+        Families::Both => LookupIpStrategy::Ipv4AndIpv6,
+        Families::V4 => LookupIpStrategy::Ipv4Only,
+        Families::V6 => LookupIpStrategy::Ipv6Only,
+    };
+    TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+        .with_options(options)
+        .build()
+        .map_err(|error| format!("cannot set up the resolver: {error}"))
 }
 
 fn explicit(servers: &[SocketAddr]) -> ResolverConfig {

@@ -80,8 +80,7 @@ impl Process {
             tracing::warn!("{warning}");
         }
         let settings = value.snapshot().settings().clone();
-        let gateway = Gateway::new(value, sinks, options.threads).map_err(StartError::Process)?;
-        let gateway = Arc::new(gateway);
+        let gateway = Arc::new(Gateway::new(value, sinks, options.threads));
         let listeners = settings.listeners.iter().map(|listener| {
             Bound::bind(listener).map_err(|error| {
                 StartError::Bind(

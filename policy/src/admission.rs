@@ -103,6 +103,10 @@ impl Admission {
     /// # Errors
     /// 400 what has no canonical form, 403 what policy refuses, 404 what no
     /// route serves, in this order.
+    #[expect(
+        clippy::result_large_err,
+        reason = "both outcomes carry the request, and neither is rare enough to box"
+    )]
     pub fn admit<'a>(&self, raw: RawRequest<'a>, lot: u32) -> Result<Admitted<'a>, Refused<'a>> {
         let request = self.canonicalise(raw).map_err(|refusal| Refused {
             refusal,

@@ -1,6 +1,12 @@
 //! The index agrees with asking every rule and every route in turn, for random
 //! configurations and requests. The reference is written to be obvious.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on must fail"
+)]
+
 use std::net::IpAddr;
 use std::sync::Arc;
 

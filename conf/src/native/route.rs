@@ -31,16 +31,14 @@ pub(super) struct Settings {
 impl Settings {
     /// The settings written here, and for the others those from above.
     pub(super) fn read(fields: &Fields<'_>, above: &Self) -> Self {
-        let websocket = fields.truth("websocket");
+        if fields.truth("websocket") == Some(true) {
+            fields.not_yet("websocket", "delete the key: no upgrade is let through");
+        }
         Self {
             timeout: timeout(fields).unwrap_or(above.timeout),
             retries: retries(fields).unwrap_or(above.retries),
             headers: merged(&above.headers, header_edits(fields)),
-            upgrades: match websocket {
-                Some(true) => Upgrades::WebSocket,
-                Some(false) => Upgrades::Refused,
-                None => above.upgrades,
-            },
+            upgrades: above.upgrades,
             max_body: fields.size("maxBody").or(above.max_body),
         }
     }

@@ -85,12 +85,11 @@ impl Target {
             return fixed.clone();
         }
         let named = matches!(self.upstream.host, UpstreamHost::Named(_));
-        if named {
-            if let Some(answer) = &*self.answer.load() {
-                if answer.fresh_until > Instant::now() {
-                    return Ok(Arc::clone(&answer.addresses));
-                }
-            }
+        if named
+            && let Some(answer) = &*self.answer.load()
+            && answer.fresh_until > Instant::now()
+        {
+            return Ok(Arc::clone(&answer.addresses));
         }
         let found = resolver.addresses(host, self.upstream.port).await?;
         let addresses: Arc<[_]> = vet(&found.addresses, &self.upstream.reach)?.into();

@@ -59,7 +59,7 @@ fn a_route_leads_to_upstreams_by_weight_redirects_or_responds() {
     let text = "destinations:
   - host: a.example
     routes:
-      - { path: /w, to: [{ upstream: { host: b.example }, weight: 9 }, { weight: 1 }], websocket: true, maxBody: 1MiB }
+      - { path: /w, to: [{ upstream: { host: b.example }, weight: 9 }, { weight: 1 }], maxBody: 1MiB }
       - { path: /r, redirect: { status: 308, scheme: https, host: c.example, port: 8443, path: /x?y } }
       - { path: /s, respond: { status: 429, body: slow down } }
 ";
@@ -75,10 +75,7 @@ fn a_route_leads_to_upstreams_by_weight_redirects_or_responds() {
         .map(|share| (share.upstream, share.weight))
         .collect();
     assert_eq!(shares, [(UpstreamRef(1), 9), (destination.upstream, 1)]);
-    assert_eq!(
-        (weighted.upgrades, weighted.max_body),
-        (Upgrades::WebSocket, Some(1_048_576))
-    );
+    assert_eq!(weighted.max_body, Some(1_048_576));
     let Action::Redirect(to) = &redirect.action else {
         panic!()
     };
