@@ -15,10 +15,10 @@ use pingora_core::protocols::{ALPN, Ssl, Stream};
 use policy::principal::Principal;
 use policy::refusal::Refusal;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::clock::Moment;
+use crate::drain::Drain;
 use crate::gateway::Gateway;
 use crate::identity::handshake_refusal;
 use crate::limits::Permit;
@@ -42,7 +42,7 @@ pub(crate) struct Connection {
     /// As understood.
     pub(crate) server_name: ServerName,
     pub(crate) limits: Limits,
-    pub(crate) drain: watch::Receiver<bool>,
+    pub(crate) drain: Drain,
     seen: ArcSwap<Seen>,
     _permit: Option<Permit>,
     _counted: OpenConnection,
@@ -55,7 +55,7 @@ pub(crate) struct Accepted {
     pub(crate) tcp: TcpStream,
     pub(crate) local: SocketAddr,
     pub(crate) remote: SocketAddr,
-    pub(crate) drain: watch::Receiver<bool>,
+    pub(crate) drain: Drain,
 }
 
 impl Accepted {
@@ -114,7 +114,7 @@ struct Draft {
     listener: Arc<Listener>,
     local: SocketAddr,
     remote: SocketAddr,
-    drain: watch::Receiver<bool>,
+    drain: Drain,
     limits: Limits,
     principal: Option<Principal>,
     requested_server_name: Option<Box<str>>,
@@ -211,7 +211,7 @@ impl Connection {
     }
 
     pub(crate) fn is_draining(&self) -> bool {
-        *self.drain.borrow()
+        self.drain.has_begun()
     }
 
     /// An empty record of this connection.

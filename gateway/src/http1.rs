@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::clock::Moment;
 use crate::connection::Connection;
+use crate::drain::Phase;
 use crate::exchange::{Ending, Exchange};
 use crate::intake::head;
 use crate::reply::Reply;
@@ -20,19 +21,11 @@ use crate::reply::Reply;
 /// Reads from the wire at once.
 const READ: usize = 4096;
 
-/// What a connection has carried so far.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Served {
-    Nothing,
-    Something,
-}
-
 /// Serves the connection to its end.
 pub(crate) async fn serve(connection: Arc<Connection>, mut stream: Stream) {
     let mut buffer = BytesMut::new();
-    let mut served = Served::Nothing;
     loop {
-        let (begun, length) = match read_head(&connection, served, &mut stream, &mut buffer).await {
+        let (begun, length) = match read_head(&connection, &mut stream, &mut buffer).await {
             Ok(Some(read)) => read,
             Ok(None) => break,
             Err((refusal, begun)) => {
@@ -52,7 +45,6 @@ pub(crate) async fn serve(connection: Arc<Connection>, mut stream: Stream) {
             Some(next) => stream = next,
             None => return,
         }
-        served = Served::Something;
     }
     // The client may be gone already; there is nobody to tell.
     let _ = stream.shutdown().await;
@@ -62,13 +54,12 @@ pub(crate) async fn serve(connection: Arc<Connection>, mut stream: Stream) {
 /// was idle too long, or we are draining.
 async fn read_head(
     connection: &Connection,
-    served: Served,
     stream: &mut Stream,
     buffer: &mut BytesMut,
 ) -> Result<Option<(Moment, usize)>, (Refusal, Moment)> {
     let limits = &connection.limits;
     let longest = usize::try_from(limits.head_bytes).unwrap_or(usize::MAX);
-    if buffer.is_empty() && !wait_for_first_byte(connection, served, stream, buffer).await {
+    if buffer.is_empty() && !wait_for_first_byte(connection, stream, buffer).await {
         return Ok(None);
     }
     let begun = Moment::now();
@@ -95,22 +86,17 @@ async fn read_head(
 
 async fn wait_for_first_byte(
     connection: &Connection,
-    served: Served,
     stream: &mut Stream,
     buffer: &mut BytesMut,
 ) -> bool {
     let mut drain = connection.drain.clone();
-    // While draining a new connection still has its first request served.
-    if *drain.borrow_and_update() && served == Served::Something {
-        return false;
-    }
     tokio::select! {
         biased;
         read = timeout_at(connection.deadline_for_idle().into(), read_more(stream, buffer)) => {
             matches!(read, Ok(Ok(1..)))
         }
         // An idle connection is the first to go.
-        _ = drain.changed(), if served == Served::Something => false,
+        () = drain.reached(Phase::Closing) => false,
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::clock::Moment;
 use crate::connection::Connection;
+use crate::drain::Phase;
 use crate::exchange::{Ending, Exchange};
 use crate::intake::head::Sketch;
 
@@ -53,7 +54,7 @@ pub(crate) async fn serve(connection: Arc<Connection>, stream: Stream) {
     let mut malformed = 0;
     let mut drain = connection.drain.clone();
     // A connection made while we drain has its first request served.
-    let mut last_call = *drain.borrow_and_update();
+    let mut last_call = drain.has_begun();
     let mut draining = false;
     let idle = sleep_until(connection.deadline_for_idle().into());
     tokio::pin!(idle);
@@ -93,7 +94,7 @@ pub(crate) async fn serve(connection: Arc<Connection>, stream: Stream) {
             Some(_) = streams.join_next(), if !streams.is_empty() => {
                 idle.as_mut().reset(connection.deadline_for_idle().into());
             }
-            _ = drain.changed(), if !draining => {
+            () = drain.reached(Phase::Draining), if !draining && !last_call => {
                 draining = true;
                 http2.graceful_shutdown();
             }

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use conf::snapshot::Listener;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::watch;
 
 use crate::clock::Moment;
 use crate::connection::Accepted;
+use crate::drain::{Drain, Phase};
 use crate::gateway::Gateway;
 
 /// Connections the kernel may hold before we accept them.
@@ -20,7 +20,7 @@ const AFTER_ERROR: Duration = Duration::from_millis(50);
 
 /// A bound socket, ready to serve.
 #[derive(Debug)]
-pub struct Bound {
+pub(crate) struct Bound {
     listener: Arc<Listener>,
     socket: TcpListener,
     address: SocketAddr,
@@ -31,7 +31,7 @@ impl Bound {
     ///
     /// # Errors
     /// What the operating system says.
-    pub fn bind(listener: &Listener) -> io::Result<Self> {
+    pub(crate) fn bind(listener: &Listener) -> io::Result<Self> {
         let socket = match listener.bind {
             SocketAddr::V4(_) => TcpSocket::new_v4()?,
             SocketAddr::V6(_) => TcpSocket::new_v6()?,
@@ -48,23 +48,19 @@ impl Bound {
 
     /// Where it is bound; tells the port when any was asked for.
     #[must_use]
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// The listener it serves.
     #[must_use]
-    pub fn listener(&self) -> &Listener {
+    pub(crate) fn listener(&self) -> &Listener {
         &self.listener
     }
 
-    /// Accepts until `close` says so; connections live on.
-    pub async fn serve(
-        self,
-        gateway: Arc<Gateway>,
-        drain: watch::Receiver<bool>,
-        mut close: watch::Receiver<bool>,
-    ) {
+    /// Accepts until the process closes; connections live on.
+    pub(crate) async fn serve(self, gateway: Arc<Gateway>, drain: Drain) {
+        let mut closing = drain.clone();
         loop {
             tokio::select! {
                 accepted = self.socket.accept() => match accepted {
@@ -74,18 +70,12 @@ impl Bound {
                         tokio::time::sleep(AFTER_ERROR).await;
                     }
                 },
-                _ = close.changed() => return,
+                () = closing.reached(Phase::Closing) => return,
             }
         }
     }
 
-    fn admit(
-        &self,
-        gateway: &Arc<Gateway>,
-        tcp: TcpStream,
-        remote: SocketAddr,
-        drain: &watch::Receiver<bool>,
-    ) {
+    fn admit(&self, gateway: &Arc<Gateway>, tcp: TcpStream, remote: SocketAddr, drain: &Drain) {
         let live = gateway.live();
         let limits = &live.snapshot().settings().limits;
         let permit = gateway.connections.admit(remote.ip(), limits);

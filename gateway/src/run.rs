@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
 use crate::admin::{self, AdminState};
+use crate::drain::{Drain, Phase};
 use crate::gateway::Gateway;
 use crate::listen::Bound;
 use crate::load::{LoadError, Loaded, load};
@@ -135,13 +136,12 @@ impl Process {
         let mut interrupt = signal(SignalKind::interrupt()).map_err(process)?;
         let mut hang_up = signal(SignalKind::hangup()).map_err(process)?;
         let ready = Arc::new(AtomicBool::new(true));
-        let (drain, draining) = watch::channel(false);
-        let (close, closing) = watch::channel(false);
+        let (phase, drain) = Drain::new();
         // Admin answers to the last: that it is not ready is an answer too.
         let (_admin, admin_ends) = watch::channel(false);
         for bound in self.listeners {
             let gateway = Arc::clone(&self.gateway);
-            tokio::spawn(bound.serve(gateway, draining.clone(), closing.clone()));
+            tokio::spawn(bound.serve(gateway, drain.clone()));
         }
         if let Some(socket) = self.admin {
             let state = admin_state(&self.gateway, &ready);
@@ -162,26 +162,20 @@ impl Process {
             }
         }
         ready.store(false, Ordering::Release);
-        end(&self.gateway, &drain, &close).await;
+        end(&self.gateway, &phase).await;
         Ok(())
     }
 }
 
 /// Not ready at once, serving for a while, then only what has begun.
-async fn end(gateway: &Gateway, drain: &watch::Sender<bool>, close: &watch::Sender<bool>) {
+async fn end(gateway: &Gateway, phase: &watch::Sender<Phase>) {
     let times = gateway.live().snapshot().settings().drain.clone();
     tracing::info!(serve = ?times.serve, finish = ?times.finish, "draining");
     // From here on every answer ends its HTTP/1.1 connection, every HTTP/2
     // connection is told to go away, and new connections are still served.
-    drain.send_replace(true);
-    let deadline = Instant::now() + times.serve;
-    sleep(
-        times
-            .serve
-            .min(deadline.saturating_duration_since(Instant::now())),
-    )
-    .await;
-    close.send_replace(true);
+    phase.send_replace(Phase::Draining);
+    sleep(times.serve).await;
+    phase.send_replace(Phase::Closing);
     let deadline = Instant::now() + times.finish;
     while gateway.connections.open() > 0 && Instant::now() < deadline {
         sleep(Duration::from_millis(20)).await;

@@ -158,6 +158,19 @@ impl Curl {
 }
 
 impl Reply {
+    /// What something other than curl answered.
+    #[must_use]
+    pub fn of_bytes(status: u16, body: Vec<u8>) -> Self {
+        Self {
+            status,
+            version: String::new(),
+            headers: Vec::new(),
+            body,
+            elapsed: Duration::ZERO,
+            error: String::new(),
+        }
+    }
+
     /// The body as text.
     #[must_use]
     pub fn text(&self) -> String {

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -10,6 +11,8 @@ use crate::reply::Stop;
 
 /// The type of address records (RFC 1035, 3.2.2).
 const A: u16 = 1;
+/// Response code for trouble of the server's own (RFC 1035, 4.1.1).
+const SERVER_FAILURE: u8 = 2;
 /// Response code for a name that does not exist (RFC 1035, 4.1.1).
 const NO_SUCH_NAME: u8 = 3;
 
@@ -24,6 +27,7 @@ pub struct NameServer {
 struct Shared {
     zone: Mutex<HashMap<String, Vec<Ipv4Addr>>>,
     questions: Mutex<Vec<String>>,
+    failing: AtomicBool,
     stop: Stop,
 }
 
@@ -56,6 +60,11 @@ impl NameServer {
     /// From now on `name` does not exist.
     pub fn forget(&self, name: &str) {
         locked(&self.shared.zone).remove(name);
+    }
+
+    /// From now on every question is answered with a failure of the server's.
+    pub fn fail(&self) {
+        self.shared.failing.store(true, Ordering::SeqCst);
     }
 
     /// Every name asked for so far.
@@ -95,8 +104,13 @@ fn answer(query: &[u8], shared: &Shared) -> Option<Vec<u8>> {
     let kind = u16::from_be_bytes([*query.get(question - 4)?, *query.get(question - 3)?]);
     locked(&shared.questions).push(name.clone());
     let known = locked(&shared.zone).get(&name).cloned();
-    let code = if known.is_some() { 0 } else { NO_SUCH_NAME };
-    let addresses = known.filter(|_| kind == A).unwrap_or_default();
+    let failing = shared.failing.load(Ordering::SeqCst);
+    let code = match known {
+        _ if failing => SERVER_FAILURE,
+        Some(_) => 0,
+        None => NO_SUCH_NAME,
+    };
+    let addresses = known.filter(|_| kind == A && !failing).unwrap_or_default();
     let mut packet = header(query, code, addresses.len() as u8)?;
     packet.extend_from_slice(query.get(12..question)?);
     addresses

@@ -69,10 +69,17 @@ impl Egret {
         let mut egret = Self::launch(configuration);
         let ready = within(PATIENCE, || {
             let ended = egret.process.exited().map(|_| false);
-            egret.event("ready", None).map(|_| true).or(ended)
+            egret.is_ready().then_some(true).or(ended)
         });
         assert!(ready == Some(true), "egret is not ready:\n{}", egret.said());
         egret
+    }
+
+    fn is_ready(&self) -> bool {
+        let answer = self
+            .bound("admin")
+            .and_then(|admin| ask(admin, "/healthz/ready"));
+        answer.is_some_and(|answer| answer.status() == 200)
     }
 
     /// Starts it, and waits for nothing: for configurations that must not start.
@@ -109,9 +116,8 @@ impl Egret {
     /// When it has not said so.
     #[must_use]
     pub fn listener(&self, name: &str) -> SocketAddr {
-        let event = self.event("listening", Some(name));
-        let address = event.and_then(|event| event["address"].as_str()?.parse().ok());
-        address.unwrap_or_else(|| panic!("no listener `{name}`:\n{}", self.said()))
+        self.bound(name)
+            .unwrap_or_else(|| panic!("no listener `{name}`:\n{}", self.said()))
     }
 
     /// Asks the admin port.
@@ -186,6 +192,12 @@ impl Egret {
         self.records.all()
     }
 
+    /// Every line on standard error so far.
+    #[must_use]
+    pub fn diagnostics(&self) -> Vec<String> {
+        self.diagnostics.all()
+    }
+
     /// Records that fit.
     #[must_use]
     pub fn records_where(&self, fits: impl Fn(&Value) -> bool) -> Vec<Value> {
@@ -205,6 +217,16 @@ impl Egret {
             self.records().into_iter().find(|record| fits(record))
         });
         found.unwrap_or_else(|| panic!("no record of {what}:\n{}", self.said()))
+    }
+
+    /// The first record of a request for `path`, query included, once it is written.
+    ///
+    /// # Panics
+    /// As [`Egret::wait_for_record`].
+    #[track_caller]
+    #[must_use]
+    pub fn record_of(&self, path: &str) -> Value {
+        self.wait_for_record(path, |record| record["path"] == path)
     }
 
     /// `number` records that fit, once they are written.
@@ -241,14 +263,14 @@ impl Egret {
         format!("standard output:\n{out}\nstandard error:\n{err}")
     }
 
-    fn event(&self, name: &str, listener: Option<&str>) -> Option<Value> {
-        let events = self.diagnostics.all();
-        let mut events = events
+    /// The address in the line that tells where a listener is bound.
+    fn bound(&self, name: &str) -> Option<SocketAddr> {
+        let lines = self.diagnostics.all();
+        let mut events = lines
             .iter()
             .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        events.find(|event| {
-            event["event"] == name && listener.is_none_or(|listener| event["listener"] == listener)
-        })
+        let event = events.find(|e| e["event"] == "listening" && e["listener"] == name)?;
+        event["address"].as_str()?.parse().ok()
     }
 }
 

@@ -3,8 +3,10 @@
 //!
 //! A configuration is written in the test that uses it, with these words for
 //! what is known only when the parts run: `$NGINX` and `$RECORDER` (addresses
-//! of the external hosts), `$ORIGIN_CA` (their root), `$DNS` (the name server),
-//! `$PKI` (the directory of all certificates).
+//! of the external hosts), `$RECORDER_PORT`, `$ORIGIN_CA` (their root), `$DNS`
+//! (the name server), `$PKI` (the directory of all certificates).
+
+use std::net::SocketAddr;
 
 use crate::client::{Curl, Reply};
 use crate::dns::NameServer;
@@ -16,6 +18,7 @@ use crate::pki::Pki;
 use crate::raw::Hello;
 use crate::recorder::{Clients, Recorder};
 use crate::sidecar::{External, Protocol, Setup, Sidecar};
+use crate::wait::{PATIENCE, within};
 
 /// Hosts nginx serves with good certificates.
 pub const NGINX_HOSTS: [&str; 2] = ["edition.cnn.com", "www.googleapis.com"];
@@ -54,7 +57,15 @@ impl Mesh {
     /// When a part does not start.
     #[must_use]
     pub fn start(configuration: &str) -> Self {
-        let pki = Pki::create();
+        Self::start_with(Pki::create(), configuration)
+    }
+
+    /// The same, with authorities that have already issued what the test needs.
+    ///
+    /// # Panics
+    /// When a part does not start.
+    #[must_use]
+    pub fn start_with(pki: Pki, configuration: &str) -> Self {
         let _ = pki.gateway();
         let nginx = Nginx::start(&sites(&pki));
         let recorder = Recorder::start(&pki.origin(&RECORDER_HOSTS), Clients::Anyone);
@@ -95,6 +106,24 @@ impl Mesh {
         );
     }
 
+    /// Where the configuration holds `text`, as records tell it: `egret.yaml:7`.
+    ///
+    /// # Panics
+    /// When it does not.
+    #[must_use]
+    pub fn line_of(&self, text: &str) -> String {
+        let path = self.egret.configuration();
+        let configuration = std::fs::read_to_string(path).expect("the configuration");
+        let line = configuration.lines().position(|line| line.contains(text));
+        format!("egret.yaml:{}", line.expect("a line with the text") + 1)
+    }
+
+    /// Where the gateway listens for the mesh.
+    #[must_use]
+    pub fn gateway(&self) -> SocketAddr {
+        self.egret.listener("mesh")
+    }
+
     /// The sidecar of a workload of namespace `default`, knowing every external host.
     #[must_use]
     pub fn sidecar(&self, account: &str, protocol: Protocol) -> Sidecar {
@@ -104,7 +133,7 @@ impl Mesh {
             account,
             credential: &self.pki.workload(account),
             roots: &self.pki.mesh_roots(),
-            gateway: self.egret.listener("mesh"),
+            gateway: self.gateway(),
             protocol,
             externals: &externals,
         })
@@ -114,13 +143,37 @@ impl Mesh {
     #[must_use]
     pub fn curl(&self, account: &str, host: &str, target: &str) -> Curl {
         let who = self.pki.workload(account);
-        Curl::to_gateway(self.egret.listener("mesh"), &who, host, target)
+        Curl::to_gateway(self.gateway(), &who, host, target)
     }
 
     /// A GET of that kind.
     #[must_use]
     pub fn fetch(&self, account: &str, host: &str, target: &str) -> Reply {
         self.curl(account, host, target).send()
+    }
+
+    /// Repeats a GET until it is answered 200, as after a change of configuration.
+    ///
+    /// # Panics
+    /// When it never is.
+    #[track_caller]
+    pub fn until_served(&self, account: &str, host: &str, target: &str) {
+        self.until_answered(200, account, host, target);
+    }
+
+    /// Repeats a GET until it is answered with `status`.
+    ///
+    /// # Panics
+    /// When it never is.
+    #[track_caller]
+    pub fn until_answered(&self, status: u16, account: &str, host: &str, target: &str) {
+        let asked = || (self.fetch(account, host, target).status == status).then_some(());
+        let came = within(PATIENCE, asked).is_some();
+        assert!(
+            came,
+            "{target} never answered {status}:\n{}",
+            self.egret.said()
+        );
     }
 
     /// The bytes of one HTTP/1.1 request straight to the gateway, as `sleep`.
@@ -130,9 +183,7 @@ impl Mesh {
     #[must_use]
     pub fn raw(&self, host: &str, request: &str) -> Message {
         let hello = Hello::of(&self.pki, "sleep", host);
-        let mut raw = hello
-            .connect(self.egret.listener("mesh"))
-            .expect("a handshake");
+        let mut raw = hello.connect(self.gateway()).expect("a handshake");
         raw.exchange(request)
             .unwrap_or_else(|e| panic!("no answer ({e}):\n{}", self.egret.said()))
     }
@@ -157,6 +208,10 @@ impl Parts<'_> {
 
     fn fill(&self, text: &str) -> String {
         text.replace("$NGINX", &self.nginx.address().to_string())
+            .replace(
+                "$RECORDER_PORT",
+                &self.recorder.address().port().to_string(),
+            )
             .replace("$RECORDER", &self.recorder.address().to_string())
             .replace("$ORIGIN_CA", &self.pki.origin_roots().to_string_lossy())
             .replace("$DNS", &self.names.address().to_string())
@@ -169,8 +224,8 @@ const PREAMBLE: [&str; 5] = [
     "gateway: { name: istio-egressgateway, namespace: istio-system }",
     "identity: { files: { chain: $PKI/gateway/chain.pem, key: $PKI/gateway/key.pem, \
      roots: $PKI/mesh-roots.pem } }",
-    "listeners: [{ name: mesh, address: \"127.0.0.1\", port: 0 }]",
-    "admin: { address: \"127.0.0.1\", port: 0 }",
+    "listeners: [{ name: mesh, bind: \"127.0.0.1:0\" }]",
+    "admin: { bind: \"127.0.0.1:0\" }",
 ];
 
 fn sites(pki: &Pki) -> Vec<Site> {

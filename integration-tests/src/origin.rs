@@ -77,14 +77,28 @@ impl Nginx {
     /// When it does not start; with its error log.
     #[must_use]
     pub fn start(sites: &[Site]) -> Self {
-        // Another process may take the port between our look and nginx's bind.
-        let started = (0..3).find_map(|_| Self::try_start(sites).ok());
-        started.unwrap_or_else(|| panic!("nginx: {}", Self::try_start(sites).unwrap_err()))
+        Self::start_with("TLSv1.2 TLSv1.3", sites)
     }
 
-    fn try_start(sites: &[Site]) -> Result<Self, String> {
+    /// The same, speaking nothing newer than TLS 1.2.
+    ///
+    /// # Panics
+    /// As [`Nginx::start`].
+    #[must_use]
+    pub fn start_old(sites: &[Site]) -> Self {
+        Self::start_with("TLSv1.2", sites)
+    }
+
+    fn start_with(versions: &str, sites: &[Site]) -> Self {
+        // Another process may take the port between our look and nginx's bind.
+        let started = (0..3).find_map(|_| Self::try_start(versions, sites).ok());
+        started
+            .unwrap_or_else(|| panic!("nginx: {}", Self::try_start(versions, sites).unwrap_err()))
+    }
+
+    fn try_start(versions: &str, sites: &[Site]) -> Result<Self, String> {
         let address = free_address();
-        let dir = prefix(&configuration(address, sites));
+        let dir = prefix(&configuration(address, versions, sites));
         let mut process = Process::start(command(dir.path()));
         // nginx writes its pid after it has bound its sockets.
         let pid = dir.path().join("nginx.pid");
@@ -106,6 +120,12 @@ impl Nginx {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// nginx's own log, for messages of failing tests.
+    #[must_use]
+    pub fn log(&self) -> String {
+        read(&self.dir.path().join("error.log"))
     }
 
     /// Every request logged so far.
@@ -187,7 +207,7 @@ fn command(dir: &Path) -> Command {
     command
 }
 
-fn configuration(address: SocketAddr, sites: &[Site]) -> String {
+fn configuration(address: SocketAddr, versions: &str, sites: &[Site]) -> String {
     let format = log_format();
     let mut servers = String::new();
     for (number, site) in sites.iter().enumerate() {
@@ -208,6 +228,7 @@ http {{
   log_format record escape=json '{format}';
   access_log access.log record;
   default_type text/plain;
+  ssl_protocols {versions};
   client_max_body_size 0;
   underscores_in_headers on;
   ignore_invalid_headers off;
@@ -240,7 +261,6 @@ fn server(address: SocketAddr, site: &Site, default: &str) -> String {
     server_name {host};
     ssl_certificate {chain};
     ssl_certificate_key {key};
-    ssl_protocols TLSv1.2 TLSv1.3;
     {verify}
     location = /large {{ root www; }}
     location / {{ return 200 \"{host} serves $request_uri\\n\"; }}

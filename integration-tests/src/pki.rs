@@ -5,8 +5,10 @@
 //! ends with the self-signed root, and during a rotation two roots of one
 //! subject are trusted at once.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair,
@@ -29,6 +31,7 @@ pub struct Pki {
     foreign_mesh: Authority,
     origin: Authority,
     foreign_origin: Authority,
+    workloads: Mutex<HashMap<String, Credential>>,
 }
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
@@ -58,11 +61,9 @@ impl Pki {
             foreign_mesh: authority("cluster.local"),
             origin: authority("Public Trust"),
             foreign_origin: authority("Public Trust"),
+            workloads: Mutex::default(),
         };
-        write(
-            &pki.mesh_roots(),
-            &[pki.mesh.pem(), pki.next_mesh.pem()].concat(),
-        );
+        pki.trust(&[Signer::Mesh, Signer::NextMesh]);
         write(&pki.origin_roots(), &pki.origin.pem());
         pki
     }
@@ -79,21 +80,41 @@ impl Pki {
         self.dir.path().join("mesh-roots.pem")
     }
 
+    /// Trusts these from now on, and no others, as mesh roots.
+    ///
+    /// # Panics
+    /// When the file cannot be written.
+    pub fn trust(&self, signers: &[Signer]) {
+        let roots = signers.iter().map(|signer| self.authority(*signer).pem());
+        write(&self.mesh_roots(), &roots.collect::<String>());
+    }
+
     /// The root that vouches for external hosts.
     #[must_use]
     pub fn origin_roots(&self) -> PathBuf {
         self.dir.path().join("origin-roots.pem")
     }
 
-    /// The gateway's own identity.
+    /// The gateway's own identity, issued anew each time.
     #[must_use]
     pub fn gateway(&self) -> Credential {
         self.issue("gateway", &Leaf::workload(GATEWAY_PRINCIPAL), Signer::Mesh)
     }
 
-    /// A workload of namespace `default`, by its service account.
+    /// A workload of namespace `default`, by its service account: the same each time.
     #[must_use]
     pub fn workload(&self, account: &str) -> Credential {
+        let mut workloads = self
+            .workloads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let known = workloads.entry(account.to_owned());
+        known
+            .or_insert_with(|| self.issue_workload(account))
+            .clone()
+    }
+
+    fn issue_workload(&self, account: &str) -> Credential {
         let principal = format!("cluster.local/ns/default/sa/{account}");
         self.issue(account, &Leaf::workload(&principal), Signer::Mesh)
     }

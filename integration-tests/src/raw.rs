@@ -4,11 +4,13 @@
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use boring::ssl::{
-    HandshakeError, SslConnector, SslConnectorBuilder, SslFiletype, SslMethod, SslStream,
-    SslVerifyMode, SslVersion,
+    HandshakeError, SslConnector, SslConnectorBuilder, SslFiletype, SslMethod, SslSessionCacheMode,
+    SslStream, SslVerifyMode, SslVersion,
 };
 
 use crate::message::{Message, read_body, read_head};
@@ -35,6 +37,7 @@ pub struct Hello {
 #[derive(Debug)]
 pub struct Raw {
     stream: SslStream<TcpStream>,
+    sessions: Arc<AtomicUsize>,
 }
 
 impl Hello {
@@ -64,21 +67,30 @@ impl Hello {
         tcp.set_read_timeout(Some(Duration::from_secs(20)))
             .expect("a read timeout");
         tcp.set_nodelay(true).expect("no delay");
-        let mut connection = self.connector().configure().expect("TLS");
+        let sessions = Arc::new(AtomicUsize::new(0));
+        let connector = self.connector(Arc::clone(&sessions));
+        let mut connection = connector.configure().expect("TLS");
         connection.set_use_server_name_indication(self.server_name.is_some());
         connection.set_verify_hostname(false);
         let name = self.server_name.as_deref().unwrap_or("unnamed");
         let stream = connection.connect(name, tcp).map_err(describe)?;
-        Ok(Raw { stream })
+        Ok(Raw { stream, sessions })
     }
 
-    fn connector(&self) -> SslConnector {
+    fn connector(&self, sessions: Arc<AtomicUsize>) -> SslConnector {
         let mut tls = SslConnector::builder(SslMethod::tls()).expect("TLS");
         tls.set_ca_file(&self.roots).expect("the roots");
         tls.set_verify(SslVerifyMode::PEER);
+        // Offered down to TLS 1.0, so that it is the gateway that draws the line.
+        tls.set_min_proto_version(Some(SslVersion::TLS1))
+            .expect("a version");
         tls.set_max_proto_version(Some(self.newest))
             .expect("a version");
         tls.set_curves_list(self.groups).expect("the groups");
+        tls.set_session_cache_mode(SslSessionCacheMode::CLIENT);
+        tls.set_new_session_callback(move |_, _| {
+            sessions.fetch_add(1, Ordering::SeqCst);
+        });
         if !self.alpn.is_empty() {
             tls.set_alpn_protos(&wire(&self.alpn))
                 .expect("the protocols");
@@ -131,6 +143,33 @@ impl Raw {
             .to_owned()
     }
 
+    /// How many sessions the gateway has offered to resume later.
+    #[must_use]
+    pub fn resumable_sessions(&self) -> usize {
+        self.sessions.load(Ordering::SeqCst)
+    }
+
+    /// Our end of the connection, as records name it.
+    ///
+    /// # Panics
+    /// When the connection is gone.
+    #[must_use]
+    pub fn local_address(&self) -> SocketAddr {
+        let tcp = self.stream.get_ref();
+        tcp.local_addr().expect("a connected socket")
+    }
+
+    /// Serial number of the gateway's certificate, in hexadecimal.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn server_serial(&self) -> String {
+        let leaf = self.stream.ssl().peer_certificate().expect("a leaf");
+        let number = leaf.serial_number().to_bn().expect("a number");
+        number.to_hex_str().expect("its digits").to_lowercase()
+    }
+
     /// URI names of the gateway's certificate.
     #[must_use]
     pub fn server_uris(&self) -> Vec<String> {
@@ -156,14 +195,22 @@ impl Raw {
         self.stream.flush()
     }
 
+    /// Reads the head of one response, and no further.
+    ///
+    /// # Errors
+    /// As [`Raw::response`].
+    pub fn head(&mut self) -> io::Result<Message> {
+        let head = read_head(&mut self.stream)?;
+        Ok(head.ok_or(io::ErrorKind::UnexpectedEof)?)
+    }
+
     /// Reads one response with its body.
     ///
     /// # Errors
     /// When the connection ends or stalls before it is complete; also when the
     /// gateway refuses our certificate in TLS 1.3.
     pub fn response(&mut self) -> io::Result<Message> {
-        let head = read_head(&mut self.stream)?;
-        let mut message = head.ok_or(io::ErrorKind::UnexpectedEof)?;
+        let mut message = self.head()?;
         read_body(&mut self.stream, &mut message)?;
         Ok(message)
     }

@@ -1,0 +1,24 @@
+//! Reading access records in the default layout.
+
+use serde_json::Value;
+
+/// The code that tells why an attempt got no answer of the origin's: a refusal
+/// of ours or a failure of the upstream's; empty when it got one.
+#[must_use]
+pub fn reason(record: &Value) -> &str {
+    let field = |name: &str| record.get(name).and_then(Value::as_str);
+    field("refusal")
+        .or_else(|| field("failure"))
+        .unwrap_or_default()
+}
+
+/// Asserts that `record` has each field of the object `expected` with its value.
+///
+/// # Panics
+/// When one differs; with the whole record.
+#[track_caller]
+pub fn assert_has(record: &Value, expected: &Value) {
+    for (name, value) in expected.as_object().expect("an object of expectations") {
+        assert_eq!(record.get(name), Some(value), "`{name}` in {record:#}");
+    }
+}
