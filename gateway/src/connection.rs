@@ -29,6 +29,9 @@ use crate::server_name::ServerName;
 use crate::socket::Socket;
 use crate::{http1, http2};
 
+/// The first byte of a TLS connection (RFC 8446, section 5.1).
+const TLS_HANDSHAKE: u8 = 22;
+
 /// Everything requests of one connection share.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -129,6 +132,12 @@ impl Draft {
         socket: Socket,
     ) -> Result<(Stream, Option<ALPN>), Refusal> {
         let acceptor = live.acceptor().ok_or(Refusal::HandshakeFailed)?;
+        match timeout(self.limits.handshake_timeout, socket.first_byte()).await {
+            Ok(Ok(Some(TLS_HANDSHAKE))) => {}
+            Ok(Ok(Some(_))) => return Err(Refusal::Plaintext),
+            Ok(_) => return Err(Refusal::HandshakeFailed),
+            Err(_) => return Err(Refusal::HandshakeTimeout),
+        }
         let mut stream =
             prepare_tls_stream(acceptor.tls(), socket).map_err(|_| Refusal::HandshakeFailed)?;
         let shaken = timeout(self.limits.handshake_timeout, stream.accept()).await;
@@ -233,6 +242,7 @@ impl Connection {
         let mut record = self.record(&seen.live, begun);
         record.refusal = Some(refusal.code());
         record.response_flags = refusal.flags().into();
+        record.response_code_details = Some(refusal.details().into());
         record.connection_termination_details = Some(refusal.details().into());
         self.gateway.observe(&record, None, &seen.live, None);
     }

@@ -7,9 +7,12 @@
 //! join.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use pingora_error::Result;
+use pingora_error::{ErrorType, OrErr, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use policy::destination::Edits;
+
+/// What the gateway calls itself, as the one whose place it takes.
+pub(crate) const SERVER: &str = "istio-envoy";
 
 /// What is sent to the upstream.
 pub(crate) struct Outgoing<'a> {
@@ -17,7 +20,17 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) host: &'a str,
     pub(crate) edits: &'a Edits,
     pub(crate) body: RequestBody,
-    pub(crate) http2: bool,
+    pub(crate) version: UpstreamVersion,
+}
+
+/// HTTP towards the upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UpstreamVersion {
+    Http1,
+    /// With `:scheme`, which is the hop's and not the caller's.
+    Http2 {
+        scheme: &'static str,
+    },
 }
 
 /// Whether a request has a body, and how it is framed.
@@ -39,7 +52,7 @@ pub(crate) fn request(received: &RequestHeader, out: &Outgoing<'_>) -> Result<Bo
         out.target.as_bytes(),
         Some(fields),
     )?;
-    head.insert_header(header::HOST, out.host)?;
+    name_host(&mut head, out)?;
     let nominated = Nominated::of(&received.headers);
     for (name, value) in &received.headers {
         if may_leave(name, value, out) && !nominated.contains(name) {
@@ -47,7 +60,7 @@ pub(crate) fn request(received: &RequestHeader, out: &Outgoing<'_>) -> Result<Bo
         }
     }
     join_cookies(&received.headers, &mut head)?;
-    if out.body == RequestBody::Streamed && !out.http2 {
+    if out.body == RequestBody::Streamed && out.version == UpstreamVersion::Http1 {
         head.insert_header(header::TRANSFER_ENCODING, "chunked")?;
     }
     for name in &out.edits.remove {
@@ -62,11 +75,27 @@ pub(crate) fn request(received: &RequestHeader, out: &Outgoing<'_>) -> Result<Bo
     Ok(Box::new(head))
 }
 
+/// `Host` or `:authority`, never both: two names are one too many.
+fn name_host(head: &mut RequestHeader, out: &Outgoing<'_>) -> Result<()> {
+    let scheme = match out.version {
+        UpstreamVersion::Http1 => return head.insert_header(header::HOST, out.host),
+        UpstreamVersion::Http2 { scheme } => scheme,
+    };
+    let uri = http::Uri::builder()
+        .scheme(scheme)
+        .authority(out.host)
+        .path_and_query(out.target)
+        .build()
+        .or_err(ErrorType::InvalidHTTPHeader, "while naming the upstream")?;
+    head.set_uri(uri);
+    Ok(())
+}
+
 fn may_leave(name: &HeaderName, value: &HeaderValue, out: &Outgoing<'_>) -> bool {
     match name.as_str() {
         "host" | "cookie" => false,
         // Trailers survive only from HTTP/2 to HTTP/2.
-        "te" => out.http2 && value.as_bytes().eq_ignore_ascii_case(b"trailers"),
+        "te" => out.version != UpstreamVersion::Http1 && value.as_bytes().eq_ignore_ascii_case(b"trailers"),
         "content-length" => out.body == RequestBody::Sized,
         name => !is_hop_by_hop(name) && !is_mesh(name) && !is_override(name),
     }
@@ -176,6 +205,7 @@ pub(crate) fn response(
     if chunked {
         head.insert_header(header::TRANSFER_ENCODING, "chunked")?;
     }
+    head.insert_header(header::SERVER, SERVER)?;
     head.insert_header("x-envoy-upstream-service-time", service_time_ms.to_string())?;
     for name in &edits.remove {
         head.remove_header(&**name);
@@ -212,7 +242,10 @@ impl policy::Headers for Received<'_> {
 mod tests {
     use super::*;
 
-    fn sent(fields: &[(&'static str, &'static str)], http2: bool) -> RequestHeader {
+    fn sent(
+        fields: &[(&'static str, &'static str)],
+        version: UpstreamVersion,
+    ) -> RequestHeader {
         let mut received = RequestHeader::build("GET", b"/x", None).unwrap();
         for (name, value) in fields {
             received.append_header(*name, *value).unwrap();
@@ -227,7 +260,7 @@ mod tests {
             host: "edition.cnn.com",
             edits: &edits,
             body: RequestBody::None,
-            http2,
+            version,
         };
         *request(&received, &out).unwrap()
     }
@@ -256,7 +289,7 @@ mod tests {
             ("te", "trailers"),
             ("x-debug", "1"),
         ];
-        let head = sent(&fields, false);
+        let head = sent(&fields, UpstreamVersion::Http1);
         let mut left: Vec<_> = head.headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["host", "x-tenant"]);
@@ -272,7 +305,7 @@ mod tests {
             ("cookie", "b=2"),
             ("te", "trailers"),
         ];
-        let head = sent(&fields, true);
+        let head = sent(&fields, UpstreamVersion::Http2 { scheme: "https" });
         let value = |name: &str| {
             head.headers
                 .get(name)
@@ -282,8 +315,8 @@ mod tests {
         assert_eq!(value("x-request-id").as_deref(), Some("d6ca4391"));
         assert_eq!(value("cookie").as_deref(), Some("a=1; b=2"));
         assert_eq!(value("te").as_deref(), Some("trailers"));
-        assert_eq!(value("host").as_deref(), Some("edition.cnn.com"));
-        assert_eq!(head.raw_path(), b"/x?y");
+        assert_eq!(value("host"), None);
+        assert_eq!(head.uri.to_string(), "https://edition.cnn.com/x?y");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::time::Duration;
 use conf::snapshot::Settings;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::gateway::Gateway;
 use crate::live::Live;
@@ -22,6 +22,8 @@ use crate::metrics::Reload;
 
 /// Quiet time after which a burst of changes is over.
 const SETTLE: Duration = Duration::from_millis(100);
+/// A burst that goes on is not waited for longer than this.
+const LONGEST: Duration = Duration::from_millis(500);
 /// Files are looked at this often even if nobody says they changed: some
 /// mounts tell nobody.
 const LOOK: Duration = Duration::from_secs(3);
@@ -45,9 +47,12 @@ impl Reloader {
     #[must_use]
     pub fn new(gateway: Arc<Gateway>, paths: Vec<PathBuf>, watched: Vec<PathBuf>) -> Self {
         let (tell, changes) = mpsc::channel(1);
-        let watcher = notify::recommended_watcher(move |_| {
-            // Full means a change is already waiting to be seen to.
-            let _ = tell.try_send(());
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            // Reading is no change: we read them ourselves.
+            if !event.is_ok_and(|event| event.kind.is_access()) {
+                // Full means a change is already waiting to be seen to.
+                let _ = tell.try_send(());
+            }
         });
         let watcher = watcher
             .inspect_err(|error| tracing::warn!(%error, "cannot watch files; looking every 3 s"))
@@ -81,7 +86,8 @@ impl Reloader {
     }
 
     async fn settle(&mut self) {
-        while timeout(SETTLE, self.changes.recv()).await.is_ok() {}
+        let patience = Instant::now() + LONGEST;
+        while Instant::now() < patience && timeout(SETTLE, self.changes.recv()).await.is_ok() {}
     }
 
     async fn look(&mut self) {

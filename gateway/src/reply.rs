@@ -117,7 +117,8 @@ impl Reply {
         if super::headers::is_grpc(&session.req_header().headers) {
             return self.send_grpc(session).await;
         }
-        let mut head = ResponseHeader::build_no_case(self.status, Some(4))?;
+        let mut head = ResponseHeader::build_no_case(self.status, Some(5))?;
+        head.insert_header(header::SERVER, super::headers::SERVER)?;
         if !self.body.is_empty() {
             head.insert_header(header::CONTENT_TYPE, "text/plain")?;
         }
@@ -137,7 +138,8 @@ impl Reply {
 
     /// Trailers only (gRPC over HTTP/2): status 200, the verdict in the head.
     async fn send_grpc(self, session: &mut Session) -> Result<()> {
-        let mut head = ResponseHeader::build_no_case(200_u16, Some(4))?;
+        let mut head = ResponseHeader::build_no_case(200_u16, Some(5))?;
+        head.insert_header(header::SERVER, super::headers::SERVER)?;
         head.insert_header(header::CONTENT_TYPE, "application/grpc")?;
         head.insert_header("grpc-status", self.grpc_status.to_string())?;
         if !self.body.is_empty() {

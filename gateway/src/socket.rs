@@ -54,6 +54,13 @@ impl Socket {
         })
     }
 
+    /// The first byte that comes, left where it is; `None`: none will come.
+    pub(crate) async fn first_byte(&self) -> io::Result<Option<u8>> {
+        let mut byte = [0];
+        let seen = self.tcp.peek(&mut byte).await?;
+        Ok(byte.first().copied().filter(|_| seen > 0))
+    }
+
     /// Hands buffered bytes over; the buffer is given back once empty.
     fn take_buffered(&mut self, out: &mut ReadBuf<'_>) {
         let rest = self.read.get(self.consumed..).unwrap_or_default();

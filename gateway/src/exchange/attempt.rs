@@ -128,7 +128,7 @@ impl Attempt<'_> {
             host: &self.outbound.host,
             edits: &self.route.headers.request,
             body: self.body,
-            http2: upstream.is_http2(),
+            version: upstream.version(),
         };
         headers::request(session.req_header(), &outgoing)
             .map_err(|_| Broken::Failed(Failure::Internal))

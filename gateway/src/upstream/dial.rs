@@ -12,6 +12,7 @@ use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use boring::ssl::SslRef;
+use boring::x509::X509VerifyError;
 use bytes::Bytes;
 use pingora_core::connectors::http::v2::ConnectionRef;
 use pingora_core::protocols::http::v2::client::{Http2Session, drive_connection};
@@ -286,7 +287,10 @@ async fn handshake(
 
 /// Says what an operator can act on: which check failed, for which name.
 fn diagnose(ssl: &SslRef, error: &boring::ssl::Error, name: &str) -> (Failure, String) {
-    if let Err(why) = ssl.verify_result() {
+    // Before there is a certificate to verify, BoringSSL says "invalid call".
+    if let Err(why) = ssl.verify_result()
+        && why != X509VerifyError::INVALID_CALL
+    {
         let why = why.error_string();
         return (
             Failure::TlsVerification,

@@ -17,6 +17,8 @@ use pingora_core::protocols::{Digest, Stream};
 use pingora_error::{Error, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 
+use crate::headers::UpstreamVersion;
+
 /// Responses of status 1xx an upstream may send before its answer.
 const MAX_INFORMATIONAL: u8 = 10;
 
@@ -93,8 +95,15 @@ impl UpstreamSession {
         }
     }
 
-    pub(crate) fn is_http2(&self) -> bool {
-        matches!(self.wire, Wire::Http2(_))
+    pub(crate) fn version(&self) -> UpstreamVersion {
+        match &self.wire {
+            Wire::Http1(_) => UpstreamVersion::Http1,
+            Wire::Http2(session) => {
+                let secure = session.digest().is_some_and(|d| d.ssl_digest.is_some());
+                let scheme = if secure { "https" } else { "http" };
+                UpstreamVersion::Http2 { scheme }
+            }
+        }
     }
 
     /// Longest wait for the upstream to take a piece of the request.
