@@ -95,7 +95,10 @@ fn may_leave(name: &HeaderName, value: &HeaderValue, out: &Outgoing<'_>) -> bool
     match name.as_str() {
         "host" | "cookie" => false,
         // Trailers survive only from HTTP/2 to HTTP/2.
-        "te" => out.version != UpstreamVersion::Http1 && value.as_bytes().eq_ignore_ascii_case(b"trailers"),
+        "te" => {
+            out.version != UpstreamVersion::Http1
+                && value.as_bytes().eq_ignore_ascii_case(b"trailers")
+        }
         "content-length" => out.body == RequestBody::Sized,
         name => !is_hop_by_hop(name) && !is_mesh(name) && !is_override(name),
     }
@@ -242,10 +245,7 @@ impl policy::Headers for Received<'_> {
 mod tests {
     use super::*;
 
-    fn sent(
-        fields: &[(&'static str, &'static str)],
-        version: UpstreamVersion,
-    ) -> RequestHeader {
+    fn sent(fields: &[(&'static str, &'static str)], version: UpstreamVersion) -> RequestHeader {
         let mut received = RequestHeader::build("GET", b"/x", None).unwrap();
         for (name, value) in fields {
             received.append_header(*name, *value).unwrap();

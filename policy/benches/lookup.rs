@@ -134,7 +134,7 @@ fn spread(name: &str, admission: &Admission, queries: &[Query], callers: &[Calle
         let at = |share: usize| times[(times.len() - 1) * share / 1000];
         let mean = times.iter().sum::<Duration>() / u32::try_from(times.len()).unwrap();
         println!(
-            "{name}: {label} touch: mean {mean:.0?}, p50 {:.0?}, p99 {:.0?}, p99.9 {:.0?}, max {:.0?}",
+            "{name}: {label} touch: mean {mean:.1?}, p50 {:.1?}, p99 {:.1?}, p99.9 {:.1?}, max {:.1?}",
             at(500),
             at(990),
             at(999),

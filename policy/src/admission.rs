@@ -92,9 +92,21 @@ impl Admission {
     /// # Errors
     /// As [`Admission::admit`], from its first step.
     pub fn canonicalise<'a>(&self, raw: RawRequest<'a>) -> Result<Request<'a>, Refusal> {
-        Request::canonicalise(raw, |host| {
-            self.routing.profile(host).unwrap_or_default()
-        })
+        self.canonical(raw).map(|(request, _)| request)
+    }
+
+    /// The canonical form, and the destination whose opt-outs it was made by.
+    fn canonical<'a>(
+        &self,
+        raw: RawRequest<'a>,
+    ) -> Result<(Request<'a>, Option<DestinationId>), Refusal> {
+        let mut found = None;
+        let request = Request::canonicalise(raw, |host| {
+            found = self.routing.find(host);
+            let profile = found.and_then(|id| self.routing.profile(id));
+            profile.unwrap_or_default()
+        })?;
+        Ok((request, found))
     }
 
     /// Decides upon a request. `lot` is a random number, by which one of
@@ -108,7 +120,7 @@ impl Admission {
         reason = "both outcomes carry the request, and neither is rare enough to box"
     )]
     pub fn admit<'a>(&self, raw: RawRequest<'a>, lot: u32) -> Result<Admitted<'a>, Refused<'a>> {
-        let request = self.canonicalise(raw).map_err(|refusal| Refused {
+        let (request, destination) = self.canonical(raw).map_err(|refusal| Refused {
             refusal,
             request: None,
             rule: None,
@@ -128,7 +140,7 @@ impl Admission {
                 });
             }
         };
-        match self.routing.route(&request, grant, lot) {
+        match self.routing.route(&request, destination, grant, lot) {
             Ok(plan) => Ok(Admitted { request, plan }),
             Err(refusal) => Err(Refused {
                 refusal,

@@ -25,9 +25,7 @@ impl Attributes for Request<'_> {
             Attribute::RequestUserAgent => self.header("user-agent").map(Value::String),
             Attribute::RequestReferer => self.header("referer").map(Value::String),
             Attribute::RequestId => self.header("x-request-id").map(Value::String),
-            Attribute::RequestTime | Attribute::ContextTime => {
-                Some(Value::Timestamp(self.time()))
-            }
+            Attribute::RequestTime | Attribute::ContextTime => Some(Value::Timestamp(self.time())),
             Attribute::SourcePrincipal | Attribute::SourceUser => {
                 principal.and_then(|p| text(p.as_str()))
             }

@@ -110,11 +110,7 @@ fn rule_held(rule: &Rule, request: &Request<'_>) -> Held {
 }
 
 /// Of several matchers that do not hold, the one that came furthest says why.
-fn any_held(
-    matchers: &[crate::rule::Matcher],
-    request: &Request<'_>,
-    toward: Toward,
-) -> Held {
+fn any_held(matchers: &[crate::rule::Matcher], request: &Request<'_>, toward: Toward) -> Held {
     let mut furthest = None;
     for matcher in matchers {
         match matcher.mismatch(request, toward) {

@@ -65,7 +65,11 @@ pub struct StatusError(String);
 
 impl fmt::Display for StatusError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is no set of statuses: write `200`, `4xx` or `>=500`", self.0)
+        write!(
+            f,
+            "`{}` is no set of statuses: write `200`, `4xx` or `>=500`",
+            self.0
+        )
     }
 }
 
@@ -81,7 +85,9 @@ impl StatusPattern {
         let range = if let Some(least) = text.strip_prefix(">=") {
             number(least).map(|first| (first, 599))
         } else if let Some(above) = text.strip_prefix('<') {
-            number(above).and_then(|n| n.checked_sub(1)).map(|last| (0, last))
+            number(above)
+                .and_then(|n| n.checked_sub(1))
+                .map(|last| (0, last))
         } else if let Some(class) = text.strip_suffix("xx") {
             number(class)
                 .filter(|c| (1..=5).contains(c))
@@ -118,7 +124,10 @@ pub struct DecisionError(String);
 impl fmt::Display for DecisionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = &self.0;
-        write!(f, "`{word}` is no decision: write `allow`, `deny`, `shadow-deny` or `audit`")
+        write!(
+            f,
+            "`{word}` is no decision: write `allow`, `deny`, `shadow-deny` or `audit`"
+        )
     }
 }
 

@@ -118,7 +118,11 @@ impl Matcher {
         if !self.targets.is_empty() && !target_holds(&self.targets, request, toward) {
             return Some(Key::Target);
         }
-        if !self.headers.iter().all(|h| header_holds(h, request, toward)) {
+        if !self
+            .headers
+            .iter()
+            .all(|h| header_holds(h, request, toward))
+        {
             return Some(Key::Header);
         }
         if !self.query.iter().all(|q| query_holds(q, request, toward)) {

@@ -149,8 +149,7 @@ pub fn check_trust_domain(name: &str) -> Result<(), PrincipalError> {
 }
 
 fn check_segment(segment: &str) -> Result<(), PrincipalError> {
-    let allowed =
-        |b: u8| matches!(b, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
+    let allowed = |b: u8| matches!(b, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
     if segment.is_empty() || segment == "." || segment == ".." || !segment.bytes().all(allowed) {
         return Err(PrincipalError::Segment);
     }
@@ -182,7 +181,11 @@ mod tests {
             "cluster.local/sa/sleep/ns/default",
             "cluster.local/NS/default/sa/sleep",
         ] {
-            assert_eq!(Principal::from_name(path), Err(PrincipalError::Path), "{path}");
+            assert_eq!(
+                Principal::from_name(path),
+                Err(PrincipalError::Path),
+                "{path}"
+            );
         }
     }
 
@@ -192,15 +195,36 @@ mod tests {
             ("https://cluster.local/ns/a/sa/b", PrincipalError::Scheme),
             ("SPIFFE://cluster.local/ns/a/sa/b", PrincipalError::Scheme),
             ("spiffe:///ns/a/sa/b", PrincipalError::TrustDomain),
-            ("spiffe://Cluster.local/ns/a/sa/b", PrincipalError::TrustDomain),
-            ("spiffe://cluster.local:443/ns/a/sa/b", PrincipalError::TrustDomain),
-            ("spiffe://u@cluster.local/ns/a/sa/b", PrincipalError::TrustDomain),
+            (
+                "spiffe://Cluster.local/ns/a/sa/b",
+                PrincipalError::TrustDomain,
+            ),
+            (
+                "spiffe://cluster.local:443/ns/a/sa/b",
+                PrincipalError::TrustDomain,
+            ),
+            (
+                "spiffe://u@cluster.local/ns/a/sa/b",
+                PrincipalError::TrustDomain,
+            ),
             ("spiffe://cluster.local/ns//sa/b", PrincipalError::Segment),
             ("spiffe://cluster.local/ns/../sa/b", PrincipalError::Segment),
-            ("spiffe://cluster.local/ns/a/sa/b%2Fc", PrincipalError::Segment),
-            ("spiffe://cluster.local/ns/a/sa/b?x", PrincipalError::Segment),
-            ("spiffe://cluster.local/ns/a/sa/b#x", PrincipalError::Segment),
-            ("spiffe://cluster.local/ns/a/sa/b\0", PrincipalError::Segment),
+            (
+                "spiffe://cluster.local/ns/a/sa/b%2Fc",
+                PrincipalError::Segment,
+            ),
+            (
+                "spiffe://cluster.local/ns/a/sa/b?x",
+                PrincipalError::Segment,
+            ),
+            (
+                "spiffe://cluster.local/ns/a/sa/b#x",
+                PrincipalError::Segment,
+            ),
+            (
+                "spiffe://cluster.local/ns/a/sa/b\0",
+                PrincipalError::Segment,
+            ),
             ("spiffe://cluster.local/ns/a/sa/é", PrincipalError::Segment),
         ] {
             assert_eq!(Principal::from_uri(uri), Err(why), "{uri}");

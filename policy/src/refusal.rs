@@ -356,7 +356,9 @@ impl Failure {
             | Self::ConnectTimeout
             | Self::TlsHandshake
             | Self::TlsVerification
-            | Self::TlsVersion => "upstream_reset_before_response_started{remote_connection_failure}",
+            | Self::TlsVersion => {
+                "upstream_reset_before_response_started{remote_connection_failure}"
+            }
             Self::Closed => "upstream_reset_before_response_started{connection_termination}",
             Self::Reset => "upstream_reset_before_response_started{remote_reset}",
             Self::Protocol => "upstream_reset_before_response_started{protocol_error}",
@@ -376,7 +378,9 @@ mod tests {
     #[test]
     fn every_reason_has_a_code_of_its_own() {
         let refusals = Refusal::ALL.iter().map(|r| r.code());
-        let codes: Vec<_> = refusals.chain(Failure::ALL.iter().map(|f| f.code())).collect();
+        let codes: Vec<_> = refusals
+            .chain(Failure::ALL.iter().map(|f| f.code()))
+            .collect();
         assert_eq!(codes.iter().collect::<BTreeSet<_>>().len(), codes.len());
     }
 

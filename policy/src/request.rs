@@ -79,8 +79,7 @@ impl<'a> Request<'a> {
     ) -> Result<Self, Refusal> {
         let authority = Authority::parse(raw.authority).map_err(Refusal::Malformed)?;
         let profile = profile(authority.host());
-        let target =
-            Target::parse(raw.target, &authority, profile).map_err(Refusal::Malformed)?;
+        let target = Target::parse(raw.target, &authority, profile).map_err(Refusal::Malformed)?;
         let method = Method::parse(raw.method).map_err(Refusal::Malformed)?;
         if raw.server_name.is_some_and(|name| name != authority.host()) {
             return Err(Refusal::Misdirected);

@@ -114,9 +114,9 @@ impl Routing {
         self.compiled(id).map(CompiledDestination::destination)
     }
 
-    /// The opt-outs of the canonical form that a host's origin needs.
-    pub(crate) fn profile(&self, host: &str) -> Option<PathProfile> {
-        Some(self.compiled(self.find(host)?)?.profile())
+    /// The opt-outs of the canonical form that a destination's origin needs.
+    pub(crate) fn profile(&self, id: DestinationId) -> Option<PathProfile> {
+        self.compiled(id).map(CompiledDestination::profile)
     }
 
     fn compiled(&self, id: DestinationId) -> Option<&CompiledDestination> {
@@ -124,7 +124,9 @@ impl Routing {
     }
 
     pub(crate) fn destinations(&self) -> impl Iterator<Item = &Destination> {
-        self.destinations.iter().map(CompiledDestination::destination)
+        self.destinations
+            .iter()
+            .map(CompiledDestination::destination)
     }
 
     pub(crate) fn upstreams(&self) -> &[Upstream] {
@@ -135,16 +137,21 @@ impl Routing {
         self.compiled(plan.destination)?.route(plan.route)
     }
 
-    /// The first route that matches, and one of its upstreams by `lot`.
+    /// The first route that matches at the destination that was found for the
+    /// request's host, and one of the route's upstreams by `lot`.
     pub(crate) fn route(
         &self,
         request: &Request<'_>,
+        found: Option<DestinationId>,
         grant: Grant,
         lot: u32,
     ) -> Result<Plan, Refusal> {
-        let id = self.find(request.host()).ok_or(Refusal::UnknownHost)?;
+        let id = found.ok_or(Refusal::UnknownHost)?;
         let compiled = self.compiled(id).ok_or(Refusal::UnknownHost)?;
-        if request.explicit_port().is_some_and(|port| !compiled.serves_port(port)) {
+        if request
+            .explicit_port()
+            .is_some_and(|port| !compiled.serves_port(port))
+        {
             return Err(Refusal::UnknownPort);
         }
         let found = compiled.first_match(request).ok_or(Refusal::NoRoute)?;

@@ -132,7 +132,9 @@ impl RuleSet {
         let mut group = |groups: HostGroups, case| {
             let built = groups.build(case, pool);
             built.map_err(|(clause, error)| {
-                let rule = clauses.get(clause).and_then(|c: &Clause| rules.get(c.rule.index()));
+                let rule = clauses
+                    .get(clause)
+                    .and_then(|c: &Clause| rules.get(c.rule.index()));
                 errors.extend(rule.map(|rule| CompileError::new(&rule.origin, &error)));
             })
         };
@@ -229,7 +231,10 @@ impl RuleSet {
     }
 
     fn ask_clause(&self, clause: u32, request: &Request<'_>, toward: Toward, found: &mut Found) {
-        let Some(clause) = usize::try_from(clause).ok().and_then(|c| self.clauses.get(c)) else {
+        let Some(clause) = usize::try_from(clause)
+            .ok()
+            .and_then(|c| self.clauses.get(c))
+        else {
             return;
         };
         let slot = found.slot(clause.verdict);
@@ -402,7 +407,9 @@ fn kept<T>(
     results: impl Iterator<Item = Result<T, CompileError>>,
     errors: &mut Vec<CompileError>,
 ) -> Box<[T]> {
-    results.filter_map(|r| r.map_err(|e| errors.push(e)).ok()).collect()
+    results
+        .filter_map(|r| r.map_err(|e| errors.push(e)).ok())
+        .collect()
 }
 
 fn or<'a, T>(given: &'a [T], default: &'a [T]) -> &'a [T] {

@@ -320,10 +320,22 @@ mod tests {
 
     #[test]
     fn a_service_account_means_the_local_trust_domains_only() {
-        assert!(matches("sa:default/sleep", Some("cluster.local/ns/default/sa/sleep")));
-        assert!(matches("sa:default/sleep", Some("old.local/ns/default/sa/sleep")));
-        assert!(!matches("sa:default/sleep", Some("partner.example/ns/default/sa/sleep")));
-        assert!(!matches("sa:default/sleep", Some("cluster.local/ns/default/sa/sleeper")));
+        assert!(matches(
+            "sa:default/sleep",
+            Some("cluster.local/ns/default/sa/sleep")
+        ));
+        assert!(matches(
+            "sa:default/sleep",
+            Some("old.local/ns/default/sa/sleep")
+        ));
+        assert!(!matches(
+            "sa:default/sleep",
+            Some("partner.example/ns/default/sa/sleep")
+        ));
+        assert!(!matches(
+            "sa:default/sleep",
+            Some("cluster.local/ns/default/sa/sleeper")
+        ));
         assert!(!matches("sa:default/sleep", None));
     }
 
@@ -349,9 +361,21 @@ mod tests {
     #[test]
     fn refuses_what_it_cannot_compare_part_by_part() {
         for text in [
-            "", "sleep", "sa:sleep", "sa:/x", "sa:a/b/c", "sa:d*t/sleep", "ns:", "ns:a/b",
-            "cluster.local/ns/a", "cluster.local/ns/a*/sa/b", "cluster.local/sa/b", "ip:10.0.0.0/99",
-            "spiffe://Cluster.Local/ns/a/sa/b", "**", "td:*",
+            "",
+            "sleep",
+            "sa:sleep",
+            "sa:/x",
+            "sa:a/b/c",
+            "sa:d*t/sleep",
+            "ns:",
+            "ns:a/b",
+            "cluster.local/ns/a",
+            "cluster.local/ns/a*/sa/b",
+            "cluster.local/sa/b",
+            "ip:10.0.0.0/99",
+            "spiffe://Cluster.Local/ns/a/sa/b",
+            "**",
+            "td:*",
         ] {
             assert!(SourcePattern::parse(text, &local()).is_err(), "{text}");
         }
@@ -376,7 +400,10 @@ mod tests {
         let sleep = number(&mut table, "sa:default/sleep");
         let namespace = number(&mut table, "ns:default");
         let other = number(&mut table, "sa:default/other");
-        assert_eq!(sleep, number(&mut table, "cluster.local/ns/default/sa/sleep"));
+        assert_eq!(
+            sleep,
+            number(&mut table, "cluster.local/ns/default/sa/sleep")
+        );
         let p = Principal::from_name("cluster.local/ns/default/sa/sleep").unwrap();
         let caller = table.caller(Some(p), "::1".parse().unwrap());
         assert!(caller.sources().contains(&sleep) && caller.sources().contains(&namespace));

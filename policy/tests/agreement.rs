@@ -27,10 +27,24 @@ use policy::{Admission, AdmissionSpec, Headers, RawRequest, Request, Toward};
 use proptest::prelude::*;
 
 const HOSTS: &[&str] = &["a.x", "b.x", "c.b.x", "b.y", "x", "zz.b.x", "evilb.x"];
-const HOST_PATTERNS: &[&str] = &["a.x", "b.x", "c.b.x", "*.x", "*.b.x", "*b.x", "*", "x", "b.y"];
+const HOST_PATTERNS: &[&str] = &[
+    "a.x", "b.x", "c.b.x", "*.x", "*.b.x", "*b.x", "*", "x", "b.y",
+];
 const PATHS: &[&str] = &[
-    "/", "/a", "/a/b", "/A", "/a/b/c", "/ab", "/politics", "/Politics", "/politics;x", "/health",
-    "/sport/1", "/%70olitics", "/a.", "/politics%20",
+    "/",
+    "/a",
+    "/a/b",
+    "/A",
+    "/a/b/c",
+    "/ab",
+    "/politics",
+    "/Politics",
+    "/politics;x",
+    "/health",
+    "/sport/1",
+    "/%70olitics",
+    "/a.",
+    "/politics%20",
 ];
 const PATH_PATTERNS: &[&str] = &["*", "/a", "/a*", "*c", "/politics*", "/health", "/"];
 const PATH_REGEXES: &[&str] = &["/health|/sport", "/a(/.*)?", "/[a-c]/.", ".*b.*", "/po.+s"];
@@ -42,7 +56,13 @@ const CALLERS: &[Option<&str>] = &[
     Some("other/ns/default/sa/sleep"),
 ];
 const SOURCES: &[&str] = &[
-    "any", "anonymous", "sa:default/sleep", "ns:default", "ns:fin*", "td:other", "ip:10.0.0.0/8",
+    "any",
+    "anonymous",
+    "sa:default/sleep",
+    "ns:default",
+    "ns:fin*",
+    "td:other",
+    "ip:10.0.0.0/8",
     "td/ns/default/sa/p*",
 ];
 const METHODS: &[&str] = &["GET", "POST", "PURGE"];
@@ -57,7 +77,9 @@ impl Headers for OneHeader {
 
 fn sources(texts: &[&str]) -> Vec<SourcePattern> {
     let local: [Box<str>; 1] = ["td".into()];
-    let parsed = texts.iter().map(|t| SourcePattern::parse(t, &local).unwrap());
+    let parsed = texts
+        .iter()
+        .map(|t| SourcePattern::parse(t, &local).unwrap());
     parsed.flatten().collect()
 }
 
@@ -76,10 +98,19 @@ fn paths() -> impl Strategy<Value = Vec<PathPattern>> {
 fn matcher() -> impl Strategy<Value = Matcher> {
     let methods = proptest::option::weighted(0.2, proptest::sample::select(METHODS));
     let header = proptest::option::weighted(0.2, proptest::sample::select(&["red", "blue"][..]));
-    (some_of(SOURCES, 2), some_of(HOST_PATTERNS, 2), paths(), methods, header).prop_map(
-        |(from, hosts, paths, method, header)| Matcher {
+    (
+        some_of(SOURCES, 2),
+        some_of(HOST_PATTERNS, 2),
+        paths(),
+        methods,
+        header,
+    )
+        .prop_map(|(from, hosts, paths, method, header)| Matcher {
             from: sources(&from),
-            hosts: hosts.into_iter().map(|h| HostPattern::parse(h).unwrap()).collect(),
+            hosts: hosts
+                .into_iter()
+                .map(|h| HostPattern::parse(h).unwrap())
+                .collect(),
             paths,
             methods: method.map(|m| MethodSet::parse([m]).unwrap()),
             headers: header
@@ -90,8 +121,7 @@ fn matcher() -> impl Strategy<Value = Matcher> {
                 .into_iter()
                 .collect(),
             ..Matcher::default()
-        },
-    )
+        })
 }
 
 fn rule() -> impl Strategy<Value = Rule> {
@@ -101,11 +131,18 @@ fn rule() -> impl Strategy<Value = Rule> {
         |(effect, shadow, matchers, unless)| Rule {
             name: "rule".into(),
             effect: match effect {
-                0 | 1 => Effect::Deny(Answer { status: 403, body: Template::default() }),
+                0 | 1 => Effect::Deny(Answer {
+                    status: 403,
+                    body: Template::default(),
+                }),
                 2 | 3 => Effect::Allow,
                 _ => Effect::Audit,
             },
-            enforcement: if shadow { Enforcement::Shadow } else { Enforcement::Enforced },
+            enforcement: if shadow {
+                Enforcement::Shadow
+            } else {
+                Enforcement::Enforced
+            },
             matchers,
             unless,
             origin: origin(),
@@ -114,7 +151,12 @@ fn rule() -> impl Strategy<Value = Rule> {
 }
 
 fn destination(host: &'static str, routes: Vec<Matcher>) -> Destination {
-    let forward = || Action::Forward(vec![Weighted { upstream: UpstreamRef(0), weight: 1 }]);
+    let forward = || {
+        Action::Forward(vec![Weighted {
+            upstream: UpstreamRef(0),
+            weight: 1,
+        }])
+    };
     Destination {
         host: HostPattern::parse(host).unwrap(),
         name: host.into(),
@@ -163,11 +205,21 @@ fn origin() -> Arc<Origin> {
 /// What the reference says: the deciding rule, or the refusal.
 #[derive(Debug, PartialEq)]
 enum Said {
-    Granted { rule: Option<usize>, route: Option<usize> },
-    Refused { refusal: Refusal, rule: Option<usize> },
+    Granted {
+        rule: Option<usize>,
+        route: Option<usize>,
+    },
+    Refused {
+        refusal: Refusal,
+        rule: Option<usize>,
+    },
 }
 
-fn first(spec: &AdmissionSpec, request: &Request<'_>, wanted: impl Fn(&Rule) -> bool) -> Option<usize> {
+fn first(
+    spec: &AdmissionSpec,
+    request: &Request<'_>,
+    wanted: impl Fn(&Rule) -> bool,
+) -> Option<usize> {
     spec.rules.iter().position(|rule| {
         let toward = match rule.effect {
             Effect::Deny(_) => Toward::Refuse,
@@ -180,7 +232,10 @@ fn first(spec: &AdmissionSpec, request: &Request<'_>, wanted: impl Fn(&Rule) -> 
         };
         wanted(rule)
             && rule.matchers.iter().any(holds)
-            && !rule.unless.iter().any(|m| m.holds(request, toward.opposite()))
+            && !rule
+                .unless
+                .iter()
+                .any(|m| m.holds(request, toward.opposite()))
     })
 }
 
@@ -189,29 +244,56 @@ fn enforced(rule: &Rule) -> bool {
 }
 
 fn reference(spec: &AdmissionSpec, request: &Request<'_>) -> Said {
-    let deny = first(spec, request, |r| enforced(r) && matches!(r.effect, Effect::Deny(_)));
+    let deny = first(spec, request, |r| {
+        enforced(r) && matches!(r.effect, Effect::Deny(_))
+    });
     if deny.is_some() {
-        return Said::Refused { refusal: Refusal::Denied, rule: deny };
+        return Said::Refused {
+            refusal: Refusal::Denied,
+            rule: deny,
+        };
     }
-    let allow = first(spec, request, |r| enforced(r) && matches!(r.effect, Effect::Allow));
+    let allow = first(spec, request, |r| {
+        enforced(r) && matches!(r.effect, Effect::Allow)
+    });
     let usual = request.method().as_str() != "PURGE";
     if allow.is_none() && !(spec.default_policy == DefaultPolicy::Allow && usual) {
-        return Said::Refused { refusal: Refusal::NotAllowed, rule: None };
+        return Said::Refused {
+            refusal: Refusal::NotAllowed,
+            rule: None,
+        };
     }
-    let refused = |refusal| Said::Refused { refusal, rule: allow };
+    let refused = |refusal| Said::Refused {
+        refusal,
+        rule: allow,
+    };
     let host = request.host();
     let exact = |d: &&Destination| &*d.name == host;
-    let suffix = |d: &&Destination| d.name.strip_prefix('*').is_some_and(|s| host.len() > s.len() && host.ends_with(s));
-    let longest = spec.destinations.iter().filter(suffix).max_by_key(|d| d.name.len());
+    let suffix = |d: &&Destination| {
+        d.name
+            .strip_prefix('*')
+            .is_some_and(|s| host.len() > s.len() && host.ends_with(s))
+    };
+    let longest = spec
+        .destinations
+        .iter()
+        .filter(suffix)
+        .max_by_key(|d| d.name.len());
     let Some(found) = spec.destinations.iter().find(exact).or(longest) else {
         return refused(Refusal::UnknownHost);
     };
     if found.routes.is_empty() {
-        return Said::Granted { rule: allow, route: None };
+        return Said::Granted {
+            rule: allow,
+            route: None,
+        };
     }
     let mut routes = found.routes.iter();
     match routes.position(|r| r.matchers[0].holds(request, Toward::Permit)) {
-        Some(route) => Said::Granted { rule: allow, route: Some(route) },
+        Some(route) => Said::Granted {
+            rule: allow,
+            route: Some(route),
+        },
         None => refused(Refusal::NoRoute),
     }
 }
@@ -219,7 +301,11 @@ fn reference(spec: &AdmissionSpec, request: &Request<'_>) -> Said {
 fn said(admission: &Admission, spec: &AdmissionSpec, raw: RawRequest<'_>) -> Said {
     let number = |id| {
         let rule: *const Rule = admission.rule(id).unwrap();
-        admission.rules().iter().position(|r| std::ptr::eq(r, rule)).unwrap()
+        admission
+            .rules()
+            .iter()
+            .position(|r| std::ptr::eq(r, rule))
+            .unwrap()
     };
     match admission.admit(raw, 7) {
         Err(refused) => Said::Refused {
@@ -228,10 +314,15 @@ fn said(admission: &Admission, spec: &AdmissionSpec, raw: RawRequest<'_>) -> Sai
         },
         Ok(admitted) => {
             let route: *const Route = admission.route(&admitted.plan).unwrap();
-            let mut all = admission.destinations().flat_map(|d| d.routes.iter().enumerate());
+            let mut all = admission
+                .destinations()
+                .flat_map(|d| d.routes.iter().enumerate());
             let found = all.find(|(_, r)| std::ptr::eq(*r, route)).map(|(n, _)| n);
             assert!(spec.destinations.iter().all(|d| d.routes.len() < 10));
-            Said::Granted { rule: admitted.plan.grant().rule().map(number), route: found }
+            Said::Granted {
+                rule: admitted.plan.grant().rule().map(number),
+                route: found,
+            }
         }
     }
 }

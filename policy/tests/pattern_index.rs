@@ -81,11 +81,11 @@ fn path_pattern() -> impl Strategy<Value = PathPattern> {
 }
 
 fn limits() -> impl Strategy<Value = RegexLimits> {
-    let table = select(vec![0, 128 << 10]);
-    let eager = select(vec![0, 512]);
-    (table, eager).prop_map(|(dense_bytes, eager_lists)| RegexLimits {
+    let table = select(vec![0, 64 << 10]);
+    let cache = select(vec![0, 64 << 10]);
+    (table, cache).prop_map(|(dense_bytes, cache_bytes)| RegexLimits {
         dense_bytes,
-        eager_lists,
+        cache_bytes,
         ..RegexLimits::default()
     })
 }

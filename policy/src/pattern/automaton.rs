@@ -36,8 +36,7 @@ pub(super) struct Lazy {
 pub(super) struct Unknown;
 
 impl Automaton {
-    /// Builds the automaton of patterns that each match whole texts. Equal
-    /// patterns under equal limits always give an equal result.
+    /// Builds the automaton of patterns that each match whole texts.
     pub(super) fn new(patterns: &[Hir], limits: &RegexLimits) -> Result<Self, PatternError> {
         let nfa = nfa(patterns, limits)?;
         match dense(&nfa, limits) {
@@ -61,12 +60,6 @@ impl Automaton {
             Self::Lazy(lazy) => lazy.dfa.memory_usage() + size_of::<Lazy>(),
         }
     }
-}
-
-/// Whether the patterns' automaton keeps within the limits, without building
-/// more of it than that takes.
-pub(super) fn check(patterns: &[Hir], limits: &RegexLimits) -> Result<(), PatternError> {
-    nfa(patterns, limits).map(drop)
 }
 
 fn nfa(patterns: &[Hir], limits: &RegexLimits) -> Result<NFA, PatternError> {
@@ -97,6 +90,9 @@ fn anchored(hir: &Hir) -> Hir {
 }
 
 fn dense(nfa: &NFA, limits: &RegexLimits) -> Option<dense::DFA<Vec<u32>>> {
+    if limits.dense_bytes == 0 {
+        return None;
+    }
     let config = dense::Config::new()
         .match_kind(MatchKind::All)
         .start_kind(StartKind::Anchored)

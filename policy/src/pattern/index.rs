@@ -15,18 +15,64 @@ use super::{Case, Hits, Lowered, PathPattern, PatternError, Re2, RegexPool};
 /// Patterns with their numbers, ready to be asked.
 #[derive(Debug, Default)]
 pub struct PathIndex {
-    any: Box<[u32]>,
-    table: Option<Box<Table>>,
-    suffixes: Option<Box<Table>>,
-    regexes: Option<Box<Regexes>>,
+    any: Numbers,
+    others: Option<Box<Others>>,
+}
+
+/// The patterns that do not match every path.
+#[derive(Debug)]
+struct Others {
+    beginnings: Table,
+    endings: Option<Box<Table>>,
+    regexes: Option<Regexes>,
 }
 
 /// The patterns that nothing simpler could replace.
 #[derive(Debug)]
 struct Regexes {
     set: Arc<RegexSet>,
+    /// The least of the numbers.
+    least: u32,
     /// Places of patterns in the set and their numbers, ascending.
     ids: Box<[(u32, u32)]>,
+}
+
+/// Numbers of patterns. A single one, which most lists are, stands in place.
+#[derive(Debug)]
+enum Numbers {
+    One([u32; 1]),
+    Many(Box<[u32]>),
+}
+
+impl Numbers {
+    fn as_slice(&self) -> &[u32] {
+        match self {
+            Self::One(id) => id,
+            Self::Many(ids) => ids,
+        }
+    }
+
+    fn memory(&self) -> usize {
+        match self {
+            Self::One(_) => 0,
+            Self::Many(ids) => size_of_val(&**ids),
+        }
+    }
+}
+
+impl From<Vec<u32>> for Numbers {
+    fn from(ids: Vec<u32>) -> Self {
+        match ids.as_slice() {
+            [id] => Self::One([*id]),
+            _ => Self::Many(ids.into()),
+        }
+    }
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        Vec::new().into()
+    }
 }
 
 impl PathIndex {
@@ -50,25 +96,64 @@ impl PathIndex {
     /// Adds the number of every pattern that matches the path. A number comes
     /// once for each of its patterns that does.
     pub fn hits(&self, path: &str, hits: &mut Hits) {
-        hits.push_all(&self.any);
-        if let Some(table) = &self.table {
-            table.hits(path.as_bytes(), hits);
+        hits.push_all(self.any.as_slice());
+        if let Some(others) = &self.others {
+            others.hits(path, hits);
         }
-        if let Some(suffixes) = &self.suffixes {
-            suffixes.hits(path.as_bytes(), hits);
-        }
-        if let Some(regexes) = &self.regexes {
-            regexes.hits(path, hits);
+    }
+
+    /// The least number that `holds` of the patterns that match the path. The
+    /// automaton is not walked when none of its patterns could come first.
+    pub fn first(&self, path: &str, holds: impl Fn(u32) -> bool) -> Option<u32> {
+        let least = |hits: &mut Hits| hits.sorted().iter().copied().find(|&id| holds(id));
+        let mut hits = Hits::default();
+        hits.push_all(self.any.as_slice());
+        let Some(others) = &self.others else {
+            return least(&mut hits);
+        };
+        others.texts_hit(path, &mut hits);
+        let found = least(&mut hits);
+        let regexes = others.regexes.as_ref();
+        match regexes.filter(|regexes| found.is_none_or(|id| regexes.least < id)) {
+            None => found,
+            Some(regexes) => {
+                regexes.hits(path, &mut hits);
+                least(&mut hits)
+            }
         }
     }
 
     /// Bytes on the heap, without automata, which indexes share.
     #[must_use]
     pub fn memory(&self) -> usize {
-        let tables = [&self.table, &self.suffixes].into_iter().flatten();
-        let tables: usize = tables.map(|t| size_of::<Table>() + t.memory()).sum();
-        let regexes = self.regexes.as_ref();
-        size_of_val(&*self.any) + tables + regexes.map_or(0, |regexes| regexes.memory())
+        self.any.memory() + self.others.as_ref().map_or(0, |others| others.memory())
+    }
+}
+
+impl Others {
+    fn hits(&self, path: &str, hits: &mut Hits) {
+        self.texts_hit(path, hits);
+        if let Some(regexes) = &self.regexes {
+            regexes.hits(path, hits);
+        }
+    }
+
+    fn texts_hit(&self, path: &str, hits: &mut Hits) {
+        self.beginnings.hits(path.as_bytes(), hits);
+        if let Some(endings) = &self.endings {
+            endings.hits(path.as_bytes(), hits);
+        }
+    }
+
+    fn memory(&self) -> usize {
+        let endings = self.endings.as_ref();
+        size_of::<Self>()
+            + self.beginnings.memory()
+            + endings.map_or(0, |endings| size_of::<Table>() + endings.memory())
+            + self
+                .regexes
+                .as_ref()
+                .map_or(0, |regexes| size_of_val(&*regexes.ids))
     }
 }
 
@@ -81,17 +166,13 @@ impl Regexes {
                 .for_each(|&(_, id)| hits.push(id));
         });
     }
-
-    fn memory(&self) -> usize {
-        size_of::<Self>() + size_of_val(&*self.ids)
-    }
 }
 
 struct Builder<'a> {
     case: Case,
     any: Vec<u32>,
-    table: TableBuilder<'a>,
-    suffixes: TableBuilder<'a>,
+    beginnings: TableBuilder<'a>,
+    endings: TableBuilder<'a>,
     regexes: Vec<(&'a Re2, u32)>,
 }
 
@@ -100,8 +181,8 @@ impl<'a> Builder<'a> {
         Self {
             case,
             any: Vec::new(),
-            table: TableBuilder::default(),
-            suffixes: TableBuilder::default(),
+            beginnings: TableBuilder::default(),
+            endings: TableBuilder::default(),
             regexes: Vec::new(),
         }
     }
@@ -117,7 +198,7 @@ impl<'a> Builder<'a> {
             }
             PathPattern::Suffix(text) => {
                 let text = self.folded(Cow::Borrowed(text));
-                self.suffixes.part(text, id);
+                self.endings.part(text, id);
             }
             PathPattern::Regex(regex) => self.regex(regex, id),
             PathPattern::Template(template) => self.regex(template.regex(), id),
@@ -139,12 +220,12 @@ impl<'a> Builder<'a> {
 
     fn exact(&mut self, text: Cow<'a, str>, id: u32) {
         let text = self.folded(text);
-        self.table.whole(text, id);
+        self.beginnings.whole(text, id);
     }
 
     fn prefix(&mut self, text: Cow<'a, str>, id: u32) {
         let text = self.folded(text);
-        self.table.part(text, id);
+        self.beginnings.part(text, id);
     }
 
     fn folded(&self, text: Cow<'a, str>) -> Cow<'a, [u8]> {
@@ -156,11 +237,19 @@ impl<'a> Builder<'a> {
     }
 
     fn build(self, pool: &mut RegexPool) -> Result<PathIndex, PatternError> {
+        let others = Others {
+            beginnings: self.beginnings.build(Part::Beginning)?,
+            endings: match self.endings.is_empty() {
+                true => None,
+                false => Some(Box::new(self.endings.build(Part::Ending)?)),
+            },
+            regexes: regexes(self.regexes, self.case, pool)?,
+        };
+        let nothing =
+            others.beginnings.is_empty() && others.endings.is_none() && others.regexes.is_none();
         Ok(PathIndex {
             any: self.any.into(),
-            table: self.table.build(Part::Beginning)?,
-            suffixes: self.suffixes.build(Part::Ending)?,
-            regexes: regexes(self.regexes, self.case, pool)?,
+            others: (!nothing).then(|| Box::new(others)),
         })
     }
 }
@@ -170,7 +259,7 @@ fn regexes(
     mut regexes: Vec<(&Re2, u32)>,
     case: Case,
     pool: &mut RegexPool,
-) -> Result<Option<Box<Regexes>>, PatternError> {
+) -> Result<Option<Regexes>, PatternError> {
     if regexes.is_empty() {
         return Ok(None);
     }
@@ -182,10 +271,11 @@ fn regexes(
         ids.extend(group.iter().map(|(_, id)| (place, *id)));
         patterns.extend(group.first().map(|(pattern, _)| (*pattern).clone()));
     }
-    Ok(Some(Box::new(Regexes {
+    Ok(Some(Regexes {
         set: pool.share(case, patterns.into())?,
+        least: ids.iter().map(|(_, id)| *id).min().unwrap_or(0),
         ids: ids.into(),
-    })))
+    }))
 }
 
 #[cfg(test)]

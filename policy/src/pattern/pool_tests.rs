@@ -1,3 +1,5 @@
+use regex_automata::dfa::dense;
+
 use super::*;
 
 fn list(patterns: &[&str]) -> Box<[Re2]> {
@@ -27,18 +29,18 @@ fn equal_lists_share_one_automaton_per_case() {
 }
 
 #[test]
-fn lists_beyond_the_first_are_built_on_first_use() {
+fn only_the_first_lists_get_a_table() {
     let limits = RegexLimits {
-        eager_lists: 1,
+        dense_lists: 1,
         ..RegexLimits::default()
     };
     let mut pool = RegexPool::with_limits(limits);
-    let eager = pool.share(Case::Sensitive, list(&["/a.+"])).unwrap();
-    let late = pool.share(Case::Sensitive, list(&["/b.+"])).unwrap();
-    assert!(eager.automaton.get().is_some());
-    assert!(late.automaton.get().is_none());
-    assert_eq!(matches(&late, "/bx"), [0]);
-    assert!(late.automaton.get().is_some());
+    let first = pool.share(Case::Sensitive, list(&["/a.+"])).unwrap();
+    let later = pool.share(Case::Sensitive, list(&["/b.+"])).unwrap();
+    assert!(matches!(first.automaton, Automaton::Dense(_)));
+    assert!(matches!(later.automaton, Automaton::Lazy(_)));
+    assert_eq!(matches(&first, "/ax"), [0]);
+    assert_eq!(matches(&later, "/bx"), [0]);
 }
 
 #[test]
@@ -62,18 +64,21 @@ fn a_list_too_large_is_refused_at_load_and_names_the_culprit() {
     );
 }
 
-/// Not reachable through a pool, which checks every list.
+/// No pool builds an automaton that gives up; this one does at `!`.
 #[test]
-fn an_automaton_that_cannot_be_built_permits_nothing_and_denies_everything() {
-    let failed = |case| RegexSet {
-        case,
-        patterns: list(&["/a", "/b.+"]),
-        limits: Arc::new(RegexLimits {
-            nfa_bytes: 1,
-            ..RegexLimits::default()
-        }),
-        automaton: OnceLock::new(),
+fn an_automaton_that_gives_up_permits_nothing_and_denies_everything() {
+    let given_up = |case| {
+        let config = dense::Config::new().quit(b'!', true);
+        let dfa = dense::Builder::new()
+            .configure(config)
+            .build("/a!")
+            .unwrap();
+        RegexSet {
+            case,
+            patterns: 2,
+            automaton: Automaton::Dense(Box::new(dfa)),
+        }
     };
-    assert_eq!(matches(&failed(Case::Sensitive), "/a"), [0_usize; 0]);
-    assert_eq!(matches(&failed(Case::Folded), "/x"), [0, 1]);
+    assert_eq!(matches(&given_up(Case::Sensitive), "/a!"), [0_usize; 0]);
+    assert_eq!(matches(&given_up(Case::Folded), "/a!"), [0, 1]);
 }

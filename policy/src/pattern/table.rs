@@ -62,6 +62,9 @@ enum HitBy {
 impl Table {
     /// Adds the numbers of every entry that matches the text.
     pub(super) fn hits(&self, text: &[u8], hits: &mut Hits) {
+        if self.is_empty() {
+            return;
+        }
         for &length in &self.lengths {
             let length = usize::try_from(length).unwrap_or(usize::MAX);
             let Some(part) = self.part.of(text, length) else {
@@ -70,6 +73,10 @@ impl Table {
             self.find(part, HitBy::Part, hits);
         }
         self.find(text, HitBy::Whole, hits);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
     fn find(&self, text: &[u8], hit_by: HitBy, hits: &mut Hits) {
@@ -155,11 +162,11 @@ impl<'a> TableBuilder<'a> {
         self.0.push((text, HitBy::Part, id));
     }
 
-    /// The table, if there is anything to find.
-    pub(super) fn build(self, part: Part) -> Result<Option<Box<Table>>, PatternError> {
-        if self.0.is_empty() {
-            return Ok(None);
-        }
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn build(self, part: Part) -> Result<Table, PatternError> {
         let mut text = Vec::with_capacity(self.0.iter().map(|(text, ..)| text.len()).sum());
         let mut lengths = BTreeSet::new();
         let mut entries = Vec::with_capacity(self.0.len());
@@ -182,13 +189,15 @@ impl<'a> TableBuilder<'a> {
         let amount = entries.len().next_power_of_two();
         entries.sort_by_key(|(hash, _)| hash.among(amount));
         let begins = |place| entries.partition_point(|(hash, _)| hash.among(amount) < place);
-        Ok(Some(Box::new(Table {
-            buckets: (0..=amount).map(|place| count(begins(place))).collect::<Result<_, _>>()?,
+        Ok(Table {
+            buckets: (0..=amount)
+                .map(|place| count(begins(place)))
+                .collect::<Result<_, _>>()?,
             entries: entries.into_iter().map(|(_, entry)| entry).collect(),
             text: text.into(),
             part,
             lengths: lengths.into_iter().collect(),
-        })))
+        })
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::canonical::PathProfile;
 use crate::destination::{Action, Destination, Route, Upgrades, UpstreamRef, Weighted};
 use crate::matching::Toward;
-use crate::pattern::{Case, Hits, PathIndex, PathPattern, PatternError, RegexPool};
+use crate::pattern::{Case, PathIndex, PathPattern, PatternError, RegexPool};
 use crate::request::Request;
 use crate::rule::Matcher;
 use crate::ruleset::residue;
@@ -95,12 +95,9 @@ impl CompiledDestination {
 
     /// Same outcome as asking the routes in order.
     pub(super) fn first_match(&self, request: &Request<'_>) -> Option<&Candidate> {
-        let mut hits = Hits::default();
-        self.paths.hits(request.path(), &mut hits);
-        hits.sorted().iter().find_map(|&number| {
-            let candidate = self.candidates.get(usize::try_from(number).ok()?)?;
-            self.holds(candidate, request).then_some(candidate)
-        })
+        let candidate = |number| self.candidates.get(usize::try_from(number).ok()?);
+        let holds = |number| candidate(number).is_some_and(|c| self.holds(c, request));
+        candidate(self.paths.first(request.path(), holds)?)
     }
 
     fn holds(&self, candidate: &Candidate, request: &Request<'_>) -> bool {
