@@ -1,0 +1,52 @@
+# What can be done here, by name. `make` alone lists it.
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+IMAGE ?= egret:$(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+# `make demo STAY=1` leaves the demo up.
+STAY ?=
+demo_flags := $(if $(filter-out 0 no false,$(STAY)),--stay)
+
+.PHONY: help demo test lint fmt clippy deny advisories bench build image tools peers cargo-deny
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+demo: tools ## build the gateway and watch it admit, refuse and log; STAY=1 leaves it up
+	$(CARGO) run -p gateway --bin egret --locked -- demo $(demo_flags)
+
+test: tools peers ## every test, with real sidecars and origins
+	$(CARGO) build --workspace --bins --locked
+	$(CARGO) test --workspace --locked
+
+lint: fmt clippy ## formatting and lints
+
+fmt:
+	$(CARGO) fmt --all --check
+
+clippy: tools
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+deny: cargo-deny ## licences, bans and sources of all dependencies
+	$(CARGO) deny check licenses bans sources
+
+advisories: cargo-deny ## known vulnerabilities of all dependencies; needs the network
+	$(CARGO) deny check advisories
+
+bench: ## the look-up benchmark
+	$(CARGO) bench -p policy --locked
+
+build: tools ## the release binary, target/release/egret
+	$(CARGO) build --release -p gateway --bin egret --locked
+
+image: ## the container image
+	docker build --tag $(IMAGE) .
+
+tools:
+	@tools/install-build-tools.sh
+
+peers:
+	@integration-tests/install-peers.sh
+
+cargo-deny:
+	@command -v cargo-deny >/dev/null || { echo "cargo-deny is missing: installing it"; $(CARGO) install cargo-deny --locked; }
