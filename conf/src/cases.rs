@@ -11,36 +11,21 @@
 //!
 //! A request is kept as it is written, so that a case can hold an attack.
 
-use std::net::{IpAddr, Ipv4Addr};
-
-use policy::Headers;
 use policy::origin::Origin;
-use policy::principal::Principal;
 
 use crate::fields::{Fields, parsed};
 use crate::file::SourceFile;
 use crate::node::{Node, Value};
 use crate::problem::Problem;
+use crate::question::{NOWHERE, Question, caller, request};
 use crate::report::Report;
 use crate::yaml;
 
 /// One request and what should become of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Case {
-    /// Who asks; `None`: nobody verified.
-    pub principal: Option<Principal>,
-    /// Where the connection comes from; 127.0.0.1 unless the case says `from`.
-    pub address: IpAddr,
-    /// As on the wire.
-    pub method: Box<str>,
-    /// Host and port, as on the wire.
-    pub authority: Box<str>,
-    /// Path and query, as on the wire.
-    pub target: Box<str>,
-    /// Name in lower case, and value.
-    pub headers: Vec<(Box<str>, Box<str>)>,
-    /// The server name of the TLS connection.
-    pub server_name: Option<Box<str>>,
+    /// Who asks what.
+    pub question: Question,
     /// What should become of it.
     pub expect: Verdict,
     /// The rule that should decide.
@@ -61,13 +46,6 @@ pub enum Verdict {
         /// With this code of a refusal, if the case says one.
         code: Option<Box<str>>,
     },
-}
-
-impl Headers for Case {
-    fn value(&self, name: &str, index: usize) -> Option<&[u8]> {
-        let mut values = self.headers.iter().filter(|(known, _)| **known == *name);
-        values.nth(index).map(|(_, value)| value.as_bytes())
-    }
 }
 
 /// Reads the cases of a file. `sa:NAMESPACE/NAME` is of `trust_domain`, the
@@ -110,52 +88,19 @@ fn case(fields: &Fields<'_>, trust_domain: &str) -> Option<Case> {
     let rule = fields.text("rule").map(Box::from);
     let (method, authority, target) = request?;
     Some(Case {
-        principal: caller?,
-        address: from.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-        method: method.into(),
-        authority: authority.into(),
-        target: target.into(),
-        headers,
-        server_name,
+        question: Question {
+            principal: caller?,
+            address: from.unwrap_or(NOWHERE),
+            method: method.into(),
+            authority: authority.into(),
+            target: target.into(),
+            headers,
+            server_name,
+        },
         expect: expect?,
         rule,
         origin: fields.origin().clone(),
     })
-}
-
-fn caller(text: &str, trust_domain: &str) -> Result<Option<Principal>, String> {
-    let name = match text
-        .strip_prefix("sa:")
-        .and_then(|account| account.split_once('/'))
-    {
-        _ if text == "anonymous" => return Ok(None),
-        Some((namespace, name)) => format!("{trust_domain}/ns/{namespace}/sa/{name}"),
-        None => text.strip_prefix("spiffe://").unwrap_or(text).to_owned(),
-    };
-    Principal::from_name(&name).map(Some).map_err(|_| {
-        format!(
-            "`{text}` is no caller: write `sa:NAMESPACE/NAME`, \
-             `spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/NAME` or `anonymous`"
-        )
-    })
-}
-
-/// Method, authority and target of `GET http://host:port/path?query`.
-fn request(text: &str) -> Result<(&str, &str, String), String> {
-    let wrong =
-        || format!("`{text}` is no request: write such as `GET http://edition.cnn.com/health`");
-    let (method, url) = text.split_once(' ').ok_or_else(wrong)?;
-    let rest = url
-        .strip_prefix("http://")
-        .or_else(|| url.strip_prefix("https://"))
-        .ok_or_else(wrong)?;
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, target) = rest.split_at_checked(end).ok_or_else(wrong)?;
-    if method.is_empty() || authority.is_empty() {
-        return Err(wrong());
-    }
-    let slash = if target.starts_with('/') { "" } else { "/" };
-    Ok((method, authority, format!("{slash}{target}")))
 }
 
 /// `allow`, `deny`, `deny 403`, `deny 403 not_allowed`.
@@ -219,6 +164,11 @@ fn headers(fields: &Fields<'_>) -> Vec<(Box<str>, Box<str>)> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
+    use policy::Headers;
+    use policy::principal::Principal;
+
     use super::*;
 
     fn cases(text: &str) -> Result<Vec<Case>, Vec<String>> {
@@ -241,9 +191,13 @@ mod tests {
 ";
         let cases = cases(text).unwrap();
         let sleep = Principal::from_name("cluster.local/ns/default/sa/sleep").unwrap();
-        assert_eq!(cases[0].principal, Some(sleep));
+        assert_eq!(cases[0].question.principal, Some(sleep));
         assert_eq!(
-            (&*cases[0].method, &*cases[0].authority, &*cases[0].target),
+            (
+                &*cases[0].question.method,
+                &*cases[0].question.authority,
+                &*cases[0].question.target
+            ),
             ("GET", "edition.cnn.com", "/politics")
         );
         assert_eq!(
@@ -255,18 +209,24 @@ mod tests {
         );
         assert_eq!(cases[0].rule.as_deref(), Some("path-checker"));
         assert_eq!((cases[0].origin.line, cases[0].origin.column), (2, 3));
-        assert_eq!(cases[1].principal, None);
+        assert_eq!(cases[1].question.principal, None);
         assert_eq!(
-            (&*cases[1].authority, &*cases[1].target),
+            (&*cases[1].question.authority, &*cases[1].question.target),
             ("EXAMPLE.com:8443", "/?q=/../x")
         );
-        assert_eq!(cases[1].value("x-a", 1), Some(&b"two"[..]));
+        assert_eq!(cases[1].question.value("x-a", 1), Some(&b"two"[..]));
         assert_eq!(
-            (cases[1].value("x-a", 2), cases[1].value("X-A", 0)),
+            (
+                cases[1].question.value("x-a", 2),
+                cases[1].question.value("X-A", 0)
+            ),
             (None, None)
         );
-        assert_eq!(cases[1].address, IpAddr::from([10, 0, 0, 7]));
-        assert_eq!(cases[1].server_name.as_deref(), Some("example.com"));
+        assert_eq!(cases[1].question.address, IpAddr::from([10, 0, 0, 7]));
+        assert_eq!(
+            cases[1].question.server_name.as_deref(),
+            Some("example.com")
+        );
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod native;
 mod node;
 pub mod problem;
 mod quantity;
+pub mod question;
 pub mod read;
 mod report;
 pub mod snapshot;

@@ -1,7 +1,6 @@
 //! Whole configurations: the examples that are shipped, their cases, and what
 //! random changes make of them.
 
-use policy::{Admission, RawRequest};
 use proptest::prelude::*;
 
 use super::*;
@@ -76,7 +75,7 @@ fn every_example_decides_as_its_cases_say() {
         let snapshot = compiled(name, text);
         let file = SourceFile::new(format!("cases/{name}"), cases);
         for case in cases::parse(&file, "cluster.local").unwrap() {
-            let (verdict, rule) = decided(snapshot.admission(), &case);
+            let (verdict, rule) = decided(&snapshot, &case);
             let place = &case.origin;
             match (&case.expect, &verdict) {
                 (Verdict::Refuse { status, code }, Verdict::Refuse { status: s, code: c }) => {
@@ -93,18 +92,11 @@ fn every_example_decides_as_its_cases_say() {
     }
 }
 
-fn decided(admission: &Admission, case: &Case) -> (Verdict, Option<Box<str>>) {
-    let caller = admission.caller(case.principal.clone(), case.address);
-    let raw = RawRequest {
-        method: case.method.as_bytes(),
-        authority: case.authority.as_bytes(),
-        target: case.target.as_bytes(),
-        headers: case,
-        caller: &caller,
-        server_name: case.server_name.as_deref(),
-        port: 443,
-        time: 0,
-    };
+fn decided(snapshot: &Snapshot, case: &Case) -> (Verdict, Option<Box<str>>) {
+    let admission = snapshot.admission();
+    let question = &case.question;
+    let caller = admission.caller(question.principal.clone(), question.address);
+    let raw = question.raw(&caller, snapshot.settings(), 0);
     let named = |id| admission.rule(id).map(|rule| (*rule.name).into());
     match admission.admit(raw, 0) {
         Ok(admitted) => (Verdict::Allow, admitted.plan.grant().rule().and_then(named)),

@@ -4,13 +4,14 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use clap::Args;
+use conf::question::Question;
 use policy::destination::Action;
 use policy::refusal::Refusal;
 use policy::rule::{DefaultPolicy, Effect};
 use policy::{Admission, Explanation, Held, RuleStep};
 
-use super::ConfigArgs;
-use super::question::Question;
+use super::{ConfigArgs, LOCAL};
+use crate::clock::Moment;
 use crate::load::compile;
 
 /// What `explain` takes.
@@ -39,11 +40,12 @@ pub(super) fn explain(args: &ExplainArgs) -> ExitCode {
         }
     };
     let (admission, settings) = (snapshot.admission(), snapshot.settings());
-    let (who, headers) = (&args.caller, &args.header);
-    let question = Question::new(admission, settings, who, &args.method, &args.url, headers);
-    match question {
+    let domain = settings.trust.first().map_or(LOCAL, |t| &*t.domain);
+    match Question::ask(&args.caller, &args.method, &args.url, &args.header, domain) {
         Ok(question) => {
-            print!("{}", tell(admission, &admission.explain(question.raw())));
+            let caller = admission.caller(question.principal.clone(), question.address);
+            let raw = question.raw(&caller, settings, Moment::now().nanos);
+            print!("{}", tell(admission, &admission.explain(raw)));
             ExitCode::SUCCESS
         }
         Err(error) => {

@@ -3,7 +3,6 @@
 mod check;
 mod demo;
 mod explain;
-mod question;
 mod run;
 mod test;
 
@@ -33,6 +32,9 @@ enum Command {
     /// Watch the gateway decide and log, with a mesh and origins on loopback.
     Demo(demo::DemoArgs),
 }
+
+/// The mesh's trust domain where a configuration names none.
+const LOCAL: &str = "cluster.local";
 
 /// Where the configuration is.
 #[derive(Clone, Debug, Args)]

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use conf::cases::{self, Case, Verdict};
@@ -12,7 +11,8 @@ use policy::refusal::Refusal;
 use policy::rule::Effect;
 use policy::{Admission, RawRequest};
 
-use super::ConfigArgs;
+use super::{ConfigArgs, LOCAL};
+use crate::clock::Moment;
 use crate::load::compile;
 
 /// What `test` takes.
@@ -71,10 +71,7 @@ pub(super) fn test(args: &TestArgs) -> ExitCode {
 }
 
 fn read(path: &Path, settings: &Settings) -> Result<Vec<Case>, Vec<Problem>> {
-    let domain = settings
-        .trust
-        .first()
-        .map_or("cluster.local", |t| &*t.domain);
+    let domain = settings.trust.first().map_or(LOCAL, |t| &*t.domain);
     let reading = conf::read::read(&[path.to_owned()]);
     if !reading.problems.is_empty() {
         return Err(reading.problems);
@@ -102,14 +99,15 @@ fn difference(snapshot: &Snapshot, case: &Case) -> Option<String> {
     if as_expected && by_expected {
         return None;
     }
-    let who = case.principal.as_ref().map_or("anonymous", |p| p.as_str());
+    let asked = &case.question;
+    let who = asked.principal.as_ref().map_or("anonymous", |p| p.as_str());
     let rule = |rule: Option<&str>| rule.map(|r| format!(" by {r}")).unwrap_or_default();
     Some(format!(
         "{}: {} http://{}{} as {who}\n  expected {}{}\n  found    {}{}",
         case.origin,
-        case.method,
-        case.authority,
-        case.target,
+        asked.method,
+        asked.authority,
+        asked.target,
         expected(&case.expect),
         rule(case.rule.as_deref()),
         outcome.verdict,
@@ -130,24 +128,9 @@ fn expected(verdict: &Verdict) -> String {
 
 fn outcome(snapshot: &Snapshot, case: &Case) -> Outcome {
     let admission = snapshot.admission();
-    let caller = admission.caller(case.principal.clone(), case.address);
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let raw = RawRequest {
-        method: case.method.as_bytes(),
-        authority: case.authority.as_bytes(),
-        target: case.target.as_bytes(),
-        headers: case,
-        caller: &caller,
-        server_name: case.server_name.as_deref(),
-        port: snapshot
-            .settings()
-            .listeners
-            .first()
-            .map_or(443, |l| l.port),
-        time: i128::try_from(now.as_nanos()).unwrap_or(0),
-    };
+    let question = &case.question;
+    let caller = admission.caller(question.principal.clone(), question.address);
+    let raw = question.raw(&caller, snapshot.settings(), Moment::now().nanos);
     decide(admission, raw)
 }
 

@@ -1,0 +1,130 @@
+//! A request as a person writes it: who asks, `GET http://host/path`, and the
+//! headers. Kept as it is written, so that a question can hold an attack.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use policy::principal::Principal;
+use policy::source::Caller;
+use policy::{Headers, RawRequest};
+
+use crate::snapshot::Settings;
+
+/// Whence a question comes that does not say.
+pub(crate) const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// The port that is meant where no listener says.
+const HTTPS: u16 = 443;
+
+/// See the module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// Who asks; `None`: nobody verified.
+    pub principal: Option<Principal>,
+    /// Where the connection comes from.
+    pub address: IpAddr,
+    /// As on the wire.
+    pub method: Box<str>,
+    /// Host and port, as on the wire.
+    pub authority: Box<str>,
+    /// Path and query, as on the wire.
+    pub target: Box<str>,
+    /// Name in lower case, and value.
+    pub headers: Vec<(Box<str>, Box<str>)>,
+    /// The server name of the TLS connection.
+    pub server_name: Option<Box<str>>,
+}
+
+impl Question {
+    /// Puts a question together. `who` is `sa:NAMESPACE/NAME` (of
+    /// `trust_domain`), a SPIFFE id or `anonymous`; headers are `name: value`.
+    ///
+    /// # Errors
+    /// What cannot be read, and what to write instead.
+    pub fn ask(
+        who: &str,
+        method: &str,
+        url: &str,
+        headers: &[String],
+        trust_domain: &str,
+    ) -> Result<Self, String> {
+        let text = format!("{method} {url}");
+        let (method, authority, target) = request(&text)?;
+        let header = |line: &String| {
+            let (name, value) = line
+                .split_once(':')
+                .ok_or_else(|| format!("`{line}` is no header: write `name: value`"))?;
+            let name = name.trim().to_ascii_lowercase();
+            Ok::<_, String>((name.into(), value.trim().into()))
+        };
+        Ok(Self {
+            principal: caller(who, trust_domain)?,
+            address: NOWHERE,
+            method: method.into(),
+            authority: authority.into(),
+            target: target.into(),
+            headers: headers.iter().map(header).collect::<Result<_, _>>()?,
+            server_name: None,
+        })
+    }
+
+    /// The question as policy takes it. `time` is in nanoseconds since 1970.
+    #[must_use]
+    pub fn raw<'a>(
+        &'a self,
+        caller: &'a Caller,
+        settings: &Settings,
+        time: i128,
+    ) -> RawRequest<'a> {
+        RawRequest {
+            method: self.method.as_bytes(),
+            authority: self.authority.as_bytes(),
+            target: self.target.as_bytes(),
+            headers: self,
+            caller,
+            server_name: self.server_name.as_deref(),
+            port: settings.listeners.first().map_or(HTTPS, |l| l.port),
+            time,
+        }
+    }
+}
+
+impl Headers for Question {
+    fn value(&self, name: &str, index: usize) -> Option<&[u8]> {
+        let mut values = self.headers.iter().filter(|(known, _)| **known == *name);
+        values.nth(index).map(|(_, value)| value.as_bytes())
+    }
+}
+
+pub(crate) fn caller(text: &str, trust_domain: &str) -> Result<Option<Principal>, String> {
+    let name = match text
+        .strip_prefix("sa:")
+        .and_then(|account| account.split_once('/'))
+    {
+        _ if text == "anonymous" => return Ok(None),
+        Some((namespace, name)) => format!("{trust_domain}/ns/{namespace}/sa/{name}"),
+        None => text.strip_prefix("spiffe://").unwrap_or(text).to_owned(),
+    };
+    Principal::from_name(&name).map(Some).map_err(|_| {
+        format!(
+            "`{text}` is no caller: write `sa:NAMESPACE/NAME`, \
+             `spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/NAME` or `anonymous`"
+        )
+    })
+}
+
+/// Method, authority and target of `GET http://host:port/path?query`.
+pub(crate) fn request(text: &str) -> Result<(&str, &str, String), String> {
+    let wrong =
+        || format!("`{text}` is no request: write such as `GET http://edition.cnn.com/health`");
+    let (method, url) = text.split_once(' ').ok_or_else(wrong)?;
+    let rest = url
+        .strip_prefix("http://")
+        .or_else(|| url.strip_prefix("https://"))
+        .ok_or_else(wrong)?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, target) = rest.split_at_checked(end).ok_or_else(wrong)?;
+    if method.is_empty() || authority.is_empty() {
+        return Err(wrong());
+    }
+    let slash = if target.starts_with('/') { "" } else { "/" };
+    Ok((method, authority, format!("{slash}{target}")))
+}
