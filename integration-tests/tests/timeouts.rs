@@ -32,15 +32,21 @@ destinations:
     )
 }
 
-/// The gateway's own measure: within a tenth of a second of the deadline.
+/// By the gateway's own measure: never before the deadline, and within a tenth
+/// of a second of it in one of three tries. A busy machine only ever delays.
 #[track_caller]
-fn assert_took(record: &Value, milliseconds: u64) {
-    let took = record["duration"].as_u64().unwrap_or_default();
-    let late = milliseconds + 100;
-    assert!(
-        (milliseconds..=late).contains(&took),
-        "{took} ms in {record:#}"
-    );
+fn assert_takes(milliseconds: u64, attempt: impl Fn(u32) -> Value) {
+    let mut took = Vec::new();
+    for number in 0..3 {
+        let record = attempt(number);
+        let duration = record["duration"].as_u64().unwrap_or_default();
+        assert!(duration >= milliseconds, "{duration} ms in {record:#}");
+        took.push(duration);
+        if duration <= milliseconds + 100 {
+            return;
+        }
+    }
+    panic!("{milliseconds} ms are over after {took:?}");
 }
 
 #[test]
@@ -48,31 +54,33 @@ fn an_answer_after_the_deadline_is_504_at_the_deadline() {
     let mesh = Mesh::start(&with_timeout("3s"));
     for protocol in Protocol::ALL {
         let sidecar = mesh.sidecar("sleep", protocol);
-        let target = format!("/delay/5?{protocol:?}");
-        let reply = sidecar.curl(HOST, &target).send();
-        assert_eq!(
-            (reply.status, reply.text().as_str()),
-            (504, "upstream request timeout")
-        );
-        let took = reply.elapsed;
-        assert!(
-            took >= Duration::from_secs(3) && took < Duration::from_millis(3500),
-            "{took:?}"
-        );
-        let record = mesh.egret.record_of(&target);
-        assert_has(
-            &record,
-            &json!({
-                "response_code": 504, "response_flags": "UT", "bytes_sent": 24,
-                "response_code_details": "response_timeout", "decision": "allow",
-            }),
-        );
-        assert_took(&record, 3000);
-        assert_eq!(
-            mesh.recorder.seen_for(&target).len(),
-            1,
-            "a timeout is not tried again"
-        );
+        assert_takes(3000, |number| {
+            let target = format!("/delay/5?{protocol:?}{number}");
+            let reply = sidecar.curl(HOST, &target).send();
+            assert_eq!(
+                (reply.status, reply.text().as_str()),
+                (504, "upstream request timeout")
+            );
+            let took = reply.elapsed;
+            assert!(
+                took >= Duration::from_secs(3) && took < Duration::from_millis(3500),
+                "{took:?}"
+            );
+            let record = mesh.egret.record_of(&target);
+            assert_has(
+                &record,
+                &json!({
+                    "response_code": 504, "response_flags": "UT", "bytes_sent": 24,
+                    "response_code_details": "response_timeout", "decision": "allow",
+                }),
+            );
+            assert_eq!(
+                mesh.recorder.seen_for(&target).len(),
+                1,
+                "a timeout is not tried again"
+            );
+            record
+        });
     }
 }
 
@@ -98,14 +106,17 @@ fn an_answer_before_the_deadline_is_the_origins() {
 fn silence_and_a_trickled_head_are_504_at_the_deadline() {
     let mesh = Mesh::start(&with_timeout("1s"));
     for target in ["/silence", "/trickle-head"] {
-        let reply = mesh.fetch("sleep", HOST, target);
-        assert_eq!(reply.status, 504, "{target}");
-        let record = mesh.egret.record_of(target);
-        assert_has(
-            &record,
-            &json!({ "response_code": 504, "response_flags": "UT" }),
-        );
-        assert_took(&record, 1000);
+        assert_takes(1000, |number| {
+            let target = format!("{target}?{number}");
+            let reply = mesh.fetch("sleep", HOST, &target);
+            assert_eq!(reply.status, 504, "{target}");
+            let record = mesh.egret.record_of(&target);
+            assert_has(
+                &record,
+                &json!({ "response_code": 504, "response_flags": "UT" }),
+            );
+            record
+        });
     }
 }
 
@@ -113,23 +124,25 @@ fn silence_and_a_trickled_head_are_504_at_the_deadline() {
 fn a_trickled_body_is_cut_at_the_deadline() {
     let mesh = Mesh::start(&with_timeout("1s"));
     for http2 in [false, true] {
-        let target = format!("/trickle-body?{http2}");
-        let curl = mesh.curl("sleep", HOST, &target);
-        let reply = if http2 { curl.http2() } else { curl }.send();
-        assert_eq!(reply.status, 200, "the head was on time");
-        assert!(!reply.error.is_empty(), "a cut body must not look whole");
-        assert!(
-            (1..100).contains(&reply.body.len()),
-            "{} bytes",
-            reply.body.len()
-        );
-        let record = mesh.egret.record_of(&target);
-        assert_eq!(reason(&record), "route_timeout", "{record:#}");
-        assert_has(
-            &record,
-            &json!({ "response_code": 200, "response_flags": "UT" }),
-        );
-        assert_took(&record, 1000);
+        assert_takes(1000, |number| {
+            let target = format!("/trickle-body?{http2}{number}");
+            let curl = mesh.curl("sleep", HOST, &target);
+            let reply = if http2 { curl.http2() } else { curl }.send();
+            assert_eq!(reply.status, 200, "the head was on time");
+            assert!(!reply.error.is_empty(), "a cut body must not look whole");
+            assert!(
+                (1..100).contains(&reply.body.len()),
+                "{} bytes",
+                reply.body.len()
+            );
+            let record = mesh.egret.record_of(&target);
+            assert_eq!(reason(&record), "route_timeout", "{record:#}");
+            assert_has(
+                &record,
+                &json!({ "response_code": 200, "response_flags": "UT" }),
+            );
+            record
+        });
     }
 }
 

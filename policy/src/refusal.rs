@@ -83,8 +83,6 @@ closed! {
         TransferEncoding,
         /// `Expect` is other than `100-continue`.
         Expectation,
-        /// An upgrade the route does not allow.
-        Upgrade,
         /// `Connection` nominates too many, or protected, fields.
         ConnectionNominations,
         /// The HTTP/2 stream breaks RFC 9113.
@@ -123,8 +121,6 @@ closed! {
         // Ourselves.
         /// The access log cannot take the line, and the operator asked to refuse then.
         LogUnavailable,
-        /// We are at a bound of memory or load.
-        Overloaded,
     }
 }
 
@@ -158,7 +154,6 @@ impl Refusal {
             Self::ContentLength => "content_length",
             Self::TransferEncoding => "transfer_encoding",
             Self::Expectation => "expectation",
-            Self::Upgrade => "upgrade",
             Self::ConnectionNominations => "connection_nominations",
             Self::MalformedStream => "malformed_stream",
             Self::HeadTimeout => "head_timeout",
@@ -174,7 +169,6 @@ impl Refusal {
             Self::NoRoute => "no_route",
             Self::AddressDenied => "address_denied",
             Self::LogUnavailable => "log_unavailable",
-            Self::Overloaded => "overloaded",
         }
     }
 
@@ -213,9 +207,9 @@ impl Refusal {
             Self::BodyTooLarge => 413,
             Self::Malformed(why) => why.status(),
             Self::Misdirected => 421,
-            Self::Denied | Self::NotAllowed | Self::AddressDenied | Self::Upgrade => 403,
+            Self::Denied | Self::NotAllowed | Self::AddressDenied => 403,
             Self::UnknownHost | Self::UnknownPort | Self::NoRoute => 404,
-            Self::LogUnavailable | Self::Overloaded => 503,
+            Self::LogUnavailable => 503,
         }
     }
 
@@ -223,10 +217,10 @@ impl Refusal {
     #[must_use]
     pub fn flags(self) -> &'static str {
         match self {
-            Self::Denied | Self::NotAllowed | Self::AddressDenied | Self::Upgrade => "-",
+            Self::Denied | Self::NotAllowed | Self::AddressDenied => "-",
             Self::UnknownServerName | Self::UnknownHost | Self::UnknownPort | Self::NoRoute => "NR",
             Self::HeadTimeout | Self::BodyTimeout => "SI",
-            Self::LogUnavailable | Self::Overloaded | Self::TooManyConnections => "OM",
+            Self::LogUnavailable | Self::TooManyConnections => "OM",
             _ => "DPE",
         }
     }

@@ -10,16 +10,13 @@
 
 mod clause;
 mod exception;
+mod group;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 
 use crate::canonical::{Method, deny_view};
 use crate::matching::Toward;
-use crate::pattern::{
-    Case, Hits, HostMap, HostPattern, PathIndex, PathPattern, PatternError, RegexPool,
-};
+use crate::pattern::{Case, Hits, HostMap, PathIndex, RegexPool};
 use crate::request::Request;
 use crate::routing::CompileError;
 use crate::rule::{DefaultPolicy, Effect, Matcher, Rule};
@@ -28,6 +25,7 @@ use crate::source::{SourceId, SourcePattern, SourceTable};
 pub(crate) use clause::residue;
 use clause::{Clause, Verdict};
 use exception::Exception;
+use group::{Group, HostGroups};
 
 /// The number of a rule within its snapshot, in load order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -49,14 +47,6 @@ pub(crate) struct RuleSet {
     refusing: HostMap<Group>,
     permitting: HostMap<Group>,
     default: DefaultPolicy,
-}
-
-/// The clauses of one host pattern.
-#[derive(Debug)]
-struct Group {
-    paths: PathIndex,
-    /// Sorted; the clauses under (path, source).
-    entries: Box<[(u32, SourceId, u32)]>,
 }
 
 /// Permission to go on. Comes only from [`RuleSet::decide`].
@@ -302,19 +292,6 @@ impl<'a> Folded<'a> {
     }
 }
 
-impl Group {
-    fn clauses(&self, path: u32, source: SourceId) -> impl Iterator<Item = u32> + '_ {
-        let first = self
-            .entries
-            .partition_point(|(p, s, _)| (*p, *s) < (path, source));
-        self.entries
-            .iter()
-            .skip(first)
-            .take_while(move |(p, s, _)| (*p, *s) == (path, source))
-            .map(|(_, _, clause)| *clause)
-    }
-}
-
 fn is_unusual(method: &Method<'_>) -> bool {
     matches!(method, Method::Other(_))
 }
@@ -337,71 +314,6 @@ fn numbers(matcher: &Matcher, toward: Toward, sources: &mut SourceTable) -> Box<
     ids.into()
 }
 
-/// Groups under construction.
-#[derive(Default)]
-struct HostGroups(HashMap<HostPattern, GroupDraft>);
-
-#[derive(Default)]
-struct GroupDraft {
-    paths: Vec<PathPattern>,
-    numbers: HashMap<PathPattern, u32>,
-    entries: Vec<(u32, SourceId, u32)>,
-}
-
-impl HostGroups {
-    fn insert(&mut self, matcher: &Matcher, clause: u32, toward: Toward, table: &mut SourceTable) {
-        let any_host = [HostPattern::Any];
-        let any_path = [PathPattern::Any];
-        let hosts = or(&matcher.hosts, &any_host);
-        let paths = or(&matcher.paths, &any_path);
-        let sources = numbers(matcher, toward, table);
-        for host in hosts {
-            let group = self.0.entry(host.clone()).or_default();
-            for path in paths {
-                let path = group.number(path);
-                let under = sources.iter().map(|source| (path, *source, clause));
-                group.entries.extend(under);
-            }
-        }
-    }
-
-    /// An error names one of the clauses whose patterns cannot be compiled.
-    fn build(
-        self,
-        case: Case,
-        pool: &mut RegexPool,
-    ) -> Result<HostMap<Group>, (usize, PatternError)> {
-        let mut groups = Vec::with_capacity(self.0.len());
-        for (host, draft) in self.0 {
-            let GroupDraft {
-                paths, mut entries, ..
-            } = draft;
-            let first = entries.first().map_or(0, |(_, _, clause)| *clause);
-            entries.sort_unstable();
-            entries.dedup();
-            let numbered = (0..).zip(&paths).map(|(id, path)| (path, id));
-            let paths = PathIndex::build(numbered, case, pool)
-                .map_err(|error| (usize::try_from(first).unwrap_or(0), error))?;
-            let entries = entries.into();
-            groups.push((host, Group { paths, entries }));
-        }
-        Ok(HostMap::build(groups))
-    }
-}
-
-impl GroupDraft {
-    fn number(&mut self, path: &PathPattern) -> u32 {
-        match self.numbers.entry(path.clone()) {
-            Entry::Occupied(known) => *known.get(),
-            Entry::Vacant(new) => {
-                let id = u32::try_from(self.paths.len()).unwrap_or(u32::MAX);
-                self.paths.push(path.clone());
-                *new.insert(id)
-            }
-        }
-    }
-}
-
 /// The good ones; the others are noted.
 fn kept<T>(
     results: impl Iterator<Item = Result<T, CompileError>>,
@@ -410,8 +322,4 @@ fn kept<T>(
     results
         .filter_map(|r| r.map_err(|e| errors.push(e)).ok())
         .collect()
-}
-
-fn or<'a, T>(given: &'a [T], default: &'a [T]) -> &'a [T] {
-    if given.is_empty() { default } else { given }
 }
