@@ -33,10 +33,11 @@ deny: cargo-deny ## licences, bans and sources of all dependencies
 advisories: cargo-deny ## known vulnerabilities of all dependencies; needs the network
 	$(CARGO) deny check advisories
 
-bench: build peers ## the look-up benchmark, then Egret and Envoy side by side
+bench: tools peers ## the look-up benchmark, then Egret and Envoy side by side
 	$(CARGO) bench -p policy --locked
 	@load-tests/install-tools.sh
-	$(CARGO) run --release -p load-tests --locked
+	$(CARGO) build --release --bins -p gateway -p load-tests --locked
+	target/release/load-tests
 
 build: tools ## the release binary, target/release/egret
 	$(CARGO) build --release -p gateway --bin egret --locked

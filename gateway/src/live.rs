@@ -64,19 +64,7 @@ impl Live {
     /// # Errors
     /// Every file that is missing or not what it should be.
     pub fn load(snapshot: Snapshot, sinks: &Sinks) -> Result<Self, Vec<LiveError>> {
-        let mut errors = Vec::new();
-        let acceptor = load_acceptor(&snapshot).unwrap_or_else(|error| {
-            errors.push(error);
-            None
-        });
-        let mut contexts = Contexts::default();
-        let mut targets = Vec::new();
-        for upstream in snapshot.admission().upstreams() {
-            match contexts.find(&upstream.tls, upstream.protocol) {
-                Ok(tls) => targets.push(Target::new(upstream.clone(), tls)),
-                Err(error) => errors.push(LiveError::Upstream(Arc::clone(&upstream.origin), error)),
-            }
-        }
+        let (credentials, mut errors) = Credentials::read(&snapshot);
         let loggers = sinks
             .loggers(&snapshot.settings().logs)
             .unwrap_or_else(|error| {
@@ -90,10 +78,16 @@ impl Live {
             digest: snapshot.digest().to_string(),
             reporter_uid: snapshot.settings().gateway.reporter_uid(),
             loggers,
-            targets: targets.into(),
-            acceptor,
+            targets: credentials.targets.into(),
+            acceptor: credentials.acceptor,
             snapshot,
         })
+    }
+
+    /// What is wrong with the certificates a snapshot names; opens no log.
+    #[must_use]
+    pub fn check(snapshot: &Snapshot) -> Vec<LiveError> {
+        Credentials::read(snapshot).1
     }
 
     /// The configuration.
@@ -122,6 +116,31 @@ impl Live {
 
     pub(crate) fn acceptor(&self) -> Option<&Acceptor> {
         self.acceptor.as_ref()
+    }
+}
+
+/// What is made of keys and certificates.
+struct Credentials {
+    acceptor: Option<Acceptor>,
+    targets: Vec<Target>,
+}
+
+impl Credentials {
+    fn read(snapshot: &Snapshot) -> (Self, Vec<LiveError>) {
+        let mut errors = Vec::new();
+        let acceptor = load_acceptor(snapshot).unwrap_or_else(|error| {
+            errors.push(error);
+            None
+        });
+        let mut contexts = Contexts::default();
+        let mut targets = Vec::new();
+        for upstream in snapshot.admission().upstreams() {
+            match contexts.find(&upstream.tls, upstream.protocol) {
+                Ok(tls) => targets.push(Target::new(upstream.clone(), tls)),
+                Err(error) => errors.push(LiveError::Upstream(Arc::clone(&upstream.origin), error)),
+            }
+        }
+        (Self { acceptor, targets }, errors)
     }
 }
 

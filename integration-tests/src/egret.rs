@@ -173,6 +173,22 @@ impl Egret {
         self.process.id()
     }
 
+    /// Bytes of memory it holds now (Linux: resident set).
+    ///
+    /// # Panics
+    /// When it has ended.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id()));
+        let status = status.expect("the gateway runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.and_then(|line| line.split_whitespace().next());
+        kilobytes
+            .and_then(|k| k.parse::<usize>().ok())
+            .expect("VmRSS")
+            * 1024
+    }
+
     /// Every access record on standard output so far.
     ///
     /// # Panics

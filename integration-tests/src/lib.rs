@@ -18,6 +18,7 @@ mod bootstrap;
 pub mod client;
 pub mod dns;
 pub mod egret;
+pub mod grpc;
 pub mod jsonl;
 pub mod leaf;
 pub mod load;

@@ -28,6 +28,22 @@ pub fn envoy() -> PathBuf {
     )
 }
 
+/// nghttpd, which plays gRPC servers (`EGRET_NGHTTPD`).
+#[must_use]
+pub fn nghttpd() -> PathBuf {
+    find(
+        "EGRET_NGHTTPD",
+        &["/usr/sbin/nghttpd".into(), "/usr/bin/nghttpd".into()],
+        REMEDY,
+    )
+}
+
+/// nghttp, which shows an answer frame by frame (`EGRET_NGHTTP`).
+#[must_use]
+pub fn nghttp() -> PathBuf {
+    find("EGRET_NGHTTP", &["/usr/bin/nghttp".into()], REMEDY)
+}
+
 /// The gateway itself (`EGRET_BIN`): the build beside the running test, then the other profile.
 #[must_use]
 pub fn egret() -> PathBuf {

@@ -210,9 +210,17 @@ impl Raw {
     /// When the connection ends or stalls before it is complete; also when the
     /// gateway refuses our certificate in TLS 1.3.
     pub fn response(&mut self) -> io::Result<Message> {
-        let mut message = self.head()?;
-        read_body(&mut self.stream, &mut message)?;
-        Ok(message)
+        let head = self.head()?;
+        self.body(head)
+    }
+
+    /// Reads the body that `head` announces.
+    ///
+    /// # Errors
+    /// When the connection ends or stalls before it is complete.
+    pub fn body(&mut self, mut head: Message) -> io::Result<Message> {
+        read_body(&mut self.stream, &mut head)?;
+        Ok(head)
     }
 
     /// Sends a request and reads its response.

@@ -61,6 +61,7 @@ pub enum Clients<'a> {
 struct Shared {
     seen: Mutex<Vec<Seen>>,
     accepted: AtomicUsize,
+    ended: AtomicUsize,
     stop: Stop,
 }
 
@@ -91,6 +92,12 @@ impl Recorder {
     #[must_use]
     pub fn connections(&self) -> usize {
         self.shared.accepted.load(Ordering::SeqCst)
+    }
+
+    /// How many of them are over, whoever ended them.
+    #[must_use]
+    pub fn ended_connections(&self) -> usize {
+        self.shared.ended.load(Ordering::SeqCst)
     }
 
     /// Every request so far, in order of arrival.
@@ -191,6 +198,7 @@ fn accept(listener: &TcpListener, tls: &SslAcceptor, offered: Offered, shared: &
         let (tls, shared) = (tls.clone(), Arc::clone(shared));
         thread::spawn(move || {
             let _ = serve(stream, &tls, offered, connection, &shared);
+            shared.ended.fetch_add(1, Ordering::SeqCst);
         });
     }
 }

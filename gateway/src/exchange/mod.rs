@@ -175,7 +175,10 @@ impl<'c> Exchange<'c> {
         if self.trace.connection.is_draining() {
             session.set_keepalive(None);
         }
-        self.trace.status = reply.status;
+        // What is sent: gRPC callers are told within a 200.
+        let grpc = self.trace.grpc;
+        self.trace.status = if grpc { 200 } else { reply.status };
+        self.trace.grpc_status = grpc.then_some(reply.grpc_status);
         match reply.send(session).await {
             Ok(()) => Ending::Finish,
             Err(_) => {
