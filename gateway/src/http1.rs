@@ -143,6 +143,7 @@ async fn exchange(
     begun: Moment,
 ) -> Option<Stream> {
     let sketched = unusual(buffer.get(..length).unwrap_or_default());
+    let behind_head = buffer.len() > length;
     let mut session = Session::new_http1(stream);
     session.set_pipelined_prefix(std::mem::take(buffer));
     // Everything it needs is in the prefix already.
@@ -164,7 +165,9 @@ async fn exchange(
     session.set_read_timeout(Some(limit));
     session.set_write_timeout(Some(limit));
     session.set_total_drain_timeout(Some(limit));
-    if connection.is_draining() {
+    // A second request behind the first is not served: the answer says so.
+    let pipelined = behind_head && session.is_body_empty();
+    if connection.is_draining() || pipelined {
         session.set_keepalive(None);
     }
     let ending = Exchange::new(connection, begun)

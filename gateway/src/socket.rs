@@ -3,7 +3,7 @@
 //! BoringSSL reads every TLS record in two pieces and writes it in one; without
 //! a buffer each piece is a system call. The read buffer exists only while it
 //! holds something, so that an idle connection costs next to nothing; writes
-//! gather until a flush.
+//! gather until a flush, or until there is nothing to do but wait for input.
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -107,6 +107,10 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        // Pingora flushes no body of known length before its end: a slow one would not be seen.
+        if let Poll::Ready(Err(error)) = self.drain(cx) {
+            return Poll::Ready(Err(error));
+        }
         if self.read.is_empty() {
             if out.remaining() >= READ_BUFFER {
                 return Pin::new(&mut self.tcp).poll_read(cx, out);

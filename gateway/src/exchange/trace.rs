@@ -207,6 +207,11 @@ impl<'c> Trace<'c> {
             record.path = Some(Cow::Borrowed(&*canonical.target));
             record.authority = Some(Cow::Borrowed(&*canonical.authority));
             record.host = canonical.authority.get(..canonical.host_length);
+            if record.decision == Decision::Deny {
+                // What policy refuses has no plan; its host tells the destination.
+                let destination = record.host.and_then(|h| admission.find_destination(h));
+                record.destination = destination.map(|d| &*d.name);
+            }
         }
     }
 
