@@ -110,7 +110,10 @@ impl RuleSet {
             for matcher in &rule.matchers {
                 let clause = u32::try_from(clauses.len()).unwrap_or(u32::MAX);
                 groups.insert(matcher, clause, toward, sources);
-                clauses.push(Clause::new(RuleId(number), rule, matcher));
+                match Clause::compile(RuleId(number), rule, matcher, toward) {
+                    Ok(clause) => clauses.push(clause),
+                    Err(error) => errors.push(CompileError::new(&rule.origin, &error)),
+                }
             }
             let toward = toward.opposite();
             let unless = rule.unless.iter().map(|matcher| {
@@ -128,8 +131,8 @@ impl RuleSet {
                 errors.extend(rule.map(|rule| CompileError::new(&rule.origin, &error)));
             })
         };
-        let refusing = group(refusing, Case::Folded);
-        let permitting = group(permitting, Case::Sensitive);
+        let refusing = group(refusing, case(Toward::Refuse));
+        let permitting = group(permitting, case(Toward::Permit));
         match (refusing, permitting) {
             (Ok(refusing), Ok(permitting)) if errors.is_empty() => Ok(Self {
                 rules: rules.into(),
@@ -289,6 +292,14 @@ impl<'a> Folded<'a> {
         if self.liberal != self.canonical {
             index.hits(&self.liberal, hits);
         }
+    }
+}
+
+/// How a doubt about letters falls.
+fn case(toward: Toward) -> Case {
+    match toward {
+        Toward::Permit => Case::Sensitive,
+        Toward::Refuse => Case::Folded,
     }
 }
 

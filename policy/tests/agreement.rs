@@ -150,7 +150,7 @@ fn rule() -> impl Strategy<Value = Rule> {
     )
 }
 
-fn destination(host: &'static str, routes: Vec<Matcher>) -> Destination {
+fn destination(host: &'static str, routes: Vec<Vec<Matcher>>) -> Destination {
     let forward = || {
         Action::Forward(vec![Weighted {
             upstream: UpstreamRef(0),
@@ -164,9 +164,9 @@ fn destination(host: &'static str, routes: Vec<Matcher>) -> Destination {
         profile: PathProfile::default(),
         routes: routes
             .into_iter()
-            .map(|matcher| Route {
+            .map(|matchers| Route {
                 name: "route".into(),
-                matchers: vec![matcher],
+                matchers,
                 action: forward(),
                 timeout: None,
                 retries: Retries::default(),
@@ -239,6 +239,11 @@ fn first(
     })
 }
 
+fn serves(route: &Route, request: &Request<'_>) -> bool {
+    let mut matchers = route.matchers.iter();
+    route.matchers.is_empty() || matchers.any(|m| m.holds(request, Toward::Permit))
+}
+
 fn enforced(rule: &Rule) -> bool {
     rule.enforcement == Enforcement::Enforced
 }
@@ -289,7 +294,7 @@ fn reference(spec: &AdmissionSpec, request: &Request<'_>) -> Said {
         };
     }
     let mut routes = found.routes.iter();
-    match routes.position(|r| r.matchers[0].holds(request, Toward::Permit)) {
+    match routes.position(|r| serves(r, request)) {
         Some(route) => Said::Granted {
             rule: allow,
             route: Some(route),
@@ -333,7 +338,7 @@ proptest! {
     #[test]
     fn the_index_decides_as_asking_every_rule_in_turn(
         rules in proptest::collection::vec(rule(), 0..12),
-        routes in proptest::collection::vec(matcher(), 0..5),
+        routes in proptest::collection::vec(proptest::collection::vec(matcher(), 0..3), 0..5),
         allow in any::<bool>(),
         header in proptest::option::of(proptest::sample::select(&["red", "blue", "green"][..])),
     ) {
@@ -349,7 +354,7 @@ proptest! {
         };
         for d in &mut spec.destinations {
             for r in &mut d.routes {
-                r.matchers[0].hosts.clear();
+                r.matchers.iter_mut().for_each(|m| m.hosts.clear());
             }
         }
         let copy = AdmissionSpec {

@@ -55,7 +55,9 @@ fn regex() -> impl Strategy<Value = String> {
         "|/a",
         "[a-c]{1,2}",
     ];
-    vec(select(atoms.to_vec()), 0..5).prop_map(|atoms| format!("/{}", atoms.concat()))
+    let first = select(vec!["/", "/", ".*", ".*/", "^/", ".*?.*"]);
+    let atoms = vec(select(atoms.to_vec()), 0..5).prop_map(|atoms| atoms.concat());
+    (first, atoms).prop_map(|(first, atoms)| format!("{first}{atoms}"))
 }
 
 fn template() -> impl Strategy<Value = String> {
@@ -144,6 +146,7 @@ proptest! {
             let matches = match &lowered {
                 Lowered::Any => true,
                 Lowered::Prefix(begin) => path.starts_with(&**begin),
+                Lowered::Suffix(end) => path.ends_with(&**end),
                 Lowered::Exact(texts) => texts.iter().any(|text| **text == **path),
                 Lowered::Regex => continue,
             };

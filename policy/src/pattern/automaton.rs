@@ -1,5 +1,5 @@
 //! One automaton for any number of regular expressions: a single pass over the
-//! text, whatever their number, tells every one that matches all of it.
+//! text, whatever their number, tells every one that matches.
 //!
 //! A small automaton is a table; a large one is built as texts walk it, in a
 //! bounded cache of each thread. Neither can run backwards or blow up (P7).
@@ -9,7 +9,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use regex_automata::dfa::{Automaton as _, StartKind, dense};
-use regex_automata::hybrid;
+use regex_automata::hybrid::{self, LazyStateID};
 use regex_automata::nfa::thompson::{Compiler, NFA, WhichCaptures};
 use regex_automata::util::pool::Pool;
 use regex_automata::util::start;
@@ -20,14 +20,67 @@ use super::{PatternError, RegexLimits};
 
 type NewCache = Box<dyn Fn() -> hybrid::dfa::Cache + Send + Sync + UnwindSafe + RefUnwindSafe>;
 
+/// A pattern, and what may stand between a match and the edges of the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Piece {
+    pub(super) hir: Hir,
+    pub(super) before: Margin,
+    pub(super) behind: Margin,
+}
+
+/// An automaton that were to walk through `.*` would have to remember which of
+/// many patterns it saw before, at a cost beyond bounds: a thousand of them
+/// took a second. What may be anything is therefore no part of a pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Margin {
+    Empty,
+    Anything,
+}
+
+impl Piece {
+    /// Matches whole texts.
+    pub(super) fn whole(hir: Hir) -> Self {
+        Self {
+            hir,
+            before: Margin::Empty,
+            behind: Margin::Empty,
+        }
+    }
+
+    /// Matches any part of a text.
+    pub(super) fn part(hir: Hir) -> Self {
+        Self {
+            hir,
+            before: Margin::Anything,
+            behind: Margin::Anything,
+        }
+    }
+
+    fn bounded(&self) -> Hir {
+        let edge = |margin, look| match margin {
+            Margin::Empty => Hir::look(look),
+            Margin::Anything => Hir::empty(),
+        };
+        let start = edge(self.before, Look::Start);
+        let end = edge(self.behind, Look::End);
+        Hir::concat(vec![start, self.hir.clone(), end])
+    }
+}
+
 /// The automaton of a list of patterns; a match names its place in the list.
 pub(super) enum Automaton {
-    Dense(Box<dense::DFA<Vec<u32>>>),
+    Dense(Box<Dense>),
     Lazy(Box<Lazy>),
+}
+
+pub(super) struct Dense {
+    pub(super) dfa: dense::DFA<Vec<u32>>,
+    pub(super) anchored: Anchored,
 }
 
 pub(super) struct Lazy {
     dfa: Arc<hybrid::dfa::DFA>,
+    anchored: Anchored,
     caches: Pool<hybrid::dfa::Cache, NewCache>,
 }
 
@@ -36,41 +89,57 @@ pub(super) struct Lazy {
 pub(super) struct Unknown;
 
 impl Automaton {
-    /// Builds the automaton of patterns that each match whole texts.
-    pub(super) fn new(patterns: &[Hir], limits: &RegexLimits) -> Result<Self, PatternError> {
-        let nfa = nfa(patterns, limits)?;
-        match dense(&nfa, limits) {
-            Some(dfa) => Ok(Self::Dense(Box::new(dfa))),
-            None => Ok(Self::Lazy(Box::new(Lazy::new(nfa, limits)?))),
+    /// Builds the automaton of a list.
+    pub(super) fn new(pieces: &[Piece], limits: &RegexLimits) -> Result<Self, PatternError> {
+        let nfa = nfa(pieces, limits)?;
+        let anchored = match pieces.iter().all(|piece| piece.before == Margin::Empty) {
+            true => Anchored::Yes,
+            false => Anchored::No,
+        };
+        match dense(&nfa, anchored, limits) {
+            Some(dfa) => Ok(Self::Dense(Box::new(Dense { dfa, anchored }))),
+            None => Ok(Self::Lazy(Box::new(Lazy::new(nfa, anchored, limits)?))),
         }
     }
 
-    /// Tells the place of every pattern that matches the whole text.
-    pub(super) fn each_match(&self, text: &[u8], found: impl FnMut(usize)) -> Result<(), Unknown> {
+    /// Tells the place of every pattern that matches, perhaps more than once:
+    /// where anything may stand behind a match, it is told where it ends.
+    pub(super) fn each_match(
+        &self,
+        text: &[u8],
+        mut found: impl FnMut(usize),
+    ) -> Result<(), Unknown> {
+        let mut last = None;
+        let unlike_the_last = |place| {
+            if last != Some(place) {
+                last = Some(place);
+                found(place);
+            }
+        };
         match self {
-            Self::Dense(dfa) => walk_dense(dfa, text, found),
-            Self::Lazy(lazy) => lazy.walk(text, found),
+            Self::Dense(dense) => dense.walk(text, unlike_the_last),
+            Self::Lazy(lazy) => lazy.walk(text, unlike_the_last),
         }
     }
 
     /// Bytes on the heap, caches of threads left out.
     pub(super) fn memory(&self) -> usize {
         match self {
-            Self::Dense(dfa) => dfa.memory_usage() + size_of::<dense::DFA<Vec<u32>>>(),
-            Self::Lazy(lazy) => lazy.dfa.memory_usage() + size_of::<Lazy>(),
+            Self::Dense(dense) => dense.dfa.memory_usage() + size_of::<Dense>(),
+            Self::Lazy(lazy) => lazy.dfa.get_nfa().memory_usage() + size_of::<Lazy>(),
         }
     }
 }
 
-fn nfa(patterns: &[Hir], limits: &RegexLimits) -> Result<NFA, PatternError> {
-    let anchored: Vec<Hir> = patterns.iter().map(anchored).collect();
+fn nfa(pieces: &[Piece], limits: &RegexLimits) -> Result<NFA, PatternError> {
+    let bounded: Vec<Hir> = pieces.iter().map(Piece::bounded).collect();
     let config = NFA::config()
         .utf8(false)
         .which_captures(WhichCaptures::None)
         .nfa_size_limit(Some(limits.nfa_bytes));
     Compiler::new()
         .configure(config)
-        .build_many_from_hir(&anchored)
+        .build_many_from_hir(&bounded)
         .map_err(|_| too_large(limits))
 }
 
@@ -81,21 +150,17 @@ fn too_large(limits: &RegexLimits) -> PatternError {
     ))
 }
 
-fn anchored(hir: &Hir) -> Hir {
-    Hir::concat(vec![
-        Hir::look(Look::Start),
-        hir.clone(),
-        Hir::look(Look::End),
-    ])
-}
-
-fn dense(nfa: &NFA, limits: &RegexLimits) -> Option<dense::DFA<Vec<u32>>> {
+fn dense(nfa: &NFA, anchored: Anchored, limits: &RegexLimits) -> Option<dense::DFA<Vec<u32>>> {
     if limits.dense_bytes == 0 {
         return None;
     }
+    let start = match anchored {
+        Anchored::No => StartKind::Unanchored,
+        Anchored::Yes | Anchored::Pattern(_) => StartKind::Anchored,
+    };
     let config = dense::Config::new()
         .match_kind(MatchKind::All)
-        .start_kind(StartKind::Anchored)
+        .start_kind(start)
         .accelerate(false)
         .dfa_size_limit(Some(limits.dense_bytes))
         .determinize_size_limit(Some(limits.dense_bytes));
@@ -105,36 +170,38 @@ fn dense(nfa: &NFA, limits: &RegexLimits) -> Option<dense::DFA<Vec<u32>>> {
         .ok()
 }
 
-/// Every pattern ends in `\z`, so matches appear only behind the last byte.
-fn walk_dense(
-    dfa: &dense::DFA<Vec<u32>>,
-    text: &[u8],
-    mut found: impl FnMut(usize),
-) -> Result<(), Unknown> {
-    let start = start::Config::new().anchored(Anchored::Yes);
-    let mut state = dfa.start_state(&start).map_err(|_| Unknown)?;
-    for &byte in text {
-        state = dfa.next_state(state, byte);
-        if dfa.is_special_state(state) {
-            if dfa.is_dead_state(state) {
-                return Ok(());
+impl Dense {
+    fn walk(&self, text: &[u8], mut found: impl FnMut(usize)) -> Result<(), Unknown> {
+        let dfa = &self.dfa;
+        let mut tell = |state| {
+            if dfa.is_match_state(state) {
+                let places = (0..dfa.match_len(state)).map(|ix| dfa.match_pattern(state, ix));
+                places.for_each(|place| found(place.as_usize()));
             }
-            if dfa.is_quit_state(state) {
-                return Err(Unknown);
+        };
+        let start = start::Config::new().anchored(self.anchored);
+        let mut state = dfa.start_state(&start).map_err(|_| Unknown)?;
+        for &byte in text {
+            state = dfa.next_state(state, byte);
+            if dfa.is_special_state(state) {
+                if dfa.is_dead_state(state) {
+                    return Ok(());
+                }
+                if dfa.is_quit_state(state) {
+                    return Err(Unknown);
+                }
+                tell(state);
             }
         }
+        tell(dfa.next_eoi_state(state));
+        Ok(())
     }
-    state = dfa.next_eoi_state(state);
-    if dfa.is_match_state(state) {
-        (0..dfa.match_len(state)).for_each(|ix| found(dfa.match_pattern(state, ix).as_usize()));
-    }
-    Ok(())
 }
 
 impl Lazy {
     /// Never gives up: without a minimum clear count the cache is emptied and
     /// filled again, and the least capacity always suffices for one state.
-    fn new(nfa: NFA, limits: &RegexLimits) -> Result<Self, PatternError> {
+    fn new(nfa: NFA, anchored: Anchored, limits: &RegexLimits) -> Result<Self, PatternError> {
         let config = hybrid::dfa::Config::new()
             .match_kind(MatchKind::All)
             .cache_capacity(limits.cache_bytes)
@@ -148,6 +215,7 @@ impl Lazy {
         let caches: NewCache = Box::new(move || shared.create_cache());
         Ok(Self {
             dfa,
+            anchored,
             caches: Pool::new(caches),
         })
     }
@@ -155,7 +223,14 @@ impl Lazy {
     fn walk(&self, text: &[u8], mut found: impl FnMut(usize)) -> Result<(), Unknown> {
         let mut guard = self.caches.get();
         let (dfa, cache) = (&*self.dfa, &mut *guard);
-        let start = start::Config::new().anchored(Anchored::Yes);
+        let mut tell = |cache: &hybrid::dfa::Cache, state: LazyStateID| {
+            if state.is_match() {
+                let places =
+                    (0..dfa.match_len(cache, state)).map(|ix| dfa.match_pattern(cache, state, ix));
+                places.for_each(|place| found(place.as_usize()));
+            }
+        };
+        let start = start::Config::new().anchored(self.anchored);
         let mut state = dfa.start_state(cache, &start).map_err(|_| Unknown)?;
         for &byte in text {
             state = dfa.next_state(cache, state, byte).map_err(|_| Unknown)?;
@@ -166,13 +241,11 @@ impl Lazy {
                 if state.is_quit() {
                     return Err(Unknown);
                 }
+                tell(cache, state);
             }
         }
         state = dfa.next_eoi_state(cache, state).map_err(|_| Unknown)?;
-        if state.is_match() {
-            (0..dfa.match_len(cache, state))
-                .for_each(|ix| found(dfa.match_pattern(cache, state, ix).as_usize()));
-        }
+        tell(cache, state);
         Ok(())
     }
 }

@@ -1,11 +1,9 @@
 use super::*;
 use crate::pattern::{Case, Re2};
 
-fn hirs(patterns: &[&str]) -> Vec<Hir> {
+fn pieces(patterns: &[&str]) -> Vec<Piece> {
     let parsed = patterns.iter().map(|p| Re2::parse(p).unwrap());
-    parsed
-        .map(|p| p.of_paths(Case::Sensitive).unwrap())
-        .collect()
+    parsed.map(|p| p.piece(Case::Sensitive).unwrap()).collect()
 }
 
 fn matches(automaton: &Automaton, text: &str) -> Vec<usize> {
@@ -14,6 +12,7 @@ fn matches(automaton: &Automaton, text: &str) -> Vec<usize> {
         .each_match(text.as_bytes(), |ix| found.push(ix))
         .unwrap();
     found.sort_unstable();
+    found.dedup();
     found
 }
 
@@ -33,8 +32,8 @@ fn starved() -> RegexLimits {
 
 #[test]
 fn a_table_and_a_starved_lazy_automaton_find_every_whole_match() {
-    let dense = Automaton::new(&hirs(&PATTERNS), &RegexLimits::default()).unwrap();
-    let lazy = Automaton::new(&hirs(&PATTERNS), &starved()).unwrap();
+    let dense = Automaton::new(&pieces(&PATTERNS), &RegexLimits::default()).unwrap();
+    let lazy = Automaton::new(&pieces(&PATTERNS), &starved()).unwrap();
     assert!(matches!(dense, Automaton::Dense(_)));
     assert!(matches!(lazy, Automaton::Lazy(_)));
     for text in TEXTS {
@@ -50,9 +49,57 @@ fn a_table_and_a_starved_lazy_automaton_find_every_whole_match() {
 }
 
 #[test]
+fn anything_around_a_pattern_is_no_part_of_it() {
+    let patterns = [".*/x", ".*/x.*", "/a/.*", ".*(/x|/y)", "^.*.*a$", r".*\b.*"];
+    let found = pieces(&patterns);
+    let margins =
+        |before, behind| move |piece: &Piece| (piece.before, piece.behind) == (before, behind);
+    assert!(margins(Margin::Anything, Margin::Empty)(&found[0]));
+    assert!(margins(Margin::Anything, Margin::Anything)(&found[1]));
+    assert!(margins(Margin::Empty, Margin::Anything)(&found[2]));
+    let dense = Automaton::new(&found, &RegexLimits::default()).unwrap();
+    let lazy = Automaton::new(&found, &starved()).unwrap();
+    for text in [
+        "", "/x", "/a/x", "/x/a", "/a/xa", "/y", "//", "/xx/x/x", "aa",
+    ] {
+        let alone = patterns.iter().enumerate().filter(|(_, pattern)| {
+            let ascii = pattern.replace(r"\b", r"(?-u:\b)");
+            regex::Regex::new(&format!(r"\A(?:{ascii})\z"))
+                .unwrap()
+                .is_match(text)
+        });
+        let expected: Vec<usize> = alone.map(|(ix, _)| ix).collect();
+        assert_eq!(matches(&dense, text), expected, "{text:?}");
+        assert_eq!(matches(&lazy, text), expected, "{text:?}");
+    }
+}
+
+/// What a hostile caller would send to a host with many patterns of the kind
+/// `.*x.*`. Were each remembered once seen, every byte would make a large state
+/// of its own: with a thousand such patterns one path took a second.
+#[test]
+fn patterns_seen_on_the_way_multiply_no_states() {
+    let patterns: Vec<String> = (0..300).map(|n| format!(".*/x{n}/.*")).collect();
+    let patterns: Vec<&str> = patterns.iter().map(String::as_str).collect();
+    let limits = RegexLimits {
+        dense_bytes: 0,
+        cache_bytes: 64 << 20,
+        ..RegexLimits::default()
+    };
+    let automaton = Automaton::new(&pieces(&patterns), &limits).unwrap();
+    let text: String = (0..300).map(|n| format!("/x{n}/")).collect();
+    assert_eq!(matches(&automaton, &text).len(), 300);
+    let Automaton::Lazy(lazy) = &automaton else {
+        panic!("only tables are refused room");
+    };
+    let states = lazy.caches.get().memory_usage();
+    assert!(states < 1 << 20, "{states}");
+}
+
+#[test]
 fn a_lazy_automaton_never_gives_up_however_often_its_cache_is_full() {
     // Remembering the last twelve characters takes thousands of states.
-    let lazy = Automaton::new(&hirs(&["(?:a|b)*a(?:a|b){12}"]), &starved()).unwrap();
+    let lazy = Automaton::new(&pieces(&["(?:a|b)*a(?:a|b){12}"]), &starved()).unwrap();
     let mut state = 1_u32;
     for _ in 0..200 {
         let text: String = (0..2000)
@@ -68,7 +115,7 @@ fn a_lazy_automaton_never_gives_up_however_often_its_cache_is_full() {
 
 #[test]
 fn threads_walk_one_lazy_automaton_at_once() {
-    let lazy = Automaton::new(&hirs(&PATTERNS), &starved()).unwrap();
+    let lazy = Automaton::new(&pieces(&PATTERNS), &starved()).unwrap();
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
@@ -86,6 +133,6 @@ fn refuses_an_automaton_beyond_its_limit() {
         nfa_bytes: 1000,
         ..RegexLimits::default()
     };
-    assert!(Automaton::new(&hirs(&["/a"]), &limits).is_ok());
-    assert!(Automaton::new(&hirs(&["/a.{100}"]), &limits).is_err());
+    assert!(Automaton::new(&pieces(&["/a"]), &limits).is_ok());
+    assert!(Automaton::new(&pieces(&["/a.{100}"]), &limits).is_err());
 }

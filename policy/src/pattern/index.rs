@@ -196,10 +196,7 @@ impl<'a> Builder<'a> {
                 self.exact(Cow::Borrowed(text), id);
                 self.prefix(format!("{text}/").into(), id);
             }
-            PathPattern::Suffix(text) => {
-                let text = self.folded(Cow::Borrowed(text));
-                self.endings.part(text, id);
-            }
+            PathPattern::Suffix(text) => self.suffix(Cow::Borrowed(text), id),
             PathPattern::Regex(regex) => self.regex(regex, id),
             PathPattern::Template(template) => self.regex(template.regex(), id),
         }
@@ -209,6 +206,7 @@ impl<'a> Builder<'a> {
         match regex.lowered(self.case) {
             Lowered::Any => self.any.push(id),
             Lowered::Prefix(text) => self.prefix(String::from(text).into(), id),
+            Lowered::Suffix(text) => self.suffix(String::from(text).into(), id),
             Lowered::Exact(texts) => {
                 for text in texts {
                     self.exact(String::from(text).into(), id);
@@ -226,6 +224,11 @@ impl<'a> Builder<'a> {
     fn prefix(&mut self, text: Cow<'a, str>, id: u32) {
         let text = self.folded(text);
         self.beginnings.part(text, id);
+    }
+
+    fn suffix(&mut self, text: Cow<'a, str>, id: u32) {
+        let text = self.folded(text);
+        self.endings.part(text, id);
     }
 
     fn folded(&self, text: Cow<'a, str>) -> Cow<'a, [u8]> {

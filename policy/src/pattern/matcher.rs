@@ -4,9 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use regex_syntax::hir::Hir;
-
-use super::automaton::Automaton;
+use super::automaton::{Automaton, Piece};
 use super::{PatternError, Re2, RegexLimits};
 
 /// A compiled pattern. Cheap to clone.
@@ -19,10 +17,10 @@ struct Inner {
 }
 
 impl Matcher {
-    pub(super) fn new(source: &Re2, hir: Hir) -> Result<Self, PatternError> {
+    pub(super) fn new(source: &Re2, piece: Piece) -> Result<Self, PatternError> {
         Ok(Self(Arc::new(Inner {
             source: source.as_str().into(),
-            automaton: Automaton::new(&[hir], &RegexLimits::default())?,
+            automaton: Automaton::new(&[piece], &RegexLimits::default())?,
         })))
     }
 

@@ -2,7 +2,7 @@
 //! have for it, and its plain meaning. An index finds the same answer for many
 //! patterns at once; this is what it must agree with.
 
-use super::{PathTemplate, PatternError, Re2, spelling};
+use super::{Case, PathTemplate, PatternError, Re2, spelling};
 
 /// A pattern over canonical paths.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -106,6 +106,19 @@ impl PathPattern {
     /// Refuses operators that are not whole segments, or follow `{**}`.
     pub fn template(text: &str) -> Result<Self, PatternError> {
         PathTemplate::parse(text).map(Self::Template)
+    }
+
+    /// Compiles what [`PathPattern::matches`], or `matches_folded`, would compile
+    /// on first use: for patterns that are asked one by one on every request.
+    ///
+    /// # Errors
+    /// Refuses a regular expression whose automaton is too large, which would
+    /// else permit nothing, or deny everything, without a word.
+    pub fn prepare(&self, case: Case) -> Result<(), PatternError> {
+        match self {
+            Self::Regex(regex) => regex.prepare(case),
+            _ => Ok(()),
+        }
     }
 
     /// Whether a path matches: for what permits.

@@ -2,38 +2,54 @@
 //! lists of regular expressions, and ten thousand hosts often have the same,
 //! become one automaton.
 //!
-//! Every list is compiled when it is first seen, so that none can fail later;
-//! only the first few hundred get a table, which is fast and large.
+//! Every list is compiled when it is first seen, so that none can fail later.
+//! Only the first few hundred get much memory, so that ten thousand do not get
+//! ten thousand times as much.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use regex_syntax::hir::Hir;
-
-use super::automaton::Automaton;
+use super::automaton::{Automaton, Piece};
 use super::{Case, PatternError, Re2};
 
 /// Bounds on memory for regular expressions.
 #[derive(Clone, Debug)]
 pub struct RegexLimits {
-    /// The automaton of one list before it is made deterministic (P7).
+    /// The automaton of one pattern before it is made deterministic (P7).
     pub nfa_bytes: usize,
+    /// The same of a list: two thousand ordinary patterns.
+    pub list_nfa_bytes: usize,
     /// A table larger than this is not built; states are then found as texts
     /// need them.
     pub dense_bytes: usize,
-    /// How many lists may have a table.
-    pub dense_lists: usize,
     /// What states found as texts need them may take, per list and thread.
     pub cache_bytes: usize,
+    /// How many lists have these; of later ones no table is built.
+    pub large_lists: usize,
+    /// As `cache_bytes`, for the later ones.
+    pub late_cache_bytes: usize,
 }
 
 impl Default for RegexLimits {
     fn default() -> Self {
         Self {
             nfa_bytes: 1 << 20,
+            list_nfa_bytes: 4 << 20,
             dense_bytes: 64 << 10,
-            dense_lists: 256,
-            cache_bytes: 64 << 10,
+            cache_bytes: 256 << 10,
+            large_lists: 256,
+            late_cache_bytes: 32 << 10,
+        }
+    }
+}
+
+impl RegexLimits {
+    /// The limits of the later lists.
+    fn late(&self) -> Self {
+        Self {
+            dense_bytes: 0,
+            cache_bytes: self.late_cache_bytes,
+            ..self.clone()
         }
     }
 }
@@ -93,27 +109,37 @@ impl RegexPool {
         Ok(set)
     }
 
-    /// If a pattern of the list is too large by itself, the error names it.
     fn automaton(&self, case: Case, patterns: &[Re2]) -> Result<Automaton, PatternError> {
-        let mut limits = self.limits.clone();
-        if self.sets.len() >= limits.dense_lists {
-            limits.dense_bytes = 0;
-        }
-        let hirs: Vec<Hir> = patterns
-            .iter()
-            .map(|pattern| pattern.of_paths(case))
-            .collect::<Result<_, _>>()?;
-        Automaton::new(&hirs, &limits).map_err(|error| {
-            limits.dense_bytes = 0;
-            let alone = |hir: &Hir| Automaton::new(std::slice::from_ref(hir), &limits);
-            let mut each = patterns.iter().zip(&hirs);
-            let culprit = each.find(|(_, hir)| alone(hir).is_err()).map_or_else(
-                || format!("{} regular expressions of one host", patterns.len()),
-                |(pattern, _)| format!("`{}`", pattern.as_str()),
-            );
-            PatternError::new(format!("{culprit}: {error}"))
+        let late = self.limits.late();
+        let limits = match self.sets.len() < late.large_lists {
+            true => &self.limits,
+            false => &late,
+        };
+        let pieces = patterns.iter().map(|pattern| pattern.piece(case));
+        let pieces: Vec<Piece> = pieces.collect::<Result<_, _>>()?;
+        // A list of the size of one pattern has none that is larger.
+        Automaton::new(&pieces, limits).or_else(|_| {
+            let each = patterns.iter().zip(&pieces);
+            each.into_iter()
+                .try_for_each(|(pattern, piece)| check(pattern, piece, &late))?;
+            let long = RegexLimits {
+                nfa_bytes: limits.list_nfa_bytes,
+                dense_bytes: 0,
+                ..limits.clone()
+            };
+            Automaton::new(&pieces, &long).map_err(|error| {
+                let count = patterns.len();
+                PatternError::new(format!("{count} regular expressions of one host: {error}"))
+            })
         })
     }
+}
+
+fn check(pattern: &Re2, piece: &Piece, limits: &RegexLimits) -> Result<(), PatternError> {
+    let alone = Automaton::new(std::slice::from_ref(piece), limits);
+    alone
+        .map(drop)
+        .map_err(|error| PatternError::new(format!("`{}`: {error}", pattern.as_str())))
 }
 
 /// A list of regular expressions behind one automaton.

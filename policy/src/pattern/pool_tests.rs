@@ -1,6 +1,8 @@
+use regex_automata::Anchored;
 use regex_automata::dfa::dense;
 
 use super::*;
+use crate::pattern::automaton::Dense;
 
 fn list(patterns: &[&str]) -> Box<[Re2]> {
     patterns.iter().map(|p| Re2::parse(p).unwrap()).collect()
@@ -31,7 +33,7 @@ fn equal_lists_share_one_automaton_per_case() {
 #[test]
 fn only_the_first_lists_get_a_table() {
     let limits = RegexLimits {
-        dense_lists: 1,
+        large_lists: 1,
         ..RegexLimits::default()
     };
     let mut pool = RegexPool::with_limits(limits);
@@ -50,16 +52,26 @@ fn a_list_too_large_is_refused_at_load_and_names_the_culprit() {
     let error = pool.share(Case::Sensitive, large).unwrap_err();
     assert!(error.message().contains(r"`/(\pL{900}){900}`"), "{error}");
     assert_eq!(pool.lists(), 0);
+}
+
+#[test]
+fn two_thousand_patterns_of_one_host_are_not_too_many_but_there_is_a_bound() {
+    let many: Vec<String> = (0..2000)
+        .map(|n| format!("/service-{n}/v[0-9]+/[^/]+/[^/]+(/.*)?"))
+        .collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let mut pool = RegexPool::new();
+    let set = pool.share(Case::Sensitive, list(&many)).unwrap();
+    assert_eq!(matches(&set, "/service-1999/v2/a/b"), [1999]);
     let limits = RegexLimits {
-        nfa_bytes: 3000,
+        nfa_bytes: 10_000,
+        list_nfa_bytes: 20_000,
         ..RegexLimits::default()
     };
-    let many: Vec<String> = (0..100).map(|n| format!("/{n}/.+")).collect();
-    let many: Vec<&str> = many.iter().map(String::as_str).collect();
     let mut pool = RegexPool::with_limits(limits);
     let error = pool.share(Case::Sensitive, list(&many)).unwrap_err();
     assert!(
-        error.message().contains("100 regular expressions"),
+        error.message().contains("2000 regular expressions"),
         "{error}"
     );
 }
@@ -76,7 +88,10 @@ fn an_automaton_that_gives_up_permits_nothing_and_denies_everything() {
         RegexSet {
             case,
             patterns: 2,
-            automaton: Automaton::Dense(Box::new(dfa)),
+            automaton: Automaton::Dense(Box::new(Dense {
+                dfa,
+                anchored: Anchored::Yes,
+            })),
         }
     };
     assert_eq!(matches(&given_up(Case::Sensitive), "/a!"), [0_usize; 0]);

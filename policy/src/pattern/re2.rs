@@ -17,12 +17,13 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 
 use regex_syntax::ParserBuilder;
-use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir, Repetition};
+use regex_syntax::hir::Hir;
 
 pub use lower::Lowered;
 
 use lower::Alphabet;
 
+use super::automaton::Piece;
 use super::matcher::Matcher;
 use super::{Case, PatternError};
 
@@ -39,8 +40,8 @@ pub struct Re2(Arc<Inner>);
 
 struct Inner {
     source: Box<str>,
-    sensitive: OnceLock<Option<Matcher>>,
-    folded: OnceLock<Option<Matcher>>,
+    sensitive: OnceLock<Result<Matcher, PatternError>>,
+    folded: OnceLock<Result<Matcher, PatternError>>,
 }
 
 impl Re2 {
@@ -83,7 +84,7 @@ impl Re2 {
     /// Refuses a pattern whose automaton is too large.
     pub fn whole(&self) -> Result<Matcher, PatternError> {
         let hir = lower::whole(&parse(self.as_str(), Case::Sensitive)?, Alphabet::Every);
-        Matcher::new(self, hir)
+        Matcher::new(self, Piece::whole(hir))
     }
 
     /// Compiles the pattern to match any part of a text, as Mixer's lists and
@@ -93,7 +94,7 @@ impl Re2 {
     /// Refuses a pattern whose automaton is too large.
     pub fn search(&self) -> Result<Matcher, PatternError> {
         let hir = lower::rebuilt(&parse(self.as_str(), Case::Sensitive)?, Alphabet::Every);
-        Matcher::new(self, Hir::concat(vec![any_bytes(), hir, any_bytes()]))
+        Matcher::new(self, Piece::part(hir))
     }
 
     /// Whether the whole path matches. Canonical paths are ASCII, so sets and
@@ -101,28 +102,40 @@ impl Re2 {
     /// for single patterns; many belong in an index.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
-        let matcher = self.0.sensitive.get_or_init(|| self.path(Case::Sensitive));
-        matcher
+        self.path(Case::Sensitive)
             .as_ref()
-            .is_some_and(|matcher| matcher.is_match(path.as_bytes()))
+            .is_ok_and(|matcher| matcher.is_match(path.as_bytes()))
     }
 
     /// Whether the whole path matches when letters of either case are equal.
     /// For what denies: in doubt, it does.
     #[must_use]
     pub fn matches_folded(&self, path: &str) -> bool {
-        let matcher = self.0.folded.get_or_init(|| self.path(Case::Folded));
-        matcher
-            .as_ref()
-            .is_none_or(|matcher| matcher.is_match(path.to_ascii_lowercase().as_bytes()))
+        self.path(Case::Folded).as_ref().map_or(true, |matcher| {
+            matcher.is_match(path.to_ascii_lowercase().as_bytes())
+        })
     }
 
-    fn path(&self, case: Case) -> Option<Matcher> {
-        Matcher::new(self, self.of_paths(case).ok()?).ok()
+    /// Compiles the pattern for [`Re2::matches`] or [`Re2::matches_folded`].
+    pub(super) fn prepare(&self, case: Case) -> Result<(), PatternError> {
+        self.path(case).as_ref().map(drop).map_err(Clone::clone)
     }
 
-    /// The pattern as an index compiles it, not yet anchored.
-    pub(super) fn of_paths(&self, case: Case) -> Result<Hir, PatternError> {
+    fn path(&self, case: Case) -> &Result<Matcher, PatternError> {
+        let compiled = match case {
+            Case::Sensitive => &self.0.sensitive,
+            Case::Folded => &self.0.folded,
+        };
+        compiled.get_or_init(|| Matcher::new(self, Piece::whole(self.of_paths(case)?)))
+    }
+
+    /// The pattern as an index compiles it.
+    pub(super) fn piece(&self, case: Case) -> Result<Piece, PatternError> {
+        Ok(lower::piece(self.of_paths(case)?, Alphabet::of_paths(case)))
+    }
+
+    /// The pattern for whole paths, not yet anchored.
+    fn of_paths(&self, case: Case) -> Result<Hir, PatternError> {
         let parsed = parse(self.as_str(), case)?;
         Ok(lower::whole(&parsed, Alphabet::of_paths(case)))
     }
@@ -153,16 +166,6 @@ fn parse(source: &str, case: Case) -> Result<Hir, PatternError> {
             translation.origin(offset),
             format!("not a valid pattern: {kind}"),
         )
-    })
-}
-
-fn any_bytes() -> Hir {
-    let every = ClassBytes::new([ClassBytesRange::new(0, u8::MAX)]);
-    Hir::repetition(Repetition {
-        min: 0,
-        max: None,
-        greedy: false,
-        sub: Box::new(Hir::class(Class::Bytes(every))),
     })
 }
 

@@ -266,7 +266,9 @@ fn lowers_to_the_simplest_equal() {
         ("^/(books)/(.*)$", Lowered::Prefix("/books/".into())),
         (r"/a\.b.*", Lowered::Prefix("/a.b".into())),
         ("/books/.+", Lowered::Regex),
-        (".*/x", Lowered::Regex),
+        (r".*\.js", Lowered::Suffix(".js".into())),
+        ("^.*/x$", Lowered::Suffix("/x".into())),
+        (".*/x.*", Lowered::Regex),
         (r"/a\b.*", Lowered::Regex),
         ("/a|/b.*", Lowered::Regex),
         (r"\p{Greek}|[α-ω]", exact(&[])),
@@ -285,6 +287,10 @@ fn lowers_to_the_simplest_equal() {
     assert_eq!(
         re2("/A/.*").lowered(Case::Folded),
         Lowered::Prefix("/a/".into())
+    );
+    assert_eq!(
+        re2(".*/A").lowered(Case::Folded),
+        Lowered::Suffix("/a".into())
     );
     assert_eq!(re2(".*").lowered(Case::Folded), Lowered::Any);
 }

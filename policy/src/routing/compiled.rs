@@ -20,6 +20,8 @@ pub(super) struct CompiledDestination {
     paths: PathIndex,
     /// In the order of routes; the numbers of the path index.
     candidates: Box<[Candidate]>,
+    /// What candidates ask beside the path.
+    conditions: Box<[Matcher]>,
     whole: Box<Whole>,
 }
 
@@ -36,8 +38,8 @@ struct Whole {
 pub(super) struct Candidate {
     /// `None`: the destination's catch-all.
     route: Option<u32>,
-    /// The matcher, if it asks more than the path.
-    matcher: Option<u32>,
+    /// What is asked beside the path, if anything.
+    condition: Option<u32>,
     lead: Lead,
 }
 
@@ -60,12 +62,13 @@ impl CompiledDestination {
             draft.add(&[], Candidate::always(None, &catch_all));
         }
         for (number, route) in (0..).zip(&destination.routes) {
-            draft.add_route(number, route);
+            draft.add_route(number, route)?;
         }
         Ok(Self {
             profile: destination.profile,
             paths: PathIndex::build(draft.paths, Case::Sensitive, pool)?,
             candidates: draft.candidates.into(),
+            conditions: draft.conditions.into(),
             whole: Box::new(Whole {
                 destination,
                 catch_all,
@@ -101,13 +104,13 @@ impl CompiledDestination {
     }
 
     fn holds(&self, candidate: &Candidate, request: &Request<'_>) -> bool {
-        let Some(number) = candidate.matcher else {
+        let Some(number) = candidate.condition else {
             return true;
         };
-        let matcher = usize::try_from(number)
+        usize::try_from(number)
             .ok()
-            .and_then(|number| self.route(candidate.route)?.matchers.get(number));
-        matcher.is_some_and(|matcher| matcher.holds(request, Toward::Permit))
+            .and_then(|number| self.conditions.get(number))
+            .is_some_and(|condition| condition.holds(request, Toward::Permit))
     }
 
     pub(super) fn upstream(&self, candidate: &Candidate, lot: u32) -> Option<UpstreamRef> {
@@ -123,7 +126,7 @@ impl Candidate {
     fn always(number: Option<u32>, route: &Route) -> Self {
         Self {
             route: number,
-            matcher: None,
+            condition: None,
             lead: Lead::of(&route.action),
         }
     }
@@ -151,24 +154,39 @@ impl Lead {
 struct Draft<'a> {
     paths: Vec<(&'a PathPattern, u32)>,
     candidates: Vec<Candidate>,
+    conditions: Vec<Matcher>,
 }
 
 impl<'a> Draft<'a> {
-    fn add_route(&mut self, number: u32, route: &'a Route) {
+    fn add_route(&mut self, number: u32, route: &'a Route) -> Result<(), PatternError> {
         let always = Candidate::always(Some(number), route);
         if route.matchers.is_empty() {
             self.add(&[], always);
         }
-        for (place, matcher) in (0..).zip(&route.matchers) {
-            let matcher_asked = (!asks_only_paths(matcher)).then_some(place);
+        for matcher in &route.matchers {
+            let condition = self.condition(matcher)?;
             self.add(
                 &matcher.paths,
                 Candidate {
-                    matcher: matcher_asked,
+                    condition,
                     ..always
                 },
             );
         }
+        Ok(())
+    }
+
+    fn condition(&mut self, matcher: &Matcher) -> Result<Option<u32>, PatternError> {
+        let residue = residue(matcher, Toward::Permit)?;
+        if matcher.from.is_empty() && matcher.hosts.is_empty() && residue.is_none() {
+            return Ok(None);
+        }
+        let number = u32::try_from(self.conditions.len()).unwrap_or(u32::MAX);
+        self.conditions.push(Matcher {
+            paths: Vec::new(),
+            ..matcher.clone()
+        });
+        Ok(Some(number))
     }
 
     /// No paths are all paths.
@@ -182,10 +200,6 @@ impl<'a> Draft<'a> {
         self.paths.extend(paths.iter().map(|path| (path, number)));
         self.candidates.push(candidate);
     }
-}
-
-fn asks_only_paths(matcher: &Matcher) -> bool {
-    matcher.from.is_empty() && matcher.hosts.is_empty() && residue(matcher).is_none()
 }
 
 fn catch_all(destination: &Destination) -> Route {
@@ -221,4 +235,36 @@ fn draw(action: &Action, lot: u32) -> Option<UpstreamRef> {
         rest -= weight;
     }
     upstreams.first().map(|w| w.upstream)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(weights: &[u32], lot: u32) -> Option<u32> {
+        let weighted = (0..).map(UpstreamRef).zip(weights);
+        let all = weighted.map(|(upstream, &weight)| Weighted { upstream, weight });
+        draw(&Action::Forward(all.collect()), lot).map(|upstream| upstream.0)
+    }
+
+    #[test]
+    fn a_lot_chooses_by_weight() {
+        for (weights, lot, expected) in [
+            (&[1, 1][..], 0, Some(0)),
+            (&[1, 1], u32::MAX / 2, Some(0)),
+            (&[1, 1], u32::MAX / 2 + 1, Some(1)),
+            (&[90, 10], u32::MAX / 10 * 9 - 9, Some(0)),
+            (&[90, 10], u32::MAX, Some(1)),
+            (&[0, 5], 0, Some(1)),
+            (&[0, 0], 7, Some(0)),
+            (&[], 7, None),
+        ] {
+            assert_eq!(drawn(weights, lot), expected, "{weights:?} {lot}");
+        }
+    }
+
+    #[test]
+    fn weights_whose_product_with_a_lot_is_beyond_64_bits_are_no_overflow() {
+        assert_eq!(drawn(&[u32::MAX, u32::MAX, u32::MAX], u32::MAX), Some(2));
+    }
 }

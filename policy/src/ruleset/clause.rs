@@ -3,10 +3,11 @@
 //! never the rule itself.
 
 use crate::matching::Toward;
+use crate::pattern::PatternError;
 use crate::request::Request;
 use crate::rule::{Effect, Enforcement, Matcher, Rule};
 
-use super::{RuleId, is_unusual};
+use super::{RuleId, case, is_unusual};
 
 /// A matcher whose caller, host and path are in the index.
 #[derive(Debug)]
@@ -31,13 +32,18 @@ pub(super) enum Verdict {
 }
 
 impl Clause {
-    pub(super) fn new(id: RuleId, rule: &Rule, matcher: &Matcher) -> Self {
-        Self {
+    pub(super) fn compile(
+        id: RuleId,
+        rule: &Rule,
+        matcher: &Matcher,
+        toward: Toward,
+    ) -> Result<Self, PatternError> {
+        Ok(Self {
             rule: id,
             verdict: Verdict::of(rule),
             excepted: !rule.unless.is_empty(),
-            residue: residue(matcher).map(Box::new),
-        }
+            residue: residue(matcher, toward)?.map(Box::new),
+        })
     }
 
     /// Whether everything holds that no index knows.
@@ -65,8 +71,9 @@ impl Verdict {
     }
 }
 
-/// The keys of a matcher that no index knows; `None` when it has none of them.
-pub(crate) fn residue(matcher: &Matcher) -> Option<Matcher> {
+/// The keys of a matcher that no index knows, ready to be asked; `None` when it
+/// has none of them.
+pub(crate) fn residue(matcher: &Matcher, toward: Toward) -> Result<Option<Matcher>, PatternError> {
     // Every key by its name: a new one must be thought of here.
     let Matcher {
         from: _,
@@ -87,7 +94,10 @@ pub(crate) fn residue(matcher: &Matcher) -> Option<Matcher> {
         && headers.is_empty()
         && query.is_empty()
         && expr.is_none();
-    (!asks_nothing).then(|| Matcher {
+    targets
+        .iter()
+        .try_for_each(|target| target.prepare(case(toward)))?;
+    let residue = || Matcher {
         from: Vec::new(),
         hosts: Vec::new(),
         paths: Vec::new(),
@@ -98,5 +108,6 @@ pub(crate) fn residue(matcher: &Matcher) -> Option<Matcher> {
         headers: headers.clone(),
         query: query.clone(),
         expr: expr.clone(),
-    })
+    };
+    Ok((!asks_nothing).then(residue))
 }

@@ -2,13 +2,13 @@
 //! callers or hosts costs what one of a single caller costs.
 
 use crate::matching::Toward;
-use crate::pattern::{Case, Hits, HostMap, PathIndex, PatternError, RegexPool};
+use crate::pattern::{Hits, HostMap, PathIndex, PatternError, RegexPool};
 use crate::request::Request;
 use crate::rule::Matcher;
 use crate::source::{Caller, SourceId, SourceTable};
 
 use super::clause::residue;
-use super::{Folded, numbers};
+use super::{Folded, case, numbers};
 
 #[derive(Debug)]
 pub(super) struct Exception {
@@ -26,22 +26,18 @@ impl Exception {
         sources: &mut SourceTable,
         pool: &mut RegexPool,
     ) -> Result<Self, PatternError> {
-        let case = match toward {
-            Toward::Permit => Case::Sensitive,
-            Toward::Refuse => Case::Folded,
-        };
         let paths = if matcher.paths.is_empty() {
             None
         } else {
             let numbered = matcher.paths.iter().map(|path| (path, 0));
-            Some(PathIndex::build(numbered, case, pool)?)
+            Some(PathIndex::build(numbered, case(toward), pool)?)
         };
         let hosts = matcher.hosts.iter().map(|host| (host.clone(), ()));
         Ok(Self {
             sources: numbers(matcher, toward, sources),
             hosts: (!matcher.hosts.is_empty()).then(|| HostMap::build(hosts)),
             paths,
-            residue: residue(matcher).map(Box::new),
+            residue: residue(matcher, toward)?.map(Box::new),
         })
     }
 

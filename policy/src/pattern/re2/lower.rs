@@ -8,6 +8,7 @@ use regex_syntax::hir::{
 };
 
 use crate::pattern::Case;
+use crate::pattern::automaton::{Margin, Piece};
 
 /// The characters that texts are made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub enum Lowered {
     Exact(Vec<Box<str>>),
     /// Every path that begins so (`literal.*`).
     Prefix(Box<str>),
+    /// Every path that ends so (`.*literal`).
+    Suffix(Box<str>),
     /// Every path (`.*`).
     Any,
     /// Nothing simpler.
@@ -48,16 +51,40 @@ pub enum Lowered {
 
 /// Finds the simplest equal of a pattern made by [`whole`].
 ///
-/// `.` matches no line feed, yet `.*` is [`Lowered::Any`] and `x.*` a prefix:
-/// canonical paths hold no control bytes, so no path tells the two apart.
+/// `.` matches no line feed, yet `.*` is [`Lowered::Any`], `x.*` a prefix and
+/// `.*x` a suffix: canonical paths hold no control bytes, so no path tells them
+/// apart.
 pub(super) fn lower(hir: &Hir, alphabet: Alphabet) -> Lowered {
     if is_anything(hir, alphabet) {
         return Lowered::Any;
     }
-    prefix(hir, alphabet)
-        .map(Lowered::Prefix)
+    affix(hir, alphabet)
         .or_else(|| exact(hir).map(Lowered::Exact))
         .unwrap_or(Lowered::Regex)
+}
+
+/// The pattern without the `.*` that it begins and ends in.
+pub(super) fn piece(hir: Hir, alphabet: Alphabet) -> Piece {
+    let HirKind::Concat(subs) = hir.kind() else {
+        return Piece::whole(hir);
+    };
+    let mut rest = subs.as_slice();
+    let (mut before, mut behind) = (Margin::Empty, Margin::Empty);
+    while let [first, others @ ..] = rest
+        && is_anything(first, alphabet)
+    {
+        (before, rest) = (Margin::Anything, others);
+    }
+    while let [others @ .., last] = rest
+        && is_anything(last, alphabet)
+    {
+        (behind, rest) = (Margin::Anything, others);
+    }
+    Piece {
+        hir: Hir::concat(rest.to_vec()),
+        before,
+        behind,
+    }
 }
 
 fn is_anything(hir: &Hir, alphabet: Alphabet) -> bool {
@@ -75,12 +102,13 @@ fn is_anything(hir: &Hir, alphabet: Alphabet) -> bool {
         .any(|dot| **sub == rebuilt(&Hir::dot(dot), alphabet))
 }
 
-fn prefix(hir: &Hir, alphabet: Alphabet) -> Option<Box<str>> {
+fn affix(hir: &Hir, alphabet: Alphabet) -> Option<Lowered> {
     let HirKind::Concat(subs) = hir.kind() else {
         return None;
     };
     match &**subs {
-        [first, rest] if is_anything(rest, alphabet) => text(first),
+        [first, rest] if is_anything(rest, alphabet) => text(first).map(Lowered::Prefix),
+        [rest, last] if is_anything(rest, alphabet) => text(last).map(Lowered::Suffix),
         _ => None,
     }
 }
