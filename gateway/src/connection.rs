@@ -75,7 +75,8 @@ impl Accepted {
                 let connection = Arc::new(draft.finish(live, Some(permit)));
                 Box::pin(http1::serve(connection, Box::new(socket))).await;
             }
-            ListenerMode::MutualTls => match draft.secure(&live, socket).await {
+            // Boxed, so that what a handshake needs is given back after it.
+            ListenerMode::MutualTls => match Box::pin(draft.secure(&live, socket)).await {
                 Ok((stream, alpn)) => draft.speak(live, permit, stream, alpn).await,
                 Err(refusal) => {
                     drop(permit);

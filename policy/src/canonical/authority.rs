@@ -144,7 +144,8 @@ fn refuse_name(name: &str) -> Result<(), Malformed> {
     if name.is_empty() || name.len() > MAX_NAME {
         return Err(Malformed::HostLength);
     }
-    if !name.split('.').all(is_label) {
+    // By bytes: a search for each dot of a short name costs more than a walk.
+    if !name.as_bytes().split(|byte| *byte == b'.').all(is_label) {
         return Err(Malformed::HostLabel);
     }
     if ends_in_number(name) && name.parse::<Ipv4Addr>().is_err() {
@@ -154,12 +155,12 @@ fn refuse_name(name: &str) -> Result<(), Malformed> {
 }
 
 /// Underscores are no host name by RFC 1123, but DNS and services have them.
-fn is_label(label: &str) -> bool {
+fn is_label(label: &[u8]) -> bool {
     (1..=MAX_LABEL).contains(&label.len())
-        && !label.starts_with('-')
-        && !label.ends_with('-')
+        && !label.starts_with(b"-")
+        && !label.ends_with(b"-")
         && label
-            .bytes()
+            .iter()
             .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
 }
 
