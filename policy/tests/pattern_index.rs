@@ -119,7 +119,12 @@ proptest! {
         let folded = build(Case::Folded);
         for path in &paths {
             let plain = scanned(&patterns, |pattern| pattern.matches(path));
-            prop_assert_eq!(indexed(&sensitive, path), plain, "{}", path);
+            prop_assert_eq!(&indexed(&sensitive, path), &plain, "{}", path);
+            for skipped in 0..3 {
+                let holds = |id: u32| id % 3 != skipped;
+                let first = plain.iter().copied().find(|&id| holds(id));
+                prop_assert_eq!(sensitive.first(path, holds), first, "{}", path);
+            }
         }
         for path in paths.iter().chain(&liberal) {
             let lower = path.to_ascii_lowercase();

@@ -115,3 +115,24 @@ fn an_empty_path_hits_only_what_matches_nothing() {
     let index = index(&patterns(), Case::Sensitive);
     assert_eq!(hits(&index, ""), [0, 10]);
 }
+
+#[test]
+fn the_first_is_the_least_number_that_holds_whichever_kind_its_pattern_is() {
+    let patterns = [
+        PathPattern::parse("/a"),
+        PathPattern::regex("/[ab]"),
+        PathPattern::parse("*b"),
+        PathPattern::regex("/.+"),
+        PathPattern::parse("*"),
+    ]
+    .map(Result::unwrap);
+    let index = index(&patterns, Case::Sensitive);
+    let all = |_| true;
+    assert_eq!(index.first("/a", all), Some(0));
+    assert_eq!(index.first("/b", all), Some(1));
+    assert_eq!(index.first("/cb", all), Some(2));
+    assert_eq!(index.first("/c", all), Some(3));
+    assert_eq!(index.first("/", all), Some(4));
+    assert_eq!(index.first("/a", |id| id > 1), Some(3));
+    assert_eq!(index.first("/", |id| id != 4), None);
+}

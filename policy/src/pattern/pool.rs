@@ -34,7 +34,7 @@ impl Default for RegexLimits {
     fn default() -> Self {
         Self {
             nfa_bytes: 1 << 20,
-            list_nfa_bytes: 4 << 20,
+            list_nfa_bytes: 8 << 20,
             dense_bytes: 64 << 10,
             cache_bytes: 256 << 10,
             large_lists: 256,
