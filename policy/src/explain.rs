@@ -4,12 +4,13 @@
 use std::sync::Arc;
 
 use crate::admission::{Admission, Admitted, Refused};
+use crate::canonical::Method;
 use crate::destination::Destination;
 use crate::matching::{Key, Toward};
 use crate::origin::Origin;
 use crate::refusal::Refusal;
 use crate::request::{RawRequest, Request};
-use crate::rule::{Effect, Enforcement, Rule};
+use crate::rule::{Effect, Enforcement, Matcher, Rule};
 
 /// The whole story.
 #[derive(Debug)]
@@ -75,7 +76,7 @@ impl Admission {
             routes.extend(all.map(|route| RouteStep {
                 name: &route.name,
                 origin: &route.origin,
-                held: any_held(&route.matchers, request, Toward::Permit),
+                held: any_held(&route.matchers, |m| m.mismatch(request, Toward::Permit)),
             }));
         }
         Explanation {
@@ -101,7 +102,14 @@ fn rule_held(rule: &Rule, request: &Request<'_>) -> Held {
         Effect::Deny(_) => Toward::Refuse,
         Effect::Allow | Effect::Audit => Toward::Permit,
     };
-    let held = any_held(&rule.matchers, request, toward);
+    // As the index has it: a permission for unusual methods names them (M12).
+    let unusual = toward == Toward::Permit && matches!(request.method(), Method::Other(_));
+    let held = any_held(&rule.matchers, |matcher| {
+        let unnamed = unusual && matcher.methods.is_none();
+        unnamed
+            .then_some(Key::Method)
+            .or_else(|| matcher.mismatch(request, toward))
+    });
     let mut exceptions = rule.unless.iter();
     if held == Held::Yes && exceptions.any(|e| e.holds(request, toward.opposite())) {
         return Held::Excepted;
@@ -110,10 +118,10 @@ fn rule_held(rule: &Rule, request: &Request<'_>) -> Held {
 }
 
 /// Of several matchers that do not hold, the one that came furthest says why.
-fn any_held(matchers: &[crate::rule::Matcher], request: &Request<'_>, toward: Toward) -> Held {
+fn any_held(matchers: &[Matcher], mismatch: impl Fn(&Matcher) -> Option<Key>) -> Held {
     let mut furthest = None;
     for matcher in matchers {
-        match matcher.mismatch(request, toward) {
+        match mismatch(matcher) {
             None => return Held::Yes,
             Some(key) => furthest = furthest.max(Some(key)),
         }
