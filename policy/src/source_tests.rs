@@ -1,0 +1,108 @@
+//! Whom sources mean, and what cannot name one.
+
+use super::*;
+
+fn local() -> Vec<Box<str>> {
+    vec!["cluster.local".into(), "old.local".into()]
+}
+
+fn matches(text: &str, principal: Option<&str>) -> bool {
+    let principal = principal.map(|p| Principal::from_name(p).unwrap());
+    SourcePattern::parse(text, &local())
+        .unwrap()
+        .iter()
+        .any(|s| s.matches(principal.as_ref(), "10.1.2.3".parse().unwrap()))
+}
+
+#[test]
+fn a_service_account_means_the_local_trust_domains_only() {
+    assert!(matches(
+        "sa:default/sleep",
+        Some("cluster.local/ns/default/sa/sleep")
+    ));
+    assert!(matches(
+        "sa:default/sleep",
+        Some("old.local/ns/default/sa/sleep")
+    ));
+    assert!(!matches(
+        "sa:default/sleep",
+        Some("partner.example/ns/default/sa/sleep")
+    ));
+    assert!(!matches(
+        "sa:default/sleep",
+        Some("cluster.local/ns/default/sa/sleeper")
+    ));
+    assert!(!matches("sa:default/sleep", None));
+}
+
+#[test]
+fn a_final_star_is_a_prefix_of_the_part_it_stands_in() {
+    let fin = Some("cluster.local/ns/finance/sa/batch");
+    for text in [
+        "sa:finance/*",
+        "sa:finance/ba*",
+        "ns:fin*",
+        "td:cluster.local",
+        "spiffe://cluster.local/*",
+        "cluster.local/ns/fin*",
+        "cluster.local/ns/finance/*",
+        "cluster.local/ns/finance/sa/b*",
+        "any",
+    ] {
+        assert!(matches(text, fin), "{text}");
+    }
+    assert!(!matches("ns:fin", fin));
+}
+
+#[test]
+fn refuses_what_it_cannot_compare_part_by_part() {
+    for text in [
+        "",
+        "sleep",
+        "sa:sleep",
+        "sa:/x",
+        "sa:a/b/c",
+        "sa:d*t/sleep",
+        "ns:",
+        "ns:a/b",
+        "cluster.local/ns/a",
+        "cluster.local/ns/a*/sa/b",
+        "cluster.local/sa/b",
+        "ip:10.0.0.0/99",
+        "spiffe://Cluster.Local/ns/a/sa/b",
+        "**",
+        "td:*",
+    ] {
+        assert!(SourcePattern::parse(text, &local()).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn an_address_range_needs_no_identity() {
+    assert!(matches("ip:10.0.0.0/8", None));
+    assert!(matches("ip:10.1.2.3", None));
+    assert!(!matches("ip:10.9.0.0/16", None));
+    assert!(matches("anonymous", None));
+    assert!(!matches("anonymous", Some("cluster.local/ns/a/sa/b")));
+}
+
+#[test]
+fn a_caller_carries_the_numbers_of_every_source_he_is() {
+    let mut table = SourceTable::default();
+    let number = |table: &mut SourceTable, text: &str| {
+        let sources = SourcePattern::parse(text, &["cluster.local".into()]).unwrap();
+        table.number(&sources[0])
+    };
+    let sleep = number(&mut table, "sa:default/sleep");
+    let namespace = number(&mut table, "ns:default");
+    let other = number(&mut table, "sa:default/other");
+    assert_eq!(
+        sleep,
+        number(&mut table, "cluster.local/ns/default/sa/sleep")
+    );
+    let p = Principal::from_name("cluster.local/ns/default/sa/sleep").unwrap();
+    let caller = table.caller(Some(p), "::1".parse().unwrap());
+    assert!(caller.sources().contains(&sleep) && caller.sources().contains(&namespace));
+    assert!(!caller.sources().contains(&other));
+    assert!(!caller.sources().contains(&SourceId::UNVERIFIED));
+}
