@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
 
 /// A hardened egress gateway: the one door through which a mesh's traffic leaves.
 #[derive(Debug, Parser)]
@@ -54,4 +55,16 @@ pub fn main() -> ExitCode {
         Command::Test(args) => test::test(&args),
         Command::Demo(args) => demo::demo(&args),
     }
+}
+
+/// Operational events go to standard error; access lines are no events.
+/// `EGRET_LOG` says otherwise than `standard`.
+fn narrate(standard: &str) {
+    let filter = EnvFilter::try_from_env("EGRET_LOG").unwrap_or_else(|_| EnvFilter::new(standard));
+    // Fails only if somebody narrates already.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .try_init();
 }

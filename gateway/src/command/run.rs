@@ -5,7 +5,6 @@ use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use clap::Args;
-use tracing_subscriber::EnvFilter;
 
 use super::ConfigArgs;
 use crate::run::{Options, Process, StartError};
@@ -21,7 +20,7 @@ pub(super) struct RunArgs {
 }
 
 pub(super) fn run(args: RunArgs) -> ExitCode {
-    narrate();
+    super::narrate("warn,gateway=info");
     let threads = args
         .threads
         .or_else(|| std::thread::available_parallelism().ok())
@@ -66,16 +65,4 @@ fn announce(listener: &str, address: SocketAddr) {
         "address": address,
     });
     eprintln!("{line}");
-}
-
-/// Operational events go to standard error; access lines are no events.
-fn narrate() {
-    let filter = EnvFilter::try_from_env("EGRET_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("warn,gateway=info"));
-    // Fails only if somebody narrates already.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .try_init();
 }

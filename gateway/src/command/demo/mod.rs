@@ -26,7 +26,6 @@ use clap::Args;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{JoinHandle, spawn_blocking};
-use tracing_subscriber::EnvFilter;
 
 use crate::record::Sinks;
 use crate::run::{Options, Process, StartError};
@@ -99,13 +98,7 @@ fn narrate(args: &DemoArgs) {
     } else {
         "warn"
     };
-    let filter = EnvFilter::try_from_env("EGRET_LOG").unwrap_or_else(|_| EnvFilter::new(standard));
-    // Fails only if somebody narrates already.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(false)
-        .try_init();
+    super::narrate(standard);
 }
 
 async fn run(args: &DemoArgs) -> Result<Ending, DemoError> {
