@@ -13,12 +13,16 @@ say() { echo "install-build-tools: $*"; }
 fail() { say "$*" >&2; exit 1; }
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# Where the crate that looks for it looks.
+# Where the crate that looks for it looks. It passes over libclang-cpp, which is
+# another library and comes alone with some packages.
 has_libclang() {
     [ -n "${LIBCLANG_PATH:-}" ] && return
     for library in /usr/lib/llvm*/lib /usr/lib/* /usr/lib* /usr/local/lib; do
         for file in "$library"/libclang.so* "$library"/libclang-*.so*; do
-            [ -e "$file" ] && return
+            case $file in
+                */libclang-cpp*) ;;
+                *) [ -e "$file" ] && return ;;
+            esac
         done
     done
     has llvm-config
