@@ -17,7 +17,8 @@ has() { command -v "$1" >/dev/null 2>&1; }
 # another library and comes alone with some packages.
 has_libclang() {
     [ -n "${LIBCLANG_PATH:-}" ] && return
-    for library in /usr/lib/llvm*/lib /usr/lib/* /usr/lib* /usr/local/lib; do
+    llvm=$(llvm-config --libdir 2>/dev/null || true)
+    for library in ${llvm:+"$llvm"} /usr/lib/llvm*/lib /usr/lib/* /usr/lib* /usr/local/lib; do
         for file in "$library"/libclang.so* "$library"/libclang-*.so*; do
             case $file in
                 */libclang-cpp*) ;;
@@ -25,7 +26,7 @@ has_libclang() {
             esac
         done
     done
-    has llvm-config
+    return 1
 }
 
 # The packages whose program is not there.
