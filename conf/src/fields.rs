@@ -16,9 +16,20 @@ use crate::quantity;
 use crate::report::Report;
 use crate::spelling::{listed, nearest};
 
+/// How keys and values of a map are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dialect {
+    /// The native format: one spelling each.
+    Native,
+    /// Protocol buffers in YAML, as Istio's kinds are written: keys in
+    /// `camelCase` or `snake_case`, `null` as good as absent.
+    Proto,
+}
+
 /// A map being read.
 #[derive(Debug)]
 pub(crate) struct Fields<'a> {
+    dialect: Dialect,
     origin: &'a Origin,
     entries: &'a [Entry],
     /// Every key this kind of map has: those asked for.
@@ -34,6 +45,25 @@ impl<'a> Fields<'a> {
         report: &'a Report,
         read: impl FnOnce(&Self) -> T,
     ) -> Option<T> {
+        Self::read_in(Dialect::Native, node, report, read)
+    }
+
+    /// As [`Fields::read`], in the spellings of protocol buffers. Keys are asked
+    /// for in `camelCase`.
+    pub(crate) fn read_proto<T>(
+        node: &'a Node,
+        report: &'a Report,
+        read: impl FnOnce(&Self) -> T,
+    ) -> Option<T> {
+        Self::read_in(Dialect::Proto, node, report, read)
+    }
+
+    fn read_in<T>(
+        dialect: Dialect,
+        node: &'a Node,
+        report: &'a Report,
+        read: impl FnOnce(&Self) -> T,
+    ) -> Option<T> {
         let Value::Map(entries) = &node.value else {
             let kind = node.kind();
             report.error(
@@ -43,6 +73,7 @@ impl<'a> Fields<'a> {
             return None;
         };
         let fields = Self {
+            dialect,
             origin: &node.origin,
             entries,
             asked: RefCell::default(),
@@ -58,7 +89,7 @@ impl<'a> Fields<'a> {
         let unknown = self
             .entries
             .iter()
-            .filter(|entry| !asked.contains(&&*entry.key));
+            .filter(|entry| !asked.iter().any(|key| self.is(entry, key)));
         for Entry { key, origin, .. } in unknown {
             self.report.error(
                 origin,
@@ -84,8 +115,17 @@ impl<'a> Fields<'a> {
         if !asked.contains(&key) {
             asked.push(key);
         }
-        let entry = self.entries.iter().find(|entry| *entry.key == *key)?;
+        let mut written = self.entries.iter().filter(|entry| self.is(entry, key));
+        let entry = written.next()?;
+        if let Some(again) = written.next() {
+            let (one, other) = (&entry.key, &again.key);
+            let message = format!("`{one}` and `{other}` are one field: delete one of them");
+            self.report.error(&again.origin, message);
+        }
         if matches!(entry.node.value, Value::Nothing) {
+            if self.dialect == Dialect::Proto {
+                return None;
+            }
             let message = format!("`{key}` has no value: write one, or delete the key");
             self.report.error(&entry.origin, message);
             return None;
@@ -106,7 +146,14 @@ impl<'a> Fields<'a> {
 
     /// Whether a key is there.
     pub(crate) fn has(&self, key: &str) -> bool {
-        self.entries.iter().any(|entry| *entry.key == *key)
+        let nothing = |entry: &Entry| matches!(entry.node.value, Value::Nothing);
+        let written = self.entries.iter().find(|entry| self.is(entry, key));
+        written.is_some_and(|entry| self.dialect == Dialect::Native || !nothing(entry))
+    }
+
+    /// Whether an entry is that of a key.
+    fn is(&self, entry: &Entry, key: &str) -> bool {
+        *entry.key == *key || (self.dialect == Dialect::Proto && is_snake_case(&entry.key, key))
     }
 
     /// The value of a key that must be there; `example` shows how to write it.
@@ -150,7 +197,15 @@ impl<'a> Fields<'a> {
 
     /// `true` or `false`.
     pub(crate) fn truth(&self, key: &'static str) -> Option<bool> {
-        self.choice(key, &[("true", true), ("false", false)])
+        match self.dialect {
+            Dialect::Native => self.choice(key, &[("true", true), ("false", false)]),
+            // kubectl read YAML 1.1 when these kinds were young.
+            Dialect::Proto => self.parsed(key, |text| match &*text.to_ascii_lowercase() {
+                "true" | "yes" | "on" => Ok(true),
+                "false" | "no" | "off" => Ok(false),
+                _ => Err(format!("unknown word `{text}`: write `true` or `false`")),
+            }),
+        }
     }
 
     /// One of a few words.
@@ -175,12 +230,27 @@ impl<'a> Fields<'a> {
             return &[];
         };
         let nodes = entry.node.one_or_many();
+        if self.dialect == Dialect::Proto && !matches!(entry.node.value, Value::List(_)) {
+            let kind = entry.node.kind();
+            let message = format!("found {kind} where a list belongs: write `- ` before it");
+            self.report.error(&entry.node.origin, message);
+            return &[];
+        }
         if nodes.is_empty() {
             let message = format!("`{key}` is an empty list: write an entry, or delete the key");
             self.report.error(&entry.origin, message);
         }
         nodes
     }
+}
+
+/// Whether `written` is the `snake_case` of a key in `camelCase`.
+fn is_snake_case(written: &str, key: &str) -> bool {
+    let mut letters = written.chars();
+    key.chars().all(|letter| match letter.is_ascii_uppercase() {
+        false => letters.next() == Some(letter),
+        true => letters.next() == Some('_') && letters.next() == Some(letter.to_ascii_lowercase()),
+    }) && letters.next().is_none()
 }
 
 /// A duration longer than nothing.

@@ -7,6 +7,8 @@ pub mod cases;
 mod digest;
 mod fields;
 mod file;
+#[allow(dead_code, reason = "its kinds are added one by one")]
+mod istio;
 mod native;
 mod node;
 pub mod problem;
@@ -35,6 +37,8 @@ pub struct Environment {
     pub pod_name: Option<String>,
     /// The host's name, which stands in for the pod's.
     pub hostname: String,
+    /// The namespace of objects that name none; `default` without a word.
+    pub namespace: Option<String>,
 }
 
 /// Compiles a configuration: all of it, or nothing.
@@ -52,7 +56,16 @@ pub fn compile(files: &[SourceFile], environment: &Environment) -> Result<Snapsh
         let message = "there is no configuration: write a document that begins `version: 1`";
         report.error(&Origin::new(name, 1, 1), message);
     }
-    let lowered = native::lower(&documents, environment, &report);
+    let (objects, documents): (Vec<Node>, Vec<Node>) =
+        documents.into_iter().partition(istio::is_object);
+    let mut lowered = native::lower(&documents, environment, &report);
+    istio::lower(&objects, &mut lowered, environment, &report);
+    if lowered.settings.listeners.is_empty() && !lowered.listeners_written {
+        let message = "`listeners` is missing: write such as `listeners: [{ port: 8443 }]`";
+        if let Some(first) = documents.first().or(objects.first()) {
+            report.error(&first.origin, message);
+        }
+    }
     if report.has_errors() {
         return Err(report.finish(files));
     }

@@ -25,6 +25,8 @@ pub enum Severity {
     Error,
     /// The operator should know.
     Warning,
+    /// The operator may want to know when he looks for something.
+    Note,
 }
 
 impl fmt::Display for Severity {
@@ -32,6 +34,7 @@ impl fmt::Display for Severity {
         f.write_str(match self {
             Self::Error => "error",
             Self::Warning => "warning",
+            Self::Note => "note",
         })
     }
 }

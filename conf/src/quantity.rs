@@ -20,6 +20,49 @@ const SIZE_UNITS: [(&str, u64); 4] = [
     ("GiB", 1 << 30),
 ];
 
+/// Reads a duration as Go writes them: `3s`, `1.5s`, `1h30m`, `500ms`, `0s`.
+///
+/// # Errors
+/// What is wrong and what to write.
+pub(crate) fn go_duration(text: &str) -> Result<Duration, String> {
+    const UNITS: [(&str, f64); 7] = [
+        ("ns", 1e-9),
+        ("us", 1e-6),
+        ("µs", 1e-6),
+        ("ms", 1e-3),
+        ("s", 1.0),
+        ("m", 60.0),
+        ("h", 3600.0),
+    ];
+    let wrong = || format!("`{text}` is no duration: write such as `500ms`, `3s` or `1h30m`");
+    let mut seconds = 0.0;
+    let mut rest = text;
+    if rest == "0" {
+        return Ok(Duration::ZERO);
+    }
+    while !rest.is_empty() {
+        let number_end = rest.find(|c: char| !c.is_ascii_digit() && c != '.');
+        let (number, behind) = rest
+            .split_at_checked(number_end.ok_or_else(wrong)?)
+            .ok_or_else(wrong)?;
+        let unit_end = behind.find(|c: char| c.is_ascii_digit() || c == '.');
+        let (unit, behind) = behind
+            .split_at_checked(unit_end.unwrap_or(behind.len()))
+            .ok_or_else(wrong)?;
+        let (_, factor) = UNITS
+            .iter()
+            .find(|(name, _)| *name == unit)
+            .ok_or_else(wrong)?;
+        seconds += number.parse::<f64>().map_err(|_| wrong())? * factor;
+        rest = behind;
+    }
+    let duration = Duration::try_from_secs_f64(seconds).map_err(|_| wrong())?;
+    match text.is_empty() || duration > MAX_DURATION {
+        true => Err(wrong()),
+        false => Ok(duration),
+    }
+}
+
 /// Reads `250ms`, `3s`, `1m`, `1h30m`.
 ///
 /// # Errors

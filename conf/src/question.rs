@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use policy::door::View;
 use policy::principal::Principal;
 use policy::source::Caller;
 use policy::{Headers, RawRequest};
@@ -74,6 +75,7 @@ impl Question {
         settings: &Settings,
         time: i128,
     ) -> RawRequest<'a> {
+        let listener = settings.listeners.first();
         RawRequest {
             method: self.method.as_bytes(),
             authority: self.authority.as_bytes(),
@@ -81,7 +83,8 @@ impl Question {
             headers: self,
             caller,
             server_name: self.server_name.as_deref(),
-            port: settings.listeners.first().map_or(HTTPS, |l| l.port),
+            view: listener.map_or(View::Gateway, |l| l.view),
+            port: listener.map_or(HTTPS, |l| l.port),
             time,
         }
     }

@@ -34,6 +34,11 @@ impl Report {
         add(&self.warnings, Severity::Warning, origin, message.into());
     }
 
+    /// The operator may want to know.
+    pub(crate) fn note(&self, origin: &Origin, message: impl Into<String>) {
+        add(&self.warnings, Severity::Note, origin, message.into());
+    }
+
     /// Whether the configuration cannot be used.
     pub(crate) fn has_errors(&self) -> bool {
         self.error_count() > 0

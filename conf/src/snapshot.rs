@@ -3,12 +3,14 @@
 //! A `Snapshot` comes only from [`crate::compile`], which either makes one or
 //! says every problem it found. Requests keep the snapshot they began with.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use policy::door::View;
 use policy::expr::Expr;
 use policy::origin::Origin;
 use policy::pattern::HostPattern;
@@ -84,6 +86,15 @@ pub struct Settings {
     pub logs: Vec<Log>,
 }
 
+/// The names of the mesh's own trust domain, which is the first: what `sa:` and
+/// `ns:` speak of.
+pub(crate) fn local_domains(trust: &[TrustDomain]) -> Vec<Box<str>> {
+    let own = trust.first().into_iter();
+    own.flat_map(|own| std::iter::once(&own.domain).chain(&own.aliases))
+        .cloned()
+        .collect()
+}
+
 /// Names this gateway gives itself in records and metrics.
 #[derive(Clone, Debug)]
 pub struct GatewayName {
@@ -93,6 +104,10 @@ pub struct GatewayName {
     pub namespace: Arc<str>,
     /// The pod; `NAME-HOSTNAME` outside Kubernetes.
     pub pod: Arc<str>,
+    /// The pod's labels, which selectors of Istio's kinds ask for.
+    pub labels: BTreeMap<Box<str>, Box<str>>,
+    /// The namespace whose objects concern every workload.
+    pub root_namespace: Arc<str>,
 }
 
 impl GatewayName {
@@ -136,6 +151,8 @@ pub struct Listener {
     pub bind: SocketAddr,
     /// The port callers mean: of the Service, of Istio's Gateway server.
     pub port: u16,
+    /// Whose part it takes.
+    pub view: View,
     /// What is spoken.
     pub mode: ListenerMode,
     /// Server names accepted; empty: any, and none.

@@ -28,6 +28,7 @@ fn environment() -> Environment {
     Environment {
         pod_name: Some("istio-egressgateway-747b6764b8-44rrh".to_owned()),
         hostname: "node-1".to_owned(),
+        namespace: None,
     }
 }
 

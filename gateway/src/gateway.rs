@@ -87,7 +87,7 @@ impl Gateway {
         let selects = |filter: &LogFilter| {
             let raw = raw.filter(|_| filter.asks_request());
             let request = raw.and_then(|raw| admission.canonicalise(raw).ok());
-            filter.selects(request.as_ref(), outcome)
+            filter.selects(request.as_ref(), outcome, record)
         };
         match reservation {
             None => live.loggers().write(record, selects),

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 
 use conf::{Environment, Problem, Snapshot};
-use policy::destination::UpstreamTls;
+use policy::destination::{Pem, UpstreamTls};
 
 use crate::live::{Live, LiveError};
 use crate::record::Sinks;
@@ -55,6 +55,7 @@ pub fn environment() -> Environment {
     Environment {
         pod_name: std::env::var("POD_NAME").ok(),
         hostname: host.trim().to_owned(),
+        namespace: None,
     }
 }
 
@@ -120,7 +121,7 @@ fn certificates(snapshot: &Snapshot) -> Vec<PathBuf> {
     });
     let upstream = tls.flat_map(|policy| {
         let client = policy.client.iter().flat_map(|c| [&c.chain, &c.key]);
-        policy.ca.iter().chain(client)
+        policy.ca.iter().chain(client).filter_map(Pem::file)
     });
     identity.chain(trust).chain(upstream).cloned().collect()
 }

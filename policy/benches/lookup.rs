@@ -152,6 +152,7 @@ fn spec(hosts: usize, regexes: Regexes) -> AdmissionSpec {
     AdmissionSpec {
         rules: (0..hosts).map(rule).collect(),
         destinations: (0..hosts).map(|host| destination(host, regexes)).collect(),
+        passages: Vec::new(),
         upstreams: (0..hosts).map(upstream).collect(),
         ..AdmissionSpec::default()
     }
@@ -196,6 +197,7 @@ fn destination(host: usize, regexes: Regexes) -> Destination {
     let upstream = UpstreamRef(u32::try_from(host).unwrap());
     let routes = patterns(host, regexes).into_iter().enumerate();
     Destination {
+        door: None,
         host: HostPattern::parse(&host_name(host)).unwrap(),
         name: host_name(host).into(),
         ports: vec![80, 443],
@@ -230,6 +232,7 @@ fn patterns(host: usize, regexes: Regexes) -> Vec<PathPattern> {
 
 fn route(number: usize, path: PathPattern, upstream: UpstreamRef) -> Route {
     Route {
+        fault: Default::default(),
         name: "route".into(),
         matchers: vec![Matcher {
             paths: vec![path],
@@ -306,6 +309,7 @@ impl Query {
             headers: &NoHeaders,
             caller: &callers[self.caller],
             server_name: None,
+            view: policy::door::View::Gateway,
             port: 443,
             time: 0,
         };

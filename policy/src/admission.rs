@@ -3,8 +3,10 @@
 //! One pure function over one compiled snapshot. It can refuse; it cannot fail.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
-use crate::destination::{Destination, Route, Upstream};
+use crate::destination::{Destination, Passage, Route, Upstream};
+use crate::door::Door;
 use crate::pattern::RegexPool;
 use crate::principal::Principal;
 use crate::refusal::Refusal;
@@ -21,8 +23,10 @@ pub struct AdmissionSpec {
     pub default_policy: DefaultPolicy,
     /// In load order.
     pub rules: Vec<Rule>,
-    /// One for each host pattern.
+    /// One for each host pattern and door.
     pub destinations: Vec<Destination>,
+    /// Where TLS passes through to, one for each host pattern and door.
+    pub passages: Vec<Passage>,
     /// What destinations and routes refer to.
     pub upstreams: Vec<Upstream>,
 }
@@ -66,7 +70,7 @@ impl Admission {
         let mut sources = SourceTable::default();
         let mut pool = RegexPool::default();
         let rules = RuleSet::compile(spec.rules, spec.default_policy, &mut sources, &mut pool);
-        let routing = Routing::compile(spec.destinations, spec.upstreams, &mut pool);
+        let routing = Routing::compile(spec.destinations, spec.passages, spec.upstreams, &mut pool);
         match (rules, routing) {
             (Ok(rules), Ok(routing)) => Ok(Self {
                 sources,
@@ -101,8 +105,8 @@ impl Admission {
         raw: RawRequest<'a>,
     ) -> Result<(Request<'a>, Option<DestinationId>), Refusal> {
         let mut found = None;
-        let request = Request::canonicalise(raw, |host| {
-            found = self.routing.find(host);
+        let request = Request::canonicalise(raw, |host, door| {
+            found = self.routing.find(host, door);
             let profile = found.and_then(|id| self.routing.profile(id));
             profile.unwrap_or_default()
         })?;
@@ -169,10 +173,10 @@ impl Admission {
         self.rules.default_policy()
     }
 
-    /// The destination that serves a canonical host.
+    /// The destination that serves a canonical host behind a door.
     #[must_use]
-    pub fn find_destination(&self, host: &str) -> Option<&Destination> {
-        self.destination(self.routing.find(host)?)
+    pub fn find_destination(&self, host: &str, door: Door) -> Option<&Destination> {
+        self.destination(self.routing.find(host, door)?)
     }
 
     /// A destination by its number.
@@ -190,6 +194,19 @@ impl Admission {
     #[must_use]
     pub fn route(&self, plan: &Plan) -> Option<&Route> {
         self.routing.route_of(plan)
+    }
+
+    /// The time the exchange of a plan has, from its first byte to its last;
+    /// `None`: no bound.
+    #[must_use]
+    pub fn timeout(&self, plan: &Plan) -> Option<Duration> {
+        self.routing.timeout(plan)
+    }
+
+    /// Where TLS passes through to.
+    #[must_use]
+    pub fn passages(&self) -> &[Passage] {
+        self.routing.passages()
     }
 
     /// All upstreams; an `UpstreamRef` is an index into them.

@@ -3,6 +3,7 @@
 //! connections.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::canonical::PathProfile;
+use crate::door::Door;
 use crate::origin::Origin;
 use crate::pattern::HostPattern;
 use crate::rule::Matcher;
@@ -22,7 +24,10 @@ pub struct Destination {
     pub host: HostPattern,
     /// The same as the operator wrote it, for records.
     pub name: Arc<str>,
-    /// Ports a `Host` may name. One without port is served whatever they are.
+    /// The only way to it; `None`: every listener leads here.
+    pub door: Option<Door>,
+    /// Ports a `Host` may name; empty: any. One without port is served
+    /// whatever they are.
     pub ports: Vec<u16>,
     /// Opt-outs of the strict canonical form, for origins that need them.
     pub profile: PathProfile,
@@ -59,6 +64,8 @@ pub struct Route {
     pub headers: HeaderEdits,
     /// Changes to path and host.
     pub rewrite: Rewrite,
+    /// What is made to go wrong on purpose.
+    pub fault: Fault,
     /// Upgrades the route lets through.
     pub upgrades: Upgrades,
     /// Largest request body in bytes; `None`: no bound.
@@ -76,6 +83,68 @@ pub enum Action {
     Redirect(Redirect),
     /// Answers itself.
     Respond(Respond),
+    /// Continues in the gateway's view at this port, as if the request had
+    /// crossed the mesh: a sidecar's route to this very gateway.
+    Hop(u16),
+}
+
+/// Faults a route injects, to try how callers bear them (Istio: `fault`).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fault {
+    /// Waits before anything else happens.
+    pub delay: Option<(Share, Duration)>,
+    /// Answers with this status instead of the upstream.
+    pub abort: Option<(Share, u16)>,
+}
+
+/// A share of requests, in parts of a million.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share(u32);
+
+impl Share {
+    /// All of them.
+    pub const ALL: Self = Self(1_000_000);
+
+    /// `percent` of a hundred; `None` when that is no share.
+    #[must_use]
+    pub fn percent(percent: f64) -> Option<Self> {
+        let parts = (percent * 10_000.0).round();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked to lie between 0 and a million"
+        )]
+        (0.0..=1_000_000.0)
+            .contains(&parts)
+            .then_some(Self(parts as u32))
+    }
+
+    /// In parts of a hundred.
+    #[must_use]
+    pub fn as_percent(self) -> f64 {
+        f64::from(self.0) / 10_000.0
+    }
+
+    /// Whether a lot, uniform over all of `u32`, falls into the share.
+    #[must_use]
+    pub fn includes(self, lot: u32) -> bool {
+        (u64::from(lot) * 1_000_000) >> 32 < u64::from(self.0)
+    }
+}
+
+/// Where a TLS connection that we do not end may pass through to, untouched.
+#[derive(Clone, Debug)]
+pub struct Passage {
+    /// Server names that lead here.
+    pub host: HostPattern,
+    /// The same as the operator wrote it, for records.
+    pub name: Arc<str>,
+    /// The way to it.
+    pub door: Door,
+    /// Where to, by weight. Their TLS is off: the application brings its own.
+    pub upstreams: Vec<Weighted>,
+    /// Where it was written.
+    pub origin: Arc<Origin>,
 }
 
 /// An upstream and its share.
@@ -270,7 +339,7 @@ pub enum UpstreamTls {
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct TlsPolicy {
     /// Roots; `None`: the system's.
-    pub ca: Option<PathBuf>,
+    pub ca: Option<Pem>,
     /// Server name sent; `None`: the host requested of the upstream.
     pub server_name: Option<Box<str>>,
     /// Names of which the certificate must have one; empty: the server name.
@@ -294,10 +363,40 @@ pub enum TlsVersion {
 /// A certificate we show an upstream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientCertificate {
-    /// PEM, leaf first.
-    pub chain: PathBuf,
-    /// PEM.
-    pub key: PathBuf,
+    /// Leaf first.
+    pub chain: Pem,
+    /// Its key.
+    pub key: Pem,
+}
+
+/// Certificates or a key, in PEM.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Pem {
+    /// In this file.
+    File(PathBuf),
+    /// This text, which a Kubernetes Secret or ConfigMap holds.
+    Text(Arc<str>),
+}
+
+impl Pem {
+    /// The file, if it is in one.
+    #[must_use]
+    pub fn file(&self) -> Option<&PathBuf> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Text(_) => None,
+        }
+    }
+}
+
+/// Never shows a key.
+impl fmt::Debug for Pem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Text(_) => f.write_str("Text"),
+        }
+    }
 }
 
 /// Which addresses of an upstream may be dialled.

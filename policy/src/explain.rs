@@ -71,7 +71,7 @@ impl Admission {
                 rule,
                 held: rule_held(rule, request),
             }));
-            destination = self.find_destination(request.host());
+            destination = self.find_destination(request.host(), request.door());
             let all = destination.iter().flat_map(|d| &d.routes);
             routes.extend(all.map(|route| RouteStep {
                 name: &route.name,

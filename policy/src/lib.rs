@@ -9,6 +9,7 @@ mod admission;
 mod attributes;
 pub mod canonical;
 pub mod destination;
+pub mod door;
 mod explain;
 pub mod expr;
 mod log_filter;

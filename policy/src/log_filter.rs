@@ -1,7 +1,9 @@
 //! Which attempts a log tells.
 
 use std::fmt;
+use std::sync::Arc;
 
+use crate::expr::{Attributes, Expr, Truth};
 use crate::matching::Toward;
 use crate::request::Request;
 use crate::rule::Matcher;
@@ -17,6 +19,8 @@ pub struct LogFilter {
     pub statuses: Vec<StatusPattern>,
     /// The decision is one of these.
     pub decisions: Vec<DecisionWord>,
+    /// A condition on all that is known when the attempt is recorded.
+    pub expr: Option<Arc<Expr>>,
 }
 
 /// What became of an attempt, as a filter asks.
@@ -41,7 +45,12 @@ impl LogFilter {
 
     /// Whether the log tells this attempt. In doubt it does not, as in Mixer.
     #[must_use]
-    pub fn selects(&self, request: Option<&Request<'_>>, outcome: Outcome) -> bool {
+    pub fn selects(
+        &self,
+        request: Option<&Request<'_>>,
+        outcome: Outcome,
+        attempt: &dyn Attributes,
+    ) -> bool {
         let any = |matchers: &[Matcher]| {
             request.is_some_and(|r| matchers.iter().any(|m| m.holds(r, Toward::Permit)))
         };
@@ -49,6 +58,10 @@ impl LogFilter {
             && !any(&self.unless)
             && (self.statuses.is_empty() || self.statuses.iter().any(|s| s.matches(outcome.status)))
             && (self.decisions.is_empty() || self.decisions.iter().any(|d| d.matches(outcome)))
+            && self
+                .expr
+                .as_ref()
+                .is_none_or(|expr| expr.test(attempt) == Truth::True)
     }
 }
 
@@ -160,7 +173,24 @@ impl DecisionWord {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
+    use crate::expr::{Attribute, Value};
+
     use super::*;
+
+    /// An attempt of which nothing is known.
+    struct Nothing;
+
+    impl Attributes for Nothing {
+        fn value(&self, _: Attribute) -> Option<Value<'_>> {
+            None
+        }
+
+        fn map_entry(&self, _: Attribute, _: &str) -> Option<Cow<'_, str>> {
+            None
+        }
+    }
 
     #[test]
     fn reads_statuses_as_numbers_classes_and_bounds() {
@@ -182,11 +212,11 @@ mod tests {
             shadow_denied: false,
             audited: false,
         };
-        assert!(LogFilter::default().selects(None, outcome));
+        assert!(LogFilter::default().selects(None, outcome, &Nothing));
         let asks = LogFilter {
             when: vec![Matcher::default()],
             ..LogFilter::default()
         };
-        assert!(!asks.selects(None, outcome));
+        assert!(!asks.selects(None, outcome, &Nothing));
     }
 }

@@ -52,6 +52,8 @@ pub enum Key {
     Method,
     /// `port`
     Port,
+    /// `listenerPort`
+    ListenerPort,
     /// `sni`
     ServerName,
     /// `header`
@@ -73,6 +75,7 @@ impl Key {
             Self::Target => "target",
             Self::Method => "method",
             Self::Port => "port",
+            Self::ListenerPort => "listenerPort",
             Self::ServerName => "sni",
             Self::Header => "header",
             Self::Query => "query",
@@ -112,6 +115,11 @@ impl Matcher {
         if !self.ports.is_empty() && !self.ports.contains(&request.port()) {
             return Some(Key::Port);
         }
+        if !self.listener_ports.is_empty()
+            && !self.listener_ports.contains(&request.listener_port())
+        {
+            return Some(Key::ListenerPort);
+        }
         if !self.server_names.is_empty() && !server_name_holds(self, request) {
             return Some(Key::ServerName);
         }
@@ -128,7 +136,7 @@ impl Matcher {
         if !self.query.iter().all(|q| query_holds(q, request, toward)) {
             return Some(Key::Query);
         }
-        match self.expr.as_ref().map(|expr| expr.test(request)) {
+        match self.expr.as_ref().map(|expr| expr.test_apart(request)) {
             None | Some(Truth::True) => None,
             Some(Truth::Absent(_)) if toward == Toward::Refuse => None,
             Some(Truth::False | Truth::Absent(_)) => Some(Key::Expr),
@@ -143,7 +151,7 @@ fn from_holds(sources: &[SourcePattern], request: &Request<'_>, toward: Toward) 
     let unverified = caller.principal().is_none() && toward == Toward::Refuse;
     sources.iter().any(|source| {
         source.matches(caller.principal(), caller.address())
-            || (unverified && matches!(source, SourcePattern::Workload { .. }))
+            || (unverified && source.speaks_of_workloads())
     })
 }
 
@@ -212,6 +220,16 @@ fn query_holds(named: &NamedPattern, request: &Request<'_>, toward: Toward) -> b
 fn values_hold(pattern: &ValuePattern, values: &[Cow<'_, [u8]>], toward: Toward) -> bool {
     if pattern.is_absent() {
         return values.is_empty();
+    }
+    if let ValuePattern::Not(pattern) = pattern {
+        // A missing field is as good as an empty one (Istio: withoutHeaders).
+        let empty = [Cow::Borrowed(&b""[..])];
+        let values = if values.is_empty() {
+            &empty[..]
+        } else {
+            values
+        };
+        return !values_hold(pattern, values, toward.opposite());
     }
     let one = |value: &Cow<'_, [u8]>| match std::str::from_utf8(value) {
         Ok(_) => pattern.matches(value),

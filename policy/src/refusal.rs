@@ -109,6 +109,8 @@ closed! {
         // The route.
         /// No destination has this host.
         UnknownHost,
+        /// Nothing in the mesh's registry has this host at this port.
+        UnknownMeshHost,
         /// The destination does not serve this port.
         UnknownPort,
         /// No route of the destination matches.
@@ -165,6 +167,7 @@ impl Refusal {
             Self::Denied => "denied",
             Self::NotAllowed => "not_allowed",
             Self::UnknownHost => "unknown_host",
+            Self::UnknownMeshHost => "unknown_mesh_host",
             Self::UnknownPort => "unknown_port",
             Self::NoRoute => "no_route",
             Self::AddressDenied => "address_denied",
@@ -209,6 +212,8 @@ impl Refusal {
             Self::Misdirected => 421,
             Self::Denied | Self::NotAllowed | Self::AddressDenied => 403,
             Self::UnknownHost | Self::UnknownPort | Self::NoRoute => 404,
+            // As a sidecar answers that knows only its registry.
+            Self::UnknownMeshHost => 502,
             Self::LogUnavailable => 503,
         }
     }
@@ -218,7 +223,11 @@ impl Refusal {
     pub fn flags(self) -> &'static str {
         match self {
             Self::Denied | Self::NotAllowed | Self::AddressDenied => "-",
-            Self::UnknownServerName | Self::UnknownHost | Self::UnknownPort | Self::NoRoute => "NR",
+            Self::UnknownServerName
+            | Self::UnknownHost
+            | Self::UnknownMeshHost
+            | Self::UnknownPort
+            | Self::NoRoute => "NR",
             Self::HeadTimeout | Self::BodyTimeout => "SI",
             Self::LogUnavailable | Self::TooManyConnections => "OM",
             _ => "DPE",

@@ -7,6 +7,7 @@
 use std::net::IpAddr;
 
 use crate::canonical::{Authority, Method, PathProfile, Target};
+use crate::door::{Door, View};
 use crate::refusal::Refusal;
 use crate::source::Caller;
 
@@ -42,6 +43,8 @@ pub struct RawRequest<'a> {
     /// The server name of the TLS connection when it names an external host;
     /// names of the gateway itself count as none.
     pub server_name: Option<&'a str>,
+    /// Whose part the listener takes.
+    pub view: View,
     /// The port of the listener, as callers mean it.
     pub port: u16,
     /// When it began, in nanoseconds since 1970.
@@ -75,10 +78,11 @@ impl<'a> Request<'a> {
     /// What cannot be made canonical is refused, before any rule is asked.
     pub(crate) fn canonicalise(
         raw: RawRequest<'a>,
-        profile: impl FnOnce(&str) -> PathProfile,
+        profile: impl FnOnce(&str, Door) -> PathProfile,
     ) -> Result<Self, Refusal> {
         let authority = Authority::parse(raw.authority).map_err(Refusal::Malformed)?;
-        let profile = profile(authority.host());
+        let door = Door::of(raw.view, authority.port(), raw.port);
+        let profile = profile(authority.host(), door);
         let target = Target::parse(raw.target, &authority, profile).map_err(Refusal::Malformed)?;
         let method = Method::parse(raw.method).map_err(Refusal::Malformed)?;
         if raw.server_name.is_some_and(|name| name != authority.host()) {
@@ -102,6 +106,18 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn host(&self) -> &str {
         self.authority.host()
+    }
+
+    /// By which way it came in.
+    #[must_use]
+    pub fn door(&self) -> Door {
+        Door::of(self.raw.view, self.authority.port(), self.raw.port)
+    }
+
+    /// The listener's port, which no caller chooses.
+    #[must_use]
+    pub fn listener_port(&self) -> u16 {
+        self.raw.port
     }
 
     /// The port the host names, if it names one.

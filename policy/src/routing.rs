@@ -2,17 +2,20 @@
 
 mod compiled;
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::canonical::PathProfile;
-use crate::destination::{Action, Destination, Route, Upstream, UpstreamRef};
+use crate::destination::{Action, Destination, Passage, Route, Upstream, UpstreamRef};
+use crate::door::{Door, View};
 use crate::origin::Origin;
 use crate::pattern::{HostMap, PatternError, RegexPool};
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::ruleset::Grant;
 
-use compiled::CompiledDestination;
+use compiled::{Candidate, CompiledDestination};
 
 /// A configuration that cannot be compiled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +39,12 @@ impl CompileError {
 #[derive(Debug)]
 pub(crate) struct Routing {
     destinations: Box<[CompiledDestination]>,
-    hosts: HostMap<DestinationId>,
+    /// What is found through a door that has destinations of its own, those of
+    /// every door among them.
+    doors: HashMap<Door, HostMap<DestinationId>>,
+    /// What is found through every other.
+    everywhere: HostMap<DestinationId>,
+    passages: Box<[Passage]>,
     upstreams: Box<[Upstream]>,
 }
 
@@ -53,6 +61,8 @@ pub struct Plan {
     /// `None`: the destination's catch-all.
     route: Option<u32>,
     upstream: Option<UpstreamRef>,
+    /// The sidecar's route that led to the gateway's.
+    through: Option<(DestinationId, Option<u32>)>,
 }
 
 impl Plan {
@@ -78,15 +88,13 @@ impl Plan {
 impl Routing {
     pub(crate) fn compile(
         destinations: Vec<Destination>,
+        passages: Vec<Passage>,
         upstreams: Vec<Upstream>,
         pool: &mut RegexPool,
     ) -> Result<Self, Vec<CompileError>> {
         let mut errors = dangling(&destinations, &upstreams);
-        let hosts = HostMap::build(
-            (0..)
-                .zip(&destinations)
-                .map(|(id, d)| (d.host.clone(), DestinationId(id))),
-        );
+        errors.extend(stray_hops(&destinations));
+        let (doors, everywhere) = by_door(&destinations);
         let mut compiled = Vec::with_capacity(destinations.len());
         for destination in destinations {
             let origin = Arc::clone(&destination.origin);
@@ -101,13 +109,20 @@ impl Routing {
         let destinations = compiled.into();
         Ok(Self {
             destinations,
-            hosts,
+            doors,
+            everywhere,
+            passages: passages.into(),
             upstreams: upstreams.into(),
         })
     }
 
-    pub(crate) fn find(&self, host: &str) -> Option<DestinationId> {
-        self.hosts.find(host).copied()
+    pub(crate) fn find(&self, host: &str, door: Door) -> Option<DestinationId> {
+        let hosts = self.doors.get(&door).unwrap_or(&self.everywhere);
+        hosts.find(host).copied()
+    }
+
+    pub(crate) fn passages(&self) -> &[Passage] {
+        &self.passages
     }
 
     pub(crate) fn destination(&self, id: DestinationId) -> Option<&Destination> {
@@ -137,6 +152,18 @@ impl Routing {
         self.compiled(plan.destination)?.route(plan.route)
     }
 
+    /// The time the whole exchange has: a hop's bounds it as well.
+    pub(crate) fn timeout(&self, plan: &Plan) -> Option<Duration> {
+        let own = self.route_of(plan).and_then(|route| route.timeout);
+        let through = plan
+            .through
+            .and_then(|(destination, route)| self.compiled(destination)?.route(route)?.timeout);
+        match (own, through) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        }
+    }
+
     /// The first route that matches at the destination that was found for the
     /// request's host, and one of the route's upstreams by `lot`.
     pub(crate) fn route(
@@ -146,8 +173,42 @@ impl Routing {
         grant: Grant,
         lot: u32,
     ) -> Result<Plan, Refusal> {
-        let id = found.ok_or(Refusal::UnknownHost)?;
-        let compiled = self.compiled(id).ok_or(Refusal::UnknownHost)?;
+        let (id, compiled, found) = self.served(request, found, request.door())?;
+        let Some(port) = found.hop() else {
+            return Ok(Plan {
+                grant,
+                destination: id,
+                route: found.route(),
+                upstream: compiled.upstream(found, lot),
+                through: None,
+            });
+        };
+        let through = Some((id, found.route()));
+        let door = Door::gateway(port);
+        let next = self.find(request.host(), door);
+        let (id, compiled, found) = self.served(request, next, door)?;
+        Ok(Plan {
+            grant,
+            destination: id,
+            route: found.route(),
+            upstream: compiled.upstream(found, lot),
+            through,
+        })
+    }
+
+    /// The first route that matches at a destination found through a door.
+    fn served(
+        &self,
+        request: &Request<'_>,
+        found: Option<DestinationId>,
+        door: Door,
+    ) -> Result<(DestinationId, &CompiledDestination, &Candidate), Refusal> {
+        let unknown = match door.view {
+            View::Gateway => Refusal::UnknownHost,
+            View::Mesh => Refusal::UnknownMeshHost,
+        };
+        let id = found.ok_or(unknown)?;
+        let compiled = self.compiled(id).ok_or(unknown)?;
         if request
             .explicit_port()
             .is_some_and(|port| !compiled.serves_port(port))
@@ -155,13 +216,46 @@ impl Routing {
             return Err(Refusal::UnknownPort);
         }
         let found = compiled.first_match(request).ok_or(Refusal::NoRoute)?;
-        Ok(Plan {
-            grant,
-            destination: id,
-            route: found.route(),
-            upstream: compiled.upstream(found, lot),
-        })
+        Ok((id, compiled, found))
     }
+}
+
+type Doors = HashMap<Door, HostMap<DestinationId>>;
+
+/// What is found through each door that has something of its own, and what is
+/// found through all others.
+fn by_door(destinations: &[Destination]) -> (Doors, HostMap<DestinationId>) {
+    let numbered = || (0..).map(DestinationId).zip(destinations);
+    let mut own: HashMap<Door, Vec<(DestinationId, &Destination)>> = HashMap::new();
+    for (id, destination) in numbered() {
+        if let Some(door) = destination.door {
+            own.entry(door).or_default().push((id, destination));
+        }
+    }
+    let shared: Vec<_> = numbered().filter(|(_, d)| d.door.is_none()).collect();
+    let map = |all: &mut dyn Iterator<Item = &(DestinationId, &Destination)>| {
+        HostMap::build(all.map(|(id, d)| (d.host.clone(), *id)))
+    };
+    let doors = own
+        .iter()
+        .map(|(door, own)| (*door, map(&mut own.iter().chain(&shared))))
+        .collect();
+    (doors, map(&mut shared.iter()))
+}
+
+/// Only a sidecar's route may lead to the gateway: a gateway's would lead round.
+fn stray_hops(destinations: &[Destination]) -> Vec<CompileError> {
+    let in_mesh = |d: &&Destination| d.door.is_some_and(|door| door.view == View::Mesh);
+    let elsewhere = destinations.iter().filter(|d| !in_mesh(d));
+    let routes = elsewhere.flat_map(|d| &d.routes);
+    routes
+        .filter(|route| matches!(route.action, Action::Hop(_)))
+        .map(|route| CompileError {
+            origin: Arc::clone(&route.origin),
+            message: "this leads from the gateway to the gateway itself: name the external host"
+                .to_owned(),
+        })
+        .collect()
 }
 
 fn dangling(destinations: &[Destination], upstreams: &[Upstream]) -> Vec<CompileError> {
@@ -171,7 +265,7 @@ fn dangling(destinations: &[Destination], upstreams: &[Upstream]) -> Vec<Compile
     let named = destinations.iter().flat_map(|d| {
         let routes = d.routes.iter().flat_map(|r| match &r.action {
             Action::Forward(all) => all.iter().map(|w| (w.upstream, &r.origin)).collect(),
-            Action::Redirect(_) | Action::Respond(_) => Vec::new(),
+            Action::Redirect(_) | Action::Respond(_) | Action::Hop(_) => Vec::new(),
         });
         routes.chain([(d.upstream, &d.origin)])
     });

@@ -26,13 +26,17 @@ pub struct Matcher {
     pub methods: Option<MethodSet>,
     /// The port the request addresses: of its host, else the listener's.
     pub ports: Vec<u16>,
+    /// The port of the listener, as callers mean it; no caller chooses it.
+    pub listener_ports: Vec<u16>,
     /// The server name of the TLS connection.
     pub server_names: Vec<HostPattern>,
     /// Every named header.
     pub headers: Vec<NamedPattern>,
     /// Every named query parameter.
     pub query: Vec<NamedPattern>,
-    /// A condition in the expression language, of type bool.
+    /// A condition in the expression language, of type bool. Its conjuncts
+    /// are asked one by one: one that is false settles it, whatever others
+    /// cannot tell.
     pub expr: Option<Arc<Expr>>,
 }
 

@@ -313,10 +313,7 @@ fn numbers(matcher: &Matcher, toward: Toward, sources: &mut SourceTable) -> Box<
         return [SourceId::ANY].into();
     }
     let mut ids: Vec<_> = matcher.from.iter().map(|s| sources.number(s)).collect();
-    let speaks_of_workloads = matcher
-        .from
-        .iter()
-        .any(|s| matches!(s, SourcePattern::Workload { .. }));
+    let speaks_of_workloads = matcher.from.iter().any(SourcePattern::speaks_of_workloads);
     if toward == Toward::Refuse && speaks_of_workloads {
         ids.push(SourceId::UNVERIFIED);
     }

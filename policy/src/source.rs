@@ -22,14 +22,20 @@ pub enum NamePattern {
     Exact(Box<str>),
     /// Every name that begins so.
     Prefix(Box<str>),
+    /// Every name that ends so.
+    Suffix(Box<str>),
 }
 
 impl NamePattern {
-    fn parse(text: &str) -> Self {
-        match text.strip_suffix('*') {
-            Some("") => Self::Any,
-            Some(prefix) => Self::Prefix(prefix.into()),
-            None => Self::Exact(text.into()),
+    /// Reads `x`, `x*`, `*x` or `*`. A `*` elsewhere is a character that no
+    /// name has.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        match (text.strip_suffix('*'), text.strip_prefix('*')) {
+            (Some(""), _) => Self::Any,
+            (Some(prefix), _) => Self::Prefix(prefix.into()),
+            (None, Some(suffix)) => Self::Suffix(suffix.into()),
+            (None, None) => Self::Exact(text.into()),
         }
     }
 
@@ -38,6 +44,7 @@ impl NamePattern {
             Self::Any => true,
             Self::Exact(exact) => **exact == *name,
             Self::Prefix(prefix) => name.starts_with(&**prefix),
+            Self::Suffix(suffix) => name.ends_with(&**suffix),
         }
     }
 }
@@ -59,6 +66,10 @@ pub enum SourcePattern {
         /// Matched against the service account.
         service_account: NamePattern,
     },
+    /// Callers whose verified identity, written
+    /// `cluster.local/ns/default/sa/sleep`, matches as a whole (Istio:
+    /// `principals`, whose wildcards know no parts).
+    Name(NamePattern),
     /// Callers whose connection comes from this range.
     Address(IpNet),
 }
@@ -115,6 +126,12 @@ impl SourcePattern {
         }
     }
 
+    /// Whether only a verified identity can be meant.
+    #[must_use]
+    pub fn speaks_of_workloads(&self) -> bool {
+        matches!(self, Self::Workload { .. } | Self::Name(_))
+    }
+
     /// Whether the caller is one of those meant, decided plainly.
     #[must_use]
     pub fn matches(&self, principal: Option<&Principal>, address: IpAddr) -> bool {
@@ -122,7 +139,8 @@ impl SourcePattern {
             (Self::Any, _) => true,
             (Self::Anonymous, principal) => principal.is_none(),
             (Self::Address(range), _) => range.contains(&address),
-            (Self::Workload { .. }, None) => false,
+            (Self::Workload { .. } | Self::Name(_), None) => false,
+            (Self::Name(name), Some(p)) => name.matches(p.as_str()),
             (
                 Self::Workload {
                     trust_domain,
@@ -146,7 +164,12 @@ impl SourcePattern {
                 namespace: NamePattern::Exact(namespace),
                 service_account: NamePattern::Exact(account),
             } => Some(format!("{domain}/ns/{namespace}/sa/{account}")),
-            Self::Any | Self::Anonymous | Self::Workload { .. } | Self::Address(_) => None,
+            Self::Name(NamePattern::Exact(name)) => Some(name.to_string()),
+            Self::Any
+            | Self::Anonymous
+            | Self::Workload { .. }
+            | Self::Name(_)
+            | Self::Address(_) => None,
         }
     }
 }
@@ -244,13 +267,15 @@ impl SourceTable {
         }
         let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
         let id = SourceId(next.saturating_add(2));
-        self.numbers.insert(source.clone(), id);
-        match source.exact_name() {
-            Some(name) => {
-                self.exact.insert(name.into(), id);
+        let id = match source.exact_name() {
+            // One workload may be written in several ways.
+            Some(name) => *self.exact.entry(name.into()).or_insert(id),
+            None => {
+                self.patterns.push((source.clone(), id));
+                id
             }
-            None => self.patterns.push((source.clone(), id)),
-        }
+        };
+        self.numbers.insert(source.clone(), id);
         id
     }
 

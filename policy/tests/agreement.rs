@@ -12,9 +12,10 @@ use std::sync::Arc;
 
 use policy::canonical::{MethodSet, PathProfile};
 use policy::destination::{
-    Action, Destination, HeaderEdits, Reach, Retries, Rewrite, Route, Upgrades, Upstream,
+    Action, Destination, Fault, HeaderEdits, Reach, Retries, Rewrite, Route, Upgrades, Upstream,
     UpstreamHost, UpstreamProtocol, UpstreamRef, UpstreamTls, Weighted,
 };
+use policy::door::View;
 use policy::origin::Origin;
 use policy::pattern::{HostPattern, PathPattern, ValuePattern};
 use policy::principal::Principal;
@@ -160,6 +161,7 @@ fn destination(host: &'static str, routes: Vec<Vec<Matcher>>) -> Destination {
     Destination {
         host: HostPattern::parse(host).unwrap(),
         name: host.into(),
+        door: None,
         ports: vec![80, 443],
         profile: PathProfile::default(),
         routes: routes
@@ -172,6 +174,7 @@ fn destination(host: &'static str, routes: Vec<Vec<Matcher>>) -> Destination {
                 retries: Retries::default(),
                 headers: HeaderEdits::default(),
                 rewrite: Rewrite::default(),
+                fault: Fault::default(),
                 upgrades: Upgrades::Refused,
                 max_body: None,
                 origin: origin(),
@@ -350,6 +353,7 @@ proptest! {
                 destination("*.x", routes),
                 destination("*.b.x", Vec::new()),
             ],
+            passages: Vec::new(),
             upstreams: vec![upstream()],
         };
         for d in &mut spec.destinations {
@@ -361,6 +365,7 @@ proptest! {
             default_policy: spec.default_policy,
             rules: spec.rules.clone(),
             destinations: spec.destinations.clone(),
+            passages: Vec::new(),
             upstreams: spec.upstreams.clone(),
         };
         let admission = Admission::compile(copy).unwrap();
@@ -378,6 +383,7 @@ proptest! {
                         headers: &headers,
                         caller: &caller,
                         server_name: None,
+                        view: View::Gateway,
                         port: 443,
                         time: 0,
                     };
@@ -405,7 +411,8 @@ proptest! {
             let admission = Admission::compile(AdmissionSpec {
                 rules,
                 destinations: vec![destination("*.x", Vec::new())],
-                upstreams: vec![upstream()],
+passages: Vec::new(),
+            upstreams: vec![upstream()],
                 ..AdmissionSpec::default()
             })
             .unwrap();
@@ -418,6 +425,7 @@ proptest! {
                 headers: &OneHeader(None),
                 caller: &caller,
                 server_name: None,
+                view: View::Gateway,
                 port: 443,
                 time: 0,
             };

@@ -42,9 +42,24 @@ fn class_or_range(text: &str) -> Result<Option<IpNet>, String> {
     }
 }
 
-/// `allowAddresses`, with what the defaults refuse.
-pub(super) fn reach(fields: &Fields<'_>, denied: &[IpNet]) -> Reach {
-    let nodes = fields.many("allowAddresses").iter();
+/// `defaults.addresses: { deny, allow }`. What is allowed here is allowed to
+/// every destination, those of Istio's kinds among them.
+pub(super) fn default_reach(fields: &Fields<'_>) -> Reach {
+    Reach {
+        allowed: allowed(fields, "allow"),
+        denied: denied(fields),
+    }
+}
+
+/// `allowAddresses`, with what the defaults say.
+pub(super) fn reach(fields: &Fields<'_>, above: &Reach) -> Reach {
+    let mut reach = above.clone();
+    reach.allowed.extend(allowed(fields, "allowAddresses"));
+    reach
+}
+
+fn allowed(fields: &Fields<'_>, key: &'static str) -> Vec<IpNet> {
+    let nodes = fields.many(key).iter();
     let allowed = nodes.filter_map(|node| {
         let range = parsed(node, fields.report, range)?;
         if range.prefix_len() == 0 {
@@ -53,10 +68,7 @@ pub(super) fn reach(fields: &Fields<'_>, denied: &[IpNet]) -> Reach {
         }
         Some(range)
     });
-    Reach {
-        allowed: allowed.collect(),
-        denied: denied.to_vec(),
-    }
+    allowed.collect()
 }
 
 /// `10.0.0.0/8` or one address. A range with bits beyond its length is a slip.

@@ -17,8 +17,18 @@ use crate::fields::{Fields, number, parsed};
 use crate::node::{Node, Value};
 use crate::report::Report;
 
-const KEYS: [&str; 10] = [
-    "from", "host", "path", "target", "method", "port", "sni", "header", "query", "expr",
+const KEYS: [&str; 11] = [
+    "from",
+    "host",
+    "path",
+    "target",
+    "method",
+    "port",
+    "listenerPort",
+    "sni",
+    "header",
+    "query",
+    "expr",
 ];
 
 /// One matcher or a list of them.
@@ -125,6 +135,9 @@ fn beginning(prefix: &PathPattern) -> Option<Box<str>> {
 
 fn without_host_and_path(fields: &Fields<'_>, context: &Context<'_>) -> Matcher {
     let ports = context.alternatives(fields.many("port")).into_iter();
+    let listener_ports = context
+        .alternatives(fields.many("listenerPort"))
+        .into_iter();
     Matcher {
         from: sources(fields, context),
         hosts: Vec::new(),
@@ -132,6 +145,9 @@ fn without_host_and_path(fields: &Fields<'_>, context: &Context<'_>) -> Matcher 
         targets: paths(fields, "target", Part::Target, context),
         methods: methods(fields, context),
         ports: ports
+            .filter_map(|node| number(node, fields.report, 1..=u16::MAX))
+            .collect(),
+        listener_ports: listener_ports
             .filter_map(|node| number(node, fields.report, 1..=u16::MAX))
             .collect(),
         server_names: hosts(fields, "sni", context),

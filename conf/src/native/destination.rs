@@ -4,15 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipnet::IpNet;
-
 use policy::canonical::{DuplicateSlashes, Encoded, PathProfile};
-use policy::destination::{Action, Destination, Upstream, UpstreamHost, Weighted};
+use policy::destination::{Action, Destination, Reach, Upstream, UpstreamHost, Weighted};
 use policy::pattern::HostPattern;
 use policy::rule::DefaultPolicy;
 
 use super::action::{Leads, add};
-use super::addresses::{denied, reach};
+use super::addresses::{default_reach, reach};
 use super::context::Context;
 use super::pattern;
 use super::route::{Settings, UNNAMED, routes};
@@ -28,12 +26,13 @@ const PORTS: [u16; 2] = [80, 443];
 
 /// `defaults`: what destinations have unless they say otherwise.
 #[derive(Clone, Debug)]
-pub(super) struct Defaults {
-    pub(super) policy: DefaultPolicy,
+pub(crate) struct Defaults {
+    pub(crate) policy: DefaultPolicy,
     settings: Settings,
-    connect_timeout: Duration,
-    profile: PathProfile,
-    denied: Vec<IpNet>,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) profile: PathProfile,
+    /// Which addresses upstreams may have that are not written here.
+    pub(crate) reach: Reach,
 }
 
 impl Default for Defaults {
@@ -43,7 +42,7 @@ impl Default for Defaults {
             settings: Settings::default(),
             connect_timeout: CONNECT_TIMEOUT,
             profile: PathProfile::default(),
-            denied: Vec::new(),
+            reach: Reach::default(),
         }
     }
 }
@@ -61,8 +60,8 @@ pub(super) fn defaults(entry: Option<&Entry>, report: &Report) -> Defaults {
             settings: Settings::read(fields, &Settings::default()),
             connect_timeout: fields.duration("connectTimeout").unwrap_or(CONNECT_TIMEOUT),
             profile: profile(fields, PathProfile::default()),
-            denied: addresses
-                .and_then(|node| Fields::read(node, report, denied))
+            reach: addresses
+                .and_then(|node| Fields::read(node, report, default_reach))
                 .unwrap_or_default(),
         }
     };
@@ -142,7 +141,7 @@ fn destination(
     let settings = Settings::read(fields, &defaults.settings);
     let inherited = Inherited {
         host: own_name(host.as_ref()),
-        reach: reach(fields, &defaults.denied),
+        reach: reach(fields, &defaults.reach),
         connect_timeout: fields
             .duration("connectTimeout")
             .unwrap_or(defaults.connect_timeout),
@@ -171,6 +170,7 @@ fn destination(
         nodes => routes(nodes, &settings, &mut leads, context),
     };
     Some(Destination {
+        door: None,
         ports: ports(fields),
         profile: profile(fields, defaults.profile),
         routes,

@@ -1,52 +1,69 @@
 //! `gateway`, `identity` and `trust`: who the gateway is, and whom it lets in.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use policy::origin::Origin;
 use policy::principal::check_trust_domain;
 
 use crate::Environment;
-use crate::fields::{Fields, parsed};
+use crate::fields::{Fields, parsed, text};
 use crate::file::relative_to;
-use crate::node::{Entry, Node};
+use crate::node::{Entry, Node, Value};
 use crate::report::Report;
 use crate::snapshot::{GatewayName, IdentityFiles, TrustDomain};
 
 const NAME: &str = "istio-egressgateway";
 const NAMESPACE: &str = "istio-system";
+/// The labels of Istio's own egress gateway.
+const LABELS: [(&str, &str); 2] = [("app", "istio-egressgateway"), ("istio", "egressgateway")];
 const TRUST_DOMAIN: &str = "cluster.local";
 /// Where Istio mounts a workload's own certificate.
 const CREDENTIALS: &str = "/var/run/secrets/workload-spiffe-credentials";
 
-/// `gateway: { name, namespace }`.
+/// `gateway: { name, namespace, labels, rootNamespace }`.
 pub(super) fn gateway(
     entry: Option<&Entry>,
     environment: &Environment,
     report: &Report,
 ) -> GatewayName {
-    let names = entry.and_then(|entry| {
+    let written = entry.and_then(|entry| {
         Fields::read(&entry.node, report, |fields| {
-            fields.not_yet(
-                "labels",
-                "only Istio's selectors ask for labels: delete them",
-            );
             (
                 fields.parsed("name", name),
                 fields.parsed("namespace", name),
+                fields.parsed("rootNamespace", name),
+                labels(fields),
             )
         })
     });
-    let (name, namespace) = names.unwrap_or_default();
+    let (name, namespace, root_namespace, labels) = written.unwrap_or_default();
     let name = name.unwrap_or(NAME);
+    let namespace = namespace.unwrap_or(NAMESPACE);
     let pod = match &environment.pod_name {
         Some(pod) => pod.clone(),
         None => format!("{name}-{}", environment.hostname),
     };
     GatewayName {
         name: name.into(),
-        namespace: namespace.unwrap_or(NAMESPACE).into(),
+        namespace: namespace.into(),
         pod: pod.into(),
+        labels: labels
+            .unwrap_or_else(|| LABELS.map(|(key, value)| (key.into(), value.into())).into()),
+        root_namespace: root_namespace.unwrap_or(NAMESPACE).into(),
     }
+}
+
+/// The labels of the gateway's pod.
+fn labels(fields: &Fields<'_>) -> Option<BTreeMap<Box<str>, Box<str>>> {
+    let node = fields.take("labels")?;
+    let Value::Map(entries) = &node.value else {
+        let message = format!("found {} where a map `label: value` belongs", node.kind());
+        fields.report.error(&node.origin, message);
+        return None;
+    };
+    let label = |entry: &Entry| Some((entry.key.clone(), text(&entry.node, fields.report)?.into()));
+    Some(entries.iter().filter_map(label).collect())
 }
 
 fn name(text: &str) -> Result<&str, String> {
@@ -166,12 +183,4 @@ fn trust_domain<'a>(
         aliases: names,
         roots,
     })
-}
-
-/// The names of the mesh's own trust domain: what `sa:` and `ns:` speak of.
-pub(super) fn local(trust: &[TrustDomain]) -> Vec<Box<str>> {
-    let own = trust.first().into_iter();
-    own.flat_map(|own| std::iter::once(&own.domain).chain(&own.aliases))
-        .cloned()
-        .collect()
 }

@@ -7,6 +7,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use policy::door::View;
 use policy::pattern::HostPattern;
 
 use super::context::Context;
@@ -61,7 +62,7 @@ fn listener(fields: &Fields<'_>, context: &Context<'_>) -> Option<Listener> {
     let port = fields.number("port", 0..=u16::MAX);
     let bind = fields.parsed("bind", Bind::parse);
     let mode = mode(fields);
-    view(fields);
+    let view = fields.choice("as", &[("gateway", View::Gateway), ("mesh", View::Mesh)]);
     let hosts = hosts(fields, context);
     let bind = match fields.has("bind") {
         true => bind?,
@@ -84,6 +85,7 @@ fn listener(fields: &Fields<'_>, context: &Context<'_>) -> Option<Listener> {
         name: name.map_or_else(|| default_name(mode, port), Arc::from),
         bind: SocketAddr::new(bind.address.unwrap_or(ANY_ADDRESS), place),
         port,
+        view: view.unwrap_or_default(),
         mode,
         hosts,
         origin: Arc::new(fields.origin().clone()),
@@ -110,13 +112,6 @@ fn mode(fields: &Fields<'_>) -> Option<ListenerMode> {
             fields.not_yet("mode", "write `mtls` or `plaintext`");
             None
         }
-    }
-}
-
-/// `as: gateway` is how Istio's egress gateway sees requests, and the only view.
-fn view(fields: &Fields<'_>) {
-    if let Some(false) = fields.choice("as", &[("gateway", true), ("mesh", false)]) {
-        fields.not_yet("as", "write `gateway`, or delete the key");
     }
 }
 

@@ -32,8 +32,9 @@ use policy::AdmissionSpec;
 use crate::Environment;
 use crate::node::Node;
 use crate::report::Report;
-use crate::snapshot::{ListenerMode, Settings};
+use crate::snapshot::{ListenerMode, Settings, local_domains};
 use context::Context;
+pub(crate) use destination::Defaults;
 use sections::Sections;
 
 /// What native documents say.
@@ -41,6 +42,13 @@ use sections::Sections;
 pub(crate) struct Lowered {
     pub(crate) settings: Settings,
     pub(crate) admission: AdmissionSpec,
+    pub(crate) defaults: Defaults,
+    /// Whether there is any native document.
+    pub(crate) is_written: bool,
+    /// Whether they say which listeners there are.
+    pub(crate) listeners_written: bool,
+    /// Whether they say which logs there are.
+    pub(crate) logs_written: bool,
 }
 
 /// Reads the native documents of a configuration, in load order. What it gives
@@ -51,14 +59,10 @@ pub(crate) fn lower(documents: &[Node], environment: &Environment, report: &Repo
     let context = Context {
         report,
         lists: list::lists(&sections.lists, report),
-        local: identity::local(&trust),
+        local: local_domains(&trust),
         named_hosts: RefCell::default(),
     };
     let defaults = destination::defaults(sections.defaults, report);
-    if let (Some(first), []) = (documents.first(), sections.listeners.as_slice()) {
-        let message = "`listeners` is missing: write such as `listeners: [{ port: 8443 }]`";
-        report.error(&first.origin, message);
-    }
     let listeners = listener::listeners(&sections.listeners, &context);
     let (destinations, upstreams) =
         destination::destinations(&sections.destinations, &defaults, &context);
@@ -84,8 +88,13 @@ pub(crate) fn lower(documents: &[Node], environment: &Environment, report: &Repo
             default_policy: defaults.policy,
             rules,
             destinations,
+            passages: Vec::new(),
             upstreams,
         },
+        is_written: !documents.is_empty(),
+        listeners_written: !sections.listeners.is_empty(),
+        logs_written: !sections.logs.is_empty(),
+        defaults,
     }
 }
 

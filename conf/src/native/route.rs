@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use policy::destination::{Action, HeaderEdits, Retries, Rewrite, Route, Upgrades};
+use policy::destination::{Action, Fault, HeaderEdits, Retries, Rewrite, Route, Upgrades};
 use policy::pattern::PathPattern;
 use policy::rule::Matcher;
 use policy::source::SourcePattern;
@@ -53,6 +53,7 @@ impl Settings {
             retries: self.retries,
             headers: self.headers.clone(),
             rewrite: Rewrite::default(),
+            fault: Fault::default(),
             upgrades: self.upgrades,
             max_body: self.max_body,
             origin: Arc::new(fields.origin().clone()),
@@ -158,6 +159,7 @@ fn asks_nothing(matcher: &Matcher) -> bool {
         targets,
         methods,
         ports,
+        listener_ports,
         server_names,
         headers,
         query,
@@ -170,6 +172,7 @@ fn asks_nothing(matcher: &Matcher) -> bool {
         && all_paths(targets)
         && methods.is_none()
         && ports.is_empty()
+        && listener_ports.is_empty()
         && server_names.is_empty()
         && headers.is_empty()
         && query.is_empty()

@@ -3,8 +3,6 @@
 //! Lists of several documents follow each other in load order; maps are united,
 //! names given twice refused; what there is one of must stand in one place.
 
-use policy::origin::Origin;
-
 use crate::fields::Fields;
 use crate::node::{Entry, Node, Value};
 use crate::report::Report;
@@ -33,15 +31,7 @@ impl<'a> Sections<'a> {
     pub(crate) fn of(documents: &'a [Node], report: &'a Report) -> Self {
         let mut sections = Self::default();
         for document in documents {
-            match foreign(document) {
-                Some((origin, what)) => report.error(
-                    origin,
-                    format!("not supported yet: {what}: write the native format, which begins `version: 1`"),
-                ),
-                None => {
-                    Fields::read(document, report, |fields| sections.add(fields));
-                }
-            }
+            Fields::read(document, report, |fields| sections.add(fields));
         }
         sections
     }
@@ -64,22 +54,6 @@ impl<'a> Sections<'a> {
         one(&mut self.dns, fields, "dns");
         one(&mut self.admin, fields, "admin");
         one(&mut self.drain, fields, "drain");
-    }
-}
-
-/// What a document is that is not ours.
-fn foreign(document: &Node) -> Option<(&Origin, String)> {
-    let mark = document
-        .entry("kind")
-        .or_else(|| document.entry("apiVersion"))?;
-    match &mark.value {
-        Value::Scalar(kind) => Some((
-            &mark.origin,
-            format!("Kubernetes and Istio objects (`{}`)", kind.text),
-        )),
-        Value::Nothing | Value::List(_) | Value::Map(_) => {
-            Some((&mark.origin, "Kubernetes and Istio objects".to_owned()))
-        }
     }
 }
 

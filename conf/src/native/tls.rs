@@ -2,7 +2,7 @@
 //! that turns this off.
 
 use policy::canonical::Authority;
-use policy::destination::{ClientCertificate, TlsPolicy, TlsVersion, UpstreamTls};
+use policy::destination::{ClientCertificate, Pem, TlsPolicy, TlsVersion, UpstreamTls};
 
 use super::identity::path;
 use crate::fields::{Fields, choice, parsed};
@@ -28,7 +28,7 @@ fn policy(fields: &Fields<'_>) -> TlsPolicy {
     let versions = [("1.2", TlsVersion::Tls12), ("1.3", TlsVersion::Tls13)];
     let names = fields.many("san").iter();
     TlsPolicy {
-        ca: path(fields, "ca"),
+        ca: path(fields, "ca").map(Pem::File),
         server_name: fields.parsed("sni", dns_name),
         names: names
             .filter_map(|node| parsed(node, fields.report, dns_name))
@@ -46,8 +46,8 @@ fn client(fields: &Fields<'_>) -> Option<ClientCertificate> {
         (true, true) | (false, false) => None,
     };
     Some(ClientCertificate {
-        chain: cert?,
-        key: key?,
+        chain: Pem::File(cert?),
+        key: Pem::File(key?),
     })
 }
 

@@ -183,6 +183,7 @@ fn verdict(admission: &Admission, story: &Explanation<'_>) -> String {
                 Action::Forward(_) => upstream(admission, admitted),
                 Action::Redirect(redirect) => format!("redirects with {}", redirect.status),
                 Action::Respond(respond) => format!("answers {}", respond.status),
+                Action::Hop(port) => format!("goes on at the gateway's port {port}"),
             };
             format!(
                 "allowed by {by}; route `{}` ({}) {leads}",

@@ -40,7 +40,9 @@ impl Exchange<'_> {
         outbound: &Outbound,
     ) -> Ending {
         let begun = Instant::from_std(self.trace.begun.at);
-        let deadline = begun + route.timeout.unwrap_or(FOREVER);
+        let admission = self.trace.seen.live.snapshot().admission();
+        let bound = self.trace.plan.and_then(|plan| admission.timeout(&plan));
+        let deadline = begun + bound.unwrap_or(FOREVER);
         let mut progress = Progress::default();
         let going = self.attempts(session, route, outbound, &mut progress);
         let ended = timeout_at(deadline, going)

@@ -19,8 +19,8 @@ use crate::connection::Connection;
 use crate::headers::{Received, is_grpc};
 use crate::reply::Reply;
 
-use trace::Trace;
 pub(crate) use trace::record_unparsed;
+use trace::{Injected, Trace};
 
 /// What becomes of the connection after an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,7 +148,26 @@ impl<'c> Exchange<'c> {
             let reply = self.trace.failed(Failure::Internal);
             return self.reply(session, reply).await;
         };
+        if let Some((share, time)) = route.fault.delay
+            && share.includes(fastrand::u32(..))
+        {
+            self.trace.injected = Some(Injected::Delay);
+            tokio::time::sleep(time).await;
+        }
+        if let Some((share, status)) = route.fault.abort
+            && share.includes(fastrand::u32(..))
+        {
+            self.trace.injected = Some(Injected::Abort);
+            self.trace.details = "fault_filter_abort".into();
+            let body = Bytes::from_static(b"fault filter abort");
+            return self.reply(session, Reply::written(status, body)).await;
+        }
         match &route.action {
+            // Routing has followed it to where it leads.
+            Action::Hop(_) => {
+                let reply = self.trace.failed(Failure::Internal);
+                self.reply(session, reply).await
+            }
             Action::Respond(respond) => {
                 let body = Bytes::copy_from_slice(respond.body.as_bytes());
                 self.trace.details = "direct_response".into();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pingora_core::protocols::http::server::Session;
+use policy::door::Door;
 use policy::refusal::{Failure, Refusal};
 use policy::{Marks, Plan, RawRequest, Request, RuleId};
 
@@ -34,7 +35,10 @@ pub(crate) struct Trace<'c> {
     pub(crate) transport_failure: Option<String>,
     /// Whether the last connect failure was one of several.
     pub(crate) retried: bool,
+    /// A fault of the route's.
+    pub(crate) injected: Option<Injected>,
     canonical: Option<Canonical>,
+    door: Option<Door>,
     rule: Option<RuleId>,
     marks: Marks,
     refusal: Option<Refusal>,
@@ -42,6 +46,15 @@ pub(crate) struct Trace<'c> {
     /// Room in logs that would rather refuse than drop.
     reservation: Option<Reservation>,
     closed: bool,
+}
+
+/// What a route made to go wrong on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Injected {
+    /// It waited.
+    Delay,
+    /// It answered in the upstream's stead.
+    Abort,
 }
 
 /// Host and target as they were judged.
@@ -68,7 +81,9 @@ impl<'c> Trace<'c> {
             cluster: None,
             transport_failure: None,
             retried: false,
+            injected: None,
             canonical: None,
+            door: None,
             rule: None,
             marks: Marks::default(),
             refusal: None,
@@ -119,6 +134,7 @@ impl<'c> Trace<'c> {
 
     pub(crate) fn canonical(&mut self, request: &Request<'_>) {
         let host = request.host();
+        self.door = Some(request.door());
         let target = match request.query() {
             None => request.path().into(),
             Some(query) => format!("{}?{query}", request.path()).into(),
@@ -209,7 +225,8 @@ impl<'c> Trace<'c> {
             record.host = canonical.authority.get(..canonical.host_length);
             if record.decision == Decision::Deny {
                 // What policy refuses has no plan; its host tells the destination.
-                let destination = record.host.and_then(|h| admission.find_destination(h));
+                let destination = self.door.zip(record.host);
+                let destination = destination.and_then(|(d, h)| admission.find_destination(h, d));
                 record.destination = destination.map(|d| &*d.name);
             }
         }
@@ -220,7 +237,11 @@ impl<'c> Trace<'c> {
             (Some(refusal), _) => refusal.flags().into(),
             (None, Some(failure)) if self.retried && failure.flags() == "UF" => "URX,UF".into(),
             (None, Some(failure)) => failure.flags().into(),
-            (None, None) => "-".into(),
+            (None, None) => match self.injected {
+                None => "-".into(),
+                Some(Injected::Delay) => "DI".into(),
+                Some(Injected::Abort) => "FI".into(),
+            },
         }
     }
 }
@@ -281,6 +302,7 @@ pub(crate) fn raw<'a>(
         headers,
         caller: &seen.caller,
         server_name: connection.server_name.host(),
+        view: connection.listener.view,
         port: connection.listener.port,
         time: begun.nanos,
     }

@@ -9,7 +9,7 @@
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use boring::pkey::PKey;
@@ -20,7 +20,7 @@ use boring::x509::X509;
 use boring::x509::store::X509StoreBuilder;
 use boring::x509::verify::{X509CheckFlags, X509VerifyParamRef};
 use pingora_core::tls::ext::add_host;
-use policy::destination::{TlsPolicy, TlsVersion, UpstreamProtocol};
+use policy::destination::{Pem, TlsPolicy, TlsVersion, UpstreamProtocol};
 
 /// TLS 1.2 with forward secrecy and AEAD; TLS 1.3's own are not listed here.
 const CIPHERS: &str = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:\
@@ -50,8 +50,8 @@ impl fmt::Debug for UpstreamTls {
 pub enum TlsError {
     /// A file cannot be read.
     Read(PathBuf, std::io::Error),
-    /// A file is not what it should be.
-    Content(PathBuf, &'static str),
+    /// A file or text is not what it should be.
+    Content(Box<str>, &'static str),
     /// BoringSSL refuses.
     Tls(boring::error::ErrorStack),
 }
@@ -60,7 +60,7 @@ impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Read(path, error) => write!(f, "cannot read `{}`: {error}", path.display()),
-            Self::Content(path, what) => write!(f, "`{}` holds no {what} in PEM", path.display()),
+            Self::Content(name, what) => write!(f, "{name} holds no {what} in PEM"),
             Self::Tls(error) => write!(f, "TLS set-up failed: {error}"),
         }
     }
@@ -100,7 +100,7 @@ impl UpstreamTls {
         if protocol == UpstreamProtocol::Http2 {
             builder.set_alpn_protos(b"\x02h2")?;
         }
-        trust(&mut builder, policy.ca.as_deref(), &mut hasher)?;
+        trust(&mut builder, policy.ca.as_ref(), &mut hasher)?;
         if let Some(client) = &policy.client {
             let chain = read(&client.chain)?;
             let key = read(&client.key)?;
@@ -160,12 +160,25 @@ fn fingerprint_hasher() -> impl Hasher {
     KEYS.get_or_init(RandomState::new).build_hasher()
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
-    std::fs::read(path).map_err(|error| TlsError::Read(path.to_owned(), error))
+fn read(pem: &Pem) -> Result<Vec<u8>, TlsError> {
+    match pem {
+        Pem::File(path) => {
+            std::fs::read(path).map_err(|error| TlsError::Read(path.to_owned(), error))
+        }
+        Pem::Text(text) => Ok(text.as_bytes().to_vec()),
+    }
 }
 
-fn certificates(path: &Path, pem: &[u8]) -> Result<Vec<X509>, TlsError> {
-    let content = || TlsError::Content(path.to_owned(), "certificate");
+/// What a message calls it.
+fn name(pem: &Pem) -> Box<str> {
+    match pem {
+        Pem::File(path) => format!("`{}`", path.display()).into(),
+        Pem::Text(_) => "the Secret or ConfigMap".into(),
+    }
+}
+
+fn certificates(source: &Pem, pem: &[u8]) -> Result<Vec<X509>, TlsError> {
+    let content = || TlsError::Content(name(source), "certificate");
     let all = X509::stack_from_pem(pem).map_err(|_| content())?;
     if all.is_empty() {
         Err(content())
@@ -176,17 +189,17 @@ fn certificates(path: &Path, pem: &[u8]) -> Result<Vec<X509>, TlsError> {
 
 fn trust(
     builder: &mut SslContextBuilder,
-    ca: Option<&Path>,
+    ca: Option<&Pem>,
     hasher: &mut impl Hasher,
 ) -> Result<(), TlsError> {
-    let Some(path) = ca else {
+    let Some(source) = ca else {
         builder.set_default_verify_paths()?;
         return Ok(());
     };
-    let pem = read(path)?;
+    let pem = read(source)?;
     pem.hash(hasher);
     let mut store = X509StoreBuilder::new()?;
-    for certificate in certificates(path, &pem)? {
+    for certificate in certificates(source, &pem)? {
         store.add_cert(certificate)?;
     }
     builder.set_verify_cert_store(store.build())?;
@@ -195,12 +208,12 @@ fn trust(
 
 fn present(
     builder: &mut SslContextBuilder,
-    chain_path: &Path,
+    chain_source: &Pem,
     chain: &[u8],
-    key_path: &Path,
+    key_source: &Pem,
     key: &[u8],
 ) -> Result<(), TlsError> {
-    let mut chain = certificates(chain_path, chain)?.into_iter();
+    let mut chain = certificates(chain_source, chain)?.into_iter();
     if let Some(leaf) = chain.next() {
         builder.set_certificate(&leaf)?;
     }
@@ -208,7 +221,7 @@ fn present(
         builder.add_extra_chain_cert(intermediate)?;
     }
     let key = PKey::private_key_from_pem(key)
-        .map_err(|_| TlsError::Content(key_path.to_owned(), "private key"))?;
+        .map_err(|_| TlsError::Content(name(key_source), "private key"))?;
     builder.set_private_key(&key)?;
     builder.check_private_key()?;
     Ok(())

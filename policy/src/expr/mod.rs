@@ -142,6 +142,20 @@ impl Expr {
         }
     }
 
+    /// As [`Expr::test`], each conjunct on its own: one that is false settles
+    /// it even behind one that cannot be told.
+    pub fn test_apart(&self, attributes: &dyn Attributes) -> Truth {
+        let mut answer = Truth::True;
+        for term in self.conjuncts() {
+            match eval::truth(term, attributes) {
+                Ok(true) => {}
+                Ok(false) => return Truth::False,
+                Err(fault) => answer = Truth::Absent(fault),
+            }
+        }
+        answer
+    }
+
     /// The expression's value, or why it has none for this attempt.
     ///
     /// # Errors

@@ -20,6 +20,9 @@ pub enum ValuePattern {
     Suffix(Box<str>),
     /// Every value that matches as a whole.
     Regex(Matcher),
+    /// No value that this one matches; a missing field is asked as an empty
+    /// one.
+    Not(Box<ValuePattern>),
 }
 
 impl ValuePattern {
@@ -78,6 +81,7 @@ impl ValuePattern {
             Self::Prefix(begin) => value.starts_with(begin.as_bytes()),
             Self::Suffix(end) => value.ends_with(end.as_bytes()),
             Self::Regex(matcher) => matcher.is_match(value),
+            Self::Not(pattern) => !pattern.matches(value),
         }
     }
 }

@@ -49,6 +49,7 @@ enum Lead {
     Nowhere,
     To(UpstreamRef),
     Drawn,
+    Hop(u16),
 }
 
 impl CompiledDestination {
@@ -85,7 +86,8 @@ impl CompiledDestination {
     }
 
     pub(super) fn serves_port(&self, port: u16) -> bool {
-        self.destination().ports.contains(&port)
+        let ports = &self.destination().ports;
+        ports.is_empty() || ports.contains(&port)
     }
 
     /// A route by its number; without one the catch-all.
@@ -115,7 +117,7 @@ impl CompiledDestination {
 
     pub(super) fn upstream(&self, candidate: &Candidate, lot: u32) -> Option<UpstreamRef> {
         match candidate.lead {
-            Lead::Nowhere => None,
+            Lead::Nowhere | Lead::Hop(_) => None,
             Lead::To(upstream) => Some(upstream),
             Lead::Drawn => draw(&self.route(candidate.route)?.action, lot),
         }
@@ -134,6 +136,14 @@ impl Candidate {
     pub(super) fn route(&self) -> Option<u32> {
         self.route
     }
+
+    /// The gateway's port at which the way goes on.
+    pub(super) fn hop(&self) -> Option<u16> {
+        match self.lead {
+            Lead::Hop(port) => Some(port),
+            Lead::Nowhere | Lead::To(_) | Lead::Drawn => None,
+        }
+    }
 }
 
 impl Lead {
@@ -145,6 +155,7 @@ impl Lead {
                 _ => Self::Drawn,
             },
             Action::Redirect(_) | Action::Respond(_) => Self::Nowhere,
+            Action::Hop(port) => Self::Hop(*port),
         }
     }
 }
@@ -214,6 +225,7 @@ fn catch_all(destination: &Destination) -> Route {
         retries: destination.retries,
         headers: Default::default(),
         rewrite: Default::default(),
+        fault: Default::default(),
         upgrades: Upgrades::Refused,
         max_body: None,
         origin: Arc::clone(&destination.origin),

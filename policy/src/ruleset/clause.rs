@@ -82,6 +82,7 @@ pub(crate) fn residue(matcher: &Matcher, toward: Toward) -> Result<Option<Matche
         targets,
         methods,
         ports,
+        listener_ports,
         server_names,
         headers,
         query,
@@ -90,6 +91,7 @@ pub(crate) fn residue(matcher: &Matcher, toward: Toward) -> Result<Option<Matche
     let asks_nothing = targets.is_empty()
         && methods.is_none()
         && ports.is_empty()
+        && listener_ports.is_empty()
         && server_names.is_empty()
         && headers.is_empty()
         && query.is_empty()
@@ -104,6 +106,7 @@ pub(crate) fn residue(matcher: &Matcher, toward: Toward) -> Result<Option<Matche
         targets: targets.clone(),
         methods: methods.clone(),
         ports: ports.clone(),
+        listener_ports: listener_ports.clone(),
         server_names: server_names.clone(),
         headers: headers.clone(),
         query: query.clone(),

@@ -94,13 +94,13 @@ fn an_upstream_says_how_it_is_reached_and_proves_itself() {
     assert_eq!(
         tls(&upstream),
         TlsPolicy {
-            ca: Some("etc/ca.pem".into()),
+            ca: Some(Pem::File("etc/ca.pem".into())),
             server_name: Some("c.example".into()),
             names: vec!["d.example".into()],
             min_version: TlsVersion::Tls13,
             client: Some(ClientCertificate {
-                chain: "etc/c.pem".into(),
-                key: "/k.pem".into()
+                chain: Pem::File("etc/c.pem".into()),
+                key: Pem::File("/k.pem".into())
             }),
         }
     );

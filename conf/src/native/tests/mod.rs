@@ -16,6 +16,7 @@ fn environment() -> Environment {
     Environment {
         pod_name: None,
         hostname: "node-1".to_owned(),
+        namespace: None,
     }
 }
 

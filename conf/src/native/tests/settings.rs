@@ -21,9 +21,8 @@ fn a_document_says_its_version_and_is_native() {
     assert_eq!(
         alone("apiVersion: networking.istio.io/v1\nkind: VirtualService\n"),
         [
+            "1:1 error: the object has no name: write `metadata: { name: … }`",
             "1:1 error: `listeners` is missing: write such as `listeners: [{ port: 8443 }]`",
-            "2:7 error: not supported yet: Kubernetes and Istio objects (`VirtualService`): \
-         write the native format, which begins `version: 1`",
         ]
     );
     assert_eq!(
@@ -51,7 +50,7 @@ fn an_unknown_field_is_refused_with_the_one_that_was_meant() {
     );
     assert_eq!(
         problem("gateway: { x: 1 }\n"),
-        "3:12 error: unknown field `x`: write `labels`, `name` or `namespace`",
+        "3:12 error: unknown field `x`: write `name`, `namespace`, `rootNamespace` or `labels`",
     );
     assert_eq!(
         problem("policies:\n"),
@@ -116,6 +115,7 @@ fn the_gateway_is_istios_unless_it_says_otherwise() {
     let environment = Environment {
         pod_name: Some("pod-7".to_owned()),
         hostname: "h".to_owned(),
+        namespace: None,
     };
     let snapshot = compile(&[document("")], &environment).unwrap();
     assert_eq!(
@@ -127,8 +127,8 @@ fn the_gateway_is_istios_unless_it_says_otherwise() {
         "3:18 error: `a b` is no name: write letters, digits, `-`, `.` and `_`",
     );
     assert_eq!(
-        problem("gateway: { labels: { istio: x } }\n"),
-        "3:12 error: not supported yet: `labels`: only Istio's selectors ask for labels: delete them",
+        problem("gateway: { labels: [istio] }\n"),
+        "3:20 error: found a list where a map `label: value` belongs",
     );
 }
 
@@ -277,8 +277,8 @@ fn a_listener_that_cannot_be_bound_or_meant_is_refused() {
         ]
     );
     assert_eq!(
-        wrong("- { port: 1, as: mesh }"),
-        ["3:16 error: not supported yet: `as`: write `gateway`, or delete the key"]
+        wrong("- { port: 1, as: sidecar }"),
+        ["3:20 error: unknown word `sidecar`: write `gateway` or `mesh`"]
     );
     assert_eq!(
         wrong("- { port: 1 }\n  - { port: 2, bind: 1 }\n  - { port: 1, bind: 9 }"),

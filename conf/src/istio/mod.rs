@@ -1,0 +1,97 @@
+//! Istio's own kinds, of every age, made into the same rules, routes and logs
+//! as the native format's.
+//!
+//! Each kind is read in its own file into what it says, then lowered into what
+//! `policy` decides by. Semantics are those of the Istio release that knew the
+//! kind, but for what the README lists as different on purpose.
+
+mod kind;
+mod object;
+mod proto;
+mod scope;
+mod unhonoured;
+
+use policy::destination::{Destination, Passage, Upstream};
+use policy::rule::{DefaultPolicy, Rule};
+
+use crate::Environment;
+use crate::native::Lowered;
+use crate::node::Node;
+use crate::report::Report;
+use crate::snapshot::{Listener, Log, local_domains};
+
+pub(crate) use object::is_object;
+
+use object::Objects;
+use scope::Scope;
+
+/// The namespace of objects that name none, as with kubectl.
+const NAMESPACE: &str = "default";
+
+/// What objects say, beside what native documents say.
+#[derive(Debug, Default)]
+struct Said {
+    rules: Vec<Rule>,
+    /// Whether what no rule allows is refused: some object allows.
+    allows: bool,
+    destinations: Vec<Destination>,
+    passages: Vec<Passage>,
+    upstreams: Vec<Upstream>,
+    /// What Gateways listen on; for use where no native document says.
+    listeners: Vec<Listener>,
+    /// Nothing where no object speaks of logs.
+    logs: Option<Vec<Log>>,
+}
+
+/// Reads the objects among a configuration's documents and adds what they say
+/// to what native documents say.
+pub(crate) fn lower(
+    documents: &[Node],
+    lowered: &mut Lowered,
+    environment: &Environment,
+    report: &Report,
+) {
+    let namespace = environment.namespace.as_deref().unwrap_or(NAMESPACE);
+    let objects = Objects::of(documents, namespace, report);
+    if objects.is_empty() {
+        return;
+    }
+    let local = local_domains(&lowered.settings.trust);
+    let scope = Scope {
+        report,
+        gateway: &lowered.settings.gateway,
+        local: &local,
+        reach: &lowered.defaults.reach,
+        profile: lowered.defaults.profile,
+        connect_timeout: lowered.defaults.connect_timeout,
+    };
+    unhonoured::refuse(&objects, &scope);
+    let said = Said::default();
+    said.join(lowered);
+}
+
+impl Said {
+    /// Adds to what native documents say; where both may say only one thing,
+    /// they have the last word.
+    fn join(self, lowered: &mut Lowered) {
+        let (spec, settings) = (&mut lowered.admission, &mut lowered.settings);
+        // Istio's own rule: without a word, what is routed may go, until some
+        // policy allows. The native format's is to refuse.
+        if !lowered.is_written {
+            spec.default_policy = DefaultPolicy::Allow;
+        }
+        if self.allows {
+            spec.default_policy = DefaultPolicy::Deny;
+        }
+        spec.rules.extend(self.rules);
+        spec.destinations.extend(self.destinations);
+        spec.passages.extend(self.passages);
+        spec.upstreams.extend(self.upstreams);
+        if !lowered.listeners_written {
+            settings.listeners = self.listeners;
+        }
+        if let (false, Some(logs)) = (lowered.logs_written, self.logs) {
+            settings.logs = logs;
+        }
+    }
+}

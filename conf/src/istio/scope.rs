@@ -1,0 +1,83 @@
+//! What objects are read against: who this gateway is, and what the native
+//! format says of everything it does not say itself.
+
+use std::time::Duration;
+
+use policy::canonical::PathProfile;
+use policy::destination::Reach;
+
+use crate::report::Report;
+use crate::snapshot::GatewayName;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Scope<'a> {
+    pub(super) report: &'a Report,
+    pub(super) gateway: &'a GatewayName,
+    /// The mesh's own trust domain and its aliases.
+    pub(super) local: &'a [Box<str>],
+    /// Which addresses upstreams may have.
+    pub(super) reach: &'a Reach,
+    pub(super) profile: PathProfile,
+    pub(super) connect_timeout: Duration,
+}
+
+impl Scope<'_> {
+    /// Whether a selector's labels are all labels of this gateway.
+    pub(super) fn selects<'s>(
+        &self,
+        selector: impl IntoIterator<Item = (&'s str, &'s str)>,
+    ) -> bool {
+        selector.into_iter().all(|(key, value)| {
+            let labels = &self.gateway.labels;
+            labels.get(key).is_some_and(|ours| **ours == *value)
+        })
+    }
+
+    /// Whether an object of `namespace` that is exported `to` these namespaces
+    /// (Istio: `exportTo`; empty: to all) is one for this gateway.
+    pub(super) fn is_exported<'s>(
+        &self,
+        namespace: &str,
+        to: impl IntoIterator<Item = &'s str>,
+    ) -> bool {
+        let ours = &*self.gateway.namespace;
+        let mut to = to.into_iter().peekable();
+        to.peek().is_none()
+            || to.any(|to| match to {
+                "*" => true,
+                "." => namespace == ours,
+                named => named == ours,
+            })
+    }
+
+    /// `istio-egressgateway.istio-system.svc.cluster.local`: the names by which
+    /// routes of the mesh lead to this gateway.
+    pub(super) fn is_our_service(&self, host: &str) -> bool {
+        let gateway = self.gateway;
+        let rest = host
+            .strip_prefix(&*gateway.name)
+            .and_then(|rest| rest.strip_prefix('.'))
+            .and_then(|rest| rest.strip_prefix(&*gateway.namespace));
+        matches!(rest, Some("" | ".svc"))
+            || rest
+                .and_then(|rest| rest.strip_prefix(".svc."))
+                .is_some_and(|domain| domain == "cluster.local" || self.is_local(domain))
+    }
+
+    fn is_local(&self, domain: &str) -> bool {
+        self.local.iter().any(|local| **local == *domain)
+    }
+}
+
+/// The full name of a service that an object of `namespace` names: one label
+/// alone is a service of that namespace.
+pub(super) fn full_host(host: &str, namespace: &str) -> String {
+    match host.contains('.') || host.contains('*') {
+        true => host.to_ascii_lowercase(),
+        false => format!(
+            "{}.{namespace}.svc.cluster.local",
+            host.to_ascii_lowercase()
+        ),
+    }
+}
