@@ -65,6 +65,8 @@ mod tests {
             name: "istio-egressgateway".into(),
             namespace: "istio-system".into(),
             pod: "pod".into(),
+            labels: Default::default(),
+            root_namespace: "istio-system".into(),
         };
         ServerName::parse(Some(sent), &gateway)
     }

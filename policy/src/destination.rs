@@ -2,20 +2,22 @@
 //! an operator means them. Plain data; the gateway turns an [`Upstream`] into
 //! connections.
 
+mod upstream;
+
 use std::borrow::Cow;
-use std::fmt;
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-
-use ipnet::IpNet;
 
 use crate::canonical::PathProfile;
 use crate::door::Door;
 use crate::origin::Origin;
 use crate::pattern::HostPattern;
 use crate::rule::Matcher;
+
+pub use upstream::{
+    ClientCertificate, Pem, Reach, TlsPolicy, TlsVersion, Upstream, UpstreamHost, UpstreamProtocol,
+    UpstreamTls,
+};
 
 /// An external host, with everything there is to say about it.
 #[derive(Clone, Debug)]
@@ -281,142 +283,5 @@ impl PathRewrite {
                 Some(rest) => Cow::Owned(format!("{to}/{rest}")),
             },
         }
-    }
-}
-
-/// An external server.
-#[derive(Clone, Debug)]
-pub struct Upstream {
-    /// Its name.
-    pub host: UpstreamHost,
-    /// Its port.
-    pub port: u16,
-    /// Its addresses, when the operator gives them instead of DNS.
-    pub addresses: Vec<SocketAddr>,
-    /// TLS, or plain text.
-    pub tls: UpstreamTls,
-    /// HTTP version.
-    pub protocol: UpstreamProtocol,
-    /// Which addresses may be dialled.
-    pub reach: Reach,
-    /// Time to connect, TLS included.
-    pub connect_timeout: Duration,
-    /// How long an unused connection is kept.
-    pub idle_timeout: Duration,
-    /// Where it was written.
-    pub origin: Arc<Origin>,
-}
-
-/// The name of an upstream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum UpstreamHost {
-    /// This one.
-    Named(Arc<str>),
-    /// The canonical host of the request, which a wildcard destination admits.
-    Requested,
-}
-
-/// HTTP towards an upstream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-pub enum UpstreamProtocol {
-    /// HTTP/1.1; no ALPN, as Istio's TLS origination.
-    #[default]
-    Http1,
-    /// HTTP/2 by ALPN (or prior knowledge in plain text).
-    Http2,
-}
-
-/// TLS towards an upstream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum UpstreamTls {
-    /// Plain text: only by the operator's word.
-    Off,
-    /// Verified, chain and name, always.
-    On(TlsPolicy),
-}
-
-/// How an upstream proves itself, and how we do.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct TlsPolicy {
-    /// Roots; `None`: the system's.
-    pub ca: Option<Pem>,
-    /// Server name sent; `None`: the host requested of the upstream.
-    pub server_name: Option<Box<str>>,
-    /// Names of which the certificate must have one; empty: the server name.
-    pub names: Vec<Box<str>>,
-    /// Oldest version accepted.
-    pub min_version: TlsVersion,
-    /// Our certificate and key.
-    pub client: Option<ClientCertificate>,
-}
-
-/// Versions of TLS an upstream may speak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub enum TlsVersion {
-    /// RFC 5246.
-    #[default]
-    Tls12,
-    /// RFC 8446.
-    Tls13,
-}
-
-/// A certificate we show an upstream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientCertificate {
-    /// Leaf first.
-    pub chain: Pem,
-    /// Its key.
-    pub key: Pem,
-}
-
-/// Certificates or a key, in PEM.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Pem {
-    /// In this file.
-    File(PathBuf),
-    /// This text, which a Kubernetes Secret or ConfigMap holds.
-    Text(Arc<str>),
-}
-
-impl Pem {
-    /// The file, if it is in one.
-    #[must_use]
-    pub fn file(&self) -> Option<&PathBuf> {
-        match self {
-            Self::File(path) => Some(path),
-            Self::Text(_) => None,
-        }
-    }
-}
-
-/// Never shows a key.
-impl fmt::Debug for Pem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => f.debug_tuple("File").field(path).finish(),
-            Self::Text(_) => f.write_str("Text"),
-        }
-    }
-}
-
-/// Which addresses of an upstream may be dialled.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Reach {
-    /// Ranges the operator admits although they are special.
-    pub allowed: Vec<IpNet>,
-    /// Ranges the operator refuses although they are public.
-    pub denied: Vec<IpNet>,
-}
-
-impl Reach {
-    /// Whether `address` may be dialled. The last word on every connection,
-    /// each retry included.
-    #[must_use]
-    pub fn admits(&self, address: IpAddr) -> bool {
-        if self.denied.iter().any(|range| range.contains(&address)) {
-            return false;
-        }
-        self.allowed.iter().any(|range| range.contains(&address))
-            || crate::address::classify(address).is_public()
     }
 }

@@ -10,6 +10,8 @@ fn metrics() -> Metrics {
         name: "istio-egressgateway".into(),
         namespace: "istio-system".into(),
         pod: "istio-egressgateway-1".into(),
+        labels: Default::default(),
+        root_namespace: "istio-system".into(),
     };
     Metrics::new(
         &gateway,
