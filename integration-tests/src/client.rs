@@ -35,6 +35,8 @@ pub struct Reply {
     pub body: Vec<u8>,
     /// From first byte sent to the end, connecting included.
     pub elapsed: Duration,
+    /// How many redirects were followed on the way to this response.
+    pub redirects: u64,
     /// curl's complaint; empty when the exchange was complete.
     pub error: String,
 }
@@ -66,10 +68,21 @@ impl Curl {
         Self::new(origin, &format!("https://{host}{target}"))
     }
 
+    /// The application's view of the whole world: whatever host it asks for, its
+    /// pod's rules lead it to `doors`, by the port it means.
+    #[must_use]
+    pub fn by_port(doors: &[(u16, SocketAddr)], url: &str) -> Self {
+        let lead = |(port, door): &(u16, SocketAddr)| format!(":{port}:{door}");
+        Self::led(doors.iter().map(lead), url)
+    }
+
     fn new(address: SocketAddr, url: &str) -> Self {
+        Self::led([format!("::{address}")], url)
+    }
+
+    fn led(ways: impl IntoIterator<Item = String>, url: &str) -> Self {
         let dir = TempDir::with_prefix("egret-curl-").expect("a temporary directory");
         let mut command = Command::new("curl");
-        let connect = format!("::{}:{}", address.ip(), address.port());
         command.args([
             "--silent",
             "--show-error",
@@ -77,7 +90,10 @@ impl Curl {
             "--max-time",
             "20",
         ]);
-        command.args(["--noproxy", "*", "--http1.1", "--connect-to", &connect]);
+        command.args(["--noproxy", "*", "--http1.1"]);
+        for way in ways {
+            command.args(["--connect-to", &way]);
+        }
         command.args(["--write-out", "%{json}"]);
         command.arg("--output").arg(dir.path().join("body"));
         command.arg("--dump-header").arg(dir.path().join("head"));
@@ -148,6 +164,7 @@ impl Curl {
             headers: headers(&self.read("head")),
             body: self.read("body"),
             elapsed: elapsed(&summary),
+            redirects: summary["num_redirects"].as_u64().unwrap_or(0),
             error: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
         }
     }
@@ -167,6 +184,7 @@ impl Reply {
             headers: Vec::new(),
             body,
             elapsed: Duration::ZERO,
+            redirects: 0,
             error: String::new(),
         }
     }

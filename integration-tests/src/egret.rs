@@ -1,6 +1,7 @@
 //! The real gateway, as its own process: started with configuration files,
 //! watched through its standard streams, ended by its own process id.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -16,7 +17,7 @@ use tempfile::TempDir;
 use crate::message::Message;
 use crate::process::{Process, Signal};
 use crate::sidecar::ask;
-use crate::wait::{PATIENCE, within};
+use crate::wait::{PATIENCE, until, within};
 use crate::{jsonl, peers};
 
 /// A running gateway; killed when dropped.
@@ -28,7 +29,16 @@ pub struct Egret {
     diagnostics: Lines,
 }
 
-/// Lines of a stream, as they come.
+/// What a gateway is started with beside its own configuration's file.
+#[derive(Clone, Debug, Default)]
+pub struct Beside {
+    /// More files and folders of configuration, after it.
+    pub configurations: Vec<PathBuf>,
+    /// Variables of its environment.
+    pub environment: Vec<(&'static str, OsString)>,
+}
+
+/// Lines of a stream, as they come; each reader holds one clone until the end.
 #[derive(Clone, Debug, Default)]
 struct Lines(Arc<Mutex<Vec<String>>>);
 
@@ -42,6 +52,11 @@ impl Lines {
             }
         });
         lines
+    }
+
+    /// Whether the stream has ended and all of it is here.
+    fn is_whole(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
     }
 
     fn push(&self, line: String) {
@@ -66,7 +81,16 @@ impl Egret {
     /// When it does not become ready; with what it said.
     #[must_use]
     pub fn start(configuration: &str) -> Self {
-        let mut egret = Self::launch(configuration);
+        Self::start_beside(configuration, &Beside::default())
+    }
+
+    /// The same, with more beside it.
+    ///
+    /// # Panics
+    /// As [`Egret::start`].
+    #[must_use]
+    pub fn start_beside(configuration: &str, beside: &Beside) -> Self {
+        let mut egret = Self::launch_beside(configuration, beside);
         let ready = within(PATIENCE, || {
             let ended = egret.process.exited().map(|_| false);
             egret.is_ready().then_some(true).or(ended)
@@ -88,6 +112,10 @@ impl Egret {
     /// When the program cannot be started.
     #[must_use]
     pub fn launch(configuration: &str) -> Self {
+        Self::launch_beside(configuration, &Beside::default())
+    }
+
+    fn launch_beside(configuration: &str, beside: &Beside) -> Self {
         let dir = TempDir::with_prefix("egret-gateway-").expect("a temporary directory");
         fs::write(dir.path().join(FILE), configuration).expect("its configuration");
         let mut command = Command::new(peers::egret());
@@ -95,6 +123,10 @@ impl Egret {
             .args(["run", "--config"])
             .arg(dir.path().join(FILE))
             .current_dir(dir.path());
+        for more in &beside.configurations {
+            command.arg("--config").arg(more);
+        }
+        command.envs(beside.environment.iter().map(|(name, value)| (name, value)));
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -160,6 +192,22 @@ impl Egret {
     /// Waits for its end.
     pub fn exit_within(&mut self, limit: Duration) -> Option<ExitStatus> {
         self.process.exit_within(limit)
+    }
+
+    /// Ends it in good order; every line on standard output.
+    ///
+    /// # Panics
+    /// When it does not end in time, or not well.
+    #[must_use]
+    pub fn end(mut self) -> Vec<String> {
+        self.signal(Signal::Terminate);
+        let status = self.exit_within(PATIENCE);
+        let said = self.said();
+        assert!(status.is_some_and(|s| s.success()), "{status:?}:\n{said}");
+        until("the last line is read", || {
+            self.records.is_whole().then_some(())
+        });
+        self.lines()
     }
 
     /// Whether it runs.

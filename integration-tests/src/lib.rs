@@ -17,8 +17,10 @@
 mod bootstrap;
 pub mod client;
 pub mod dns;
+pub mod egress_access;
 pub mod egret;
 pub mod grpc;
+pub mod istio;
 pub mod jsonl;
 pub mod leaf;
 pub mod load;

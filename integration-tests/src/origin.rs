@@ -1,6 +1,7 @@
 //! nginx playing external hosts over TLS, with a log of what it was asked.
+//! Whoever asks in clear, at another port, is redirected to HTTPS.
 //!
-//! Its own prefix directory, one process, a port of loopback. With client
+//! Its own prefix directory, one process, ports of loopback. With client
 //! roots it also stands in for the gateway, to try sidecars without one.
 
 use std::fmt::Write as _;
@@ -65,6 +66,7 @@ pub struct Site {
 #[derive(Debug)]
 pub struct Nginx {
     address: SocketAddr,
+    plain_address: SocketAddr,
     dir: TempDir,
     _process: Process,
     fences: AtomicUsize,
@@ -97,8 +99,9 @@ impl Nginx {
     }
 
     fn try_start(versions: &str, sites: &[Site]) -> Result<Self, String> {
-        let address = free_address();
-        let dir = prefix(&configuration(address, versions, sites));
+        let (address, plain_address) = free_addresses();
+        let servers = servers(address, sites) + &redirecting(plain_address);
+        let dir = prefix(&configuration(versions, &servers));
         let mut process = Process::start(command(dir.path()));
         // nginx writes its pid after it has bound its sockets.
         let pid = dir.path().join("nginx.pid");
@@ -110,6 +113,7 @@ impl Nginx {
         }
         Ok(Self {
             address,
+            plain_address,
             dir,
             _process: process,
             fences: AtomicUsize::new(0),
@@ -120,6 +124,12 @@ impl Nginx {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it listens for HTTP without TLS.
+    #[must_use]
+    pub fn plain_address(&self) -> SocketAddr {
+        self.plain_address
     }
 
     /// nginx's own log, for messages of failing tests.
@@ -182,9 +192,11 @@ fn is_fence(line: &Value) -> bool {
         .is_some_and(|target| target.starts_with(FENCE))
 }
 
-fn free_address() -> SocketAddr {
-    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    free.local_addr().expect("its address")
+/// Two: both are held until both are known.
+fn free_addresses() -> (SocketAddr, SocketAddr) {
+    let free = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    let [one, other] = free.map(|port| port.local_addr().expect("its address"));
+    (one, other)
 }
 
 fn prefix(configuration: &str) -> TempDir {
@@ -207,16 +219,20 @@ fn command(dir: &Path) -> Command {
     command
 }
 
-fn configuration(address: SocketAddr, versions: &str, sites: &[Site]) -> String {
+fn servers(address: SocketAddr, sites: &[Site]) -> String {
+    let server = |(number, site)| {
+        let default = if number == 0 { "default_server" } else { "" };
+        server(address, site, default)
+    };
+    sites.iter().enumerate().map(server).collect()
+}
+
+fn redirecting(address: SocketAddr) -> String {
+    format!("  server {{ listen {address}; return 301 https://$host$request_uri; }}\n")
+}
+
+fn configuration(versions: &str, servers: &str) -> String {
     let format = log_format();
-    let mut servers = String::new();
-    for (number, site) in sites.iter().enumerate() {
-        servers.push_str(&server(
-            address,
-            site,
-            if number == 0 { "default_server" } else { "" },
-        ));
-    }
     // One process: killing it leaves no workers behind.
     format!(
         "daemon off;

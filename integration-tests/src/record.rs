@@ -22,3 +22,14 @@ pub fn assert_has(record: &Value, expected: &Value) {
         assert_eq!(record.get(name), Some(value), "`{name}` in {record:#}");
     }
 }
+
+/// Whether `text` is a time of the form `form`, such as `YYYY-MM-DDTHH:MM:SS.fffZ`:
+/// `Y`, `M`, `D`, `H`, `S` and `f` stand for digits, all else for itself.
+#[must_use]
+pub fn is_time(text: &str, form: &str) -> bool {
+    let fits = |(byte, meant): (u8, u8)| match meant {
+        b'Y' | b'M' | b'D' | b'H' | b'S' | b'f' => byte.is_ascii_digit(),
+        itself => byte == itself,
+    };
+    text.len() == form.len() && text.bytes().zip(form.bytes()).all(fits)
+}

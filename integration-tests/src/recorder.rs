@@ -1,10 +1,11 @@
 //! An external host that remembers every byte it was sent, and misbehaves when
 //! asked to. The path says how: see [`crate::reply`].
 //!
-//! Plain threads and BoringSSL; HTTP/1.1 only. With client roots it also
-//! stands in for the gateway, to see what a sidecar really sends.
+//! Plain threads and BoringSSL; HTTP/1.1 only, within TLS or without. With
+//! client roots it also stands in for the gateway, to see what a sidecar really
+//! sends.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,8 +30,8 @@ pub struct Recorder {
     shared: Arc<Shared>,
 }
 
-/// One request, with what is known of its connection.
-#[derive(Clone, Debug)]
+/// One request, with what is known of its connection; without TLS, nothing of it.
+#[derive(Clone, Debug, Default)]
 pub struct Seen {
     /// Number of the connection it came on, from 1.
     pub connection: usize,
@@ -38,7 +39,7 @@ pub struct Seen {
     pub server_name: Option<String>,
     /// Protocols offered, in order.
     pub alpn: Vec<String>,
-    /// TLS version, as BoringSSL names it.
+    /// TLS version, as BoringSSL names it; empty without TLS.
     pub tls_version: String,
     /// Key exchange group agreed on.
     pub group: String,
@@ -74,11 +75,37 @@ impl Recorder {
     pub fn start(credential: &Credential, clients: Clients<'_>) -> Self {
         let offered = Ssl::new_ex_index().expect("a slot for the protocols offered");
         let acceptor = acceptor(credential, clients, offered);
+        Self::serving(move |stream, connection, shared| {
+            let tls = acceptor.accept(stream);
+            let stream = tls.map_err(|_| io::ErrorKind::ConnectionAborted)?;
+            let seen = |stream: &SslStream<TcpStream>| describe(stream, offered, connection);
+            serve(stream, seen, SslStream::get_ref, shared)
+        })
+    }
+
+    /// Starts one that speaks HTTP without TLS.
+    ///
+    /// # Panics
+    /// When no port is free.
+    #[must_use]
+    pub fn plain() -> Self {
+        Self::serving(|stream, connection, shared| {
+            let seen = |_: &TcpStream| Seen {
+                connection,
+                ..Seen::default()
+            };
+            serve(stream, seen, |stream| stream, shared)
+        })
+    }
+
+    fn serving(
+        connection: impl Fn(TcpStream, usize, &Shared) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("its address");
         let shared = Arc::new(Shared::default());
         let serving = Arc::clone(&shared);
-        thread::spawn(move || accept(&listener, &acceptor, offered, &serving));
+        thread::spawn(move || accept(&listener, &Arc::new(connection), &serving));
         Self { address, shared }
     }
 
@@ -189,39 +216,43 @@ fn protocols(mut list: &[u8]) -> Vec<&[u8]> {
     names
 }
 
-fn accept(listener: &TcpListener, tls: &SslAcceptor, offered: Offered, shared: &Arc<Shared>) {
+fn accept<F>(listener: &TcpListener, connection: &Arc<F>, shared: &Arc<Shared>)
+where
+    F: Fn(TcpStream, usize, &Shared) -> io::Result<()> + Send + Sync + 'static,
+{
     for stream in listener.incoming().flatten() {
         if shared.stop.is_set() {
             return;
         }
-        let connection = shared.accepted.fetch_add(1, Ordering::SeqCst) + 1;
-        let (tls, shared) = (tls.clone(), Arc::clone(shared));
+        let number = shared.accepted.fetch_add(1, Ordering::SeqCst) + 1;
+        let (connection, shared) = (Arc::clone(connection), Arc::clone(shared));
         thread::spawn(move || {
-            let _ = serve(stream, &tls, offered, connection, &shared);
+            let ready = stream
+                .set_read_timeout(Some(Duration::from_secs(60)))
+                .and_then(|()| stream.set_nodelay(true));
+            let _ = ready.and_then(|()| connection(stream, number, &shared));
             shared.ended.fetch_add(1, Ordering::SeqCst);
         });
     }
 }
 
-fn serve(
-    stream: TcpStream,
-    tls: &SslAcceptor,
-    offered: Offered,
-    connection: usize,
+/// Serves one connection: `seen` tells what is known of it, `tcp` what it runs on.
+fn serve<S: Read + Write>(
+    mut stream: S,
+    seen: impl Fn(&S) -> Seen,
+    tcp: impl Fn(&S) -> &TcpStream,
     shared: &Shared,
 ) -> io::Result<()> {
-    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-    stream.set_nodelay(true)?;
-    let mut stream = tls
-        .accept(stream)
-        .map_err(|_| io::ErrorKind::ConnectionAborted)?;
-    while let Some(head) = read_head(&mut stream)? {
-        let place = shared.keep(describe(&stream, offered, connection, head));
+    while let Some(message) = read_head(&mut stream)? {
+        let place = shared.keep(Seen {
+            message,
+            ..seen(&stream)
+        });
         let request = finish(&mut stream, shared, place)?;
         match Conduct::asked_by(&request).perform(&mut stream, &request, &shared.stop)? {
             After::KeepAlive => stream.flush()?,
             After::Close => return Ok(()),
-            After::Reset => return reset(stream),
+            After::Reset => return reset(tcp(&stream)),
         }
     }
     Ok(())
@@ -239,19 +270,14 @@ pub enum After {
 }
 
 /// Reads the body; what came of it is kept even if the rest never does.
-fn finish(stream: &mut SslStream<TcpStream>, shared: &Shared, place: usize) -> io::Result<Message> {
+fn finish(stream: &mut impl Read, shared: &Shared, place: usize) -> io::Result<Message> {
     let mut message = shared.requests()[place].message.clone();
     let outcome = read_body(stream, &mut message);
     shared.requests()[place].message.clone_from(&message);
     outcome.map(|()| message)
 }
 
-fn describe(
-    stream: &SslStream<TcpStream>,
-    offered: Offered,
-    connection: usize,
-    message: Message,
-) -> Seen {
+fn describe(stream: &SslStream<TcpStream>, offered: Offered, connection: usize) -> Seen {
     let ssl = stream.ssl();
     Seen {
         connection,
@@ -260,7 +286,7 @@ fn describe(
         tls_version: ssl.version_str().to_owned(),
         group: ssl.curve_name().unwrap_or_default().to_owned(),
         client_uris: client_uris(ssl),
-        message,
+        message: Message::default(),
     }
 }
 
@@ -273,7 +299,7 @@ fn client_uris(ssl: &SslRef) -> Vec<String> {
 }
 
 /// Closes with a TCP reset: no lingering.
-fn reset(stream: SslStream<TcpStream>) -> io::Result<()> {
-    let socket = tokio::net::TcpSocket::from_std_stream(stream.get_ref().try_clone()?);
+fn reset(stream: &TcpStream) -> io::Result<()> {
+    let socket = tokio::net::TcpSocket::from_std_stream(stream.try_clone()?);
     socket.set_zero_linger()
 }

@@ -230,6 +230,43 @@ fn the_recorder_misbehaves_when_asked() {
 }
 
 #[test]
+fn an_application_is_led_by_port_and_redirected_from_the_clear() {
+    let pki = Pki::create();
+    let nginx = Nginx::start(&[site(CNN, pki.origin(&[CNN]))]);
+    let doors = [(80, nginx.plain_address()), (443, nginx.address())];
+    let roots = pki.origin_roots();
+    let url = "http://edition.cnn.com/politics";
+    let curl = || Curl::by_port(&doors, url).roots(&roots);
+    let once = curl().send();
+    let location = once.header("location").unwrap_or_default();
+    assert_eq!(
+        (once.status, location, once.redirects),
+        (301, "https://edition.cnn.com/politics", 0)
+    );
+    let followed = curl().args(&["--location"]).send();
+    assert_eq!(
+        (followed.status, followed.redirects),
+        (200, 1),
+        "{followed:?}"
+    );
+    let seen = nginx.settled_requests();
+    let tls: Vec<_> = seen.iter().map(|line| line["tls"].clone()).collect();
+    assert_eq!(tls, ["", "", "TLSv1.3"]);
+}
+
+#[test]
+fn the_recorder_speaks_http_without_tls_too() {
+    let plain = Recorder::plain();
+    let reply = Curl::through(plain.address(), "httpbin.org", "/headers").send();
+    assert_eq!((reply.status, reply.text().as_str()), (200, "/headers"));
+    let seen = plain.wait_for("/headers");
+    assert_eq!((seen.connection, seen.tls_version.as_str()), (1, ""));
+    assert_eq!(seen.message.values("host"), ["httpbin.org"]);
+    let reset = Curl::through(plain.address(), "httpbin.org", "/reset").send();
+    assert!(reset.error.contains("reset"), "{reset:?}");
+}
+
+#[test]
 fn raw_bytes_reach_a_stand_in_gateway_and_its_answer_comes_back() {
     let pki = Pki::create();
     let roots = pki.mesh_roots();
