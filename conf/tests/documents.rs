@@ -1,0 +1,138 @@
+//! Istio's own YAML from the documents on egress traffic, decided as the cases
+//! beside it say. With real traffic: `integration-tests/tests/documents_*.rs`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on must fail"
+)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use conf::cases::{self, Case, Verdict};
+use conf::{Environment, Snapshot, SourceFile};
+
+/// Cases, and the configuration they are about.
+const DOCUMENTS: [(&str, &[&str]); 6] = [
+    ("document-000", &["mesh-view", "document-000-egress-rule"]),
+    (
+        "document-001",
+        &["mesh-view", "document-001-tls-origination"],
+    ),
+    (
+        "document-002",
+        &[
+            "mesh-view",
+            "document-002-httpbin",
+            "document-002-google",
+            "document-002-timeout",
+        ],
+    ),
+    (
+        "document-003",
+        &["mesh-view", "document-003-tls-origination"],
+    ),
+    (
+        "document-004-routing",
+        &["document-004-egress-gateway", "document-004-regex-routing"],
+    ),
+    (
+        "document-004",
+        &[
+            "document-004-egress-gateway",
+            "document-004-plain-routing",
+            "document-004-mixer-logging",
+            "document-004-list-checker",
+            "document-004-exemption",
+        ],
+    ),
+];
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/istio")
+}
+
+fn compiled(names: &[&str]) -> Snapshot {
+    let paths: Vec<PathBuf> = names
+        .iter()
+        .map(|name| folder().join(name).with_extension("yaml"))
+        .collect();
+    let reading = conf::read::read(&paths);
+    assert_eq!(reading.problems, []);
+    let environment = Environment {
+        pod_name: None,
+        hostname: "node-1".to_owned(),
+        namespace: None,
+    };
+    conf::compile(&reading.files, &environment).unwrap_or_else(|problems| {
+        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        panic!("{}", told.join("\n"));
+    })
+}
+
+fn decided(snapshot: &Snapshot, case: &Case) -> Verdict {
+    let admission = snapshot.admission();
+    let question = &case.question;
+    let caller = admission.caller(question.principal.clone(), question.address);
+    let raw = question.raw(&caller, snapshot.settings(), 0);
+    match admission.admit(raw, 0) {
+        Ok(_) => Verdict::Allow,
+        Err(refused) => Verdict::Refuse {
+            status: Some(refused.refusal.status()),
+            code: Some(refused.refusal.code().into()),
+        },
+    }
+}
+
+fn is_as_expected(expected: &Verdict, found: &Verdict) -> bool {
+    match (expected, found) {
+        (Verdict::Refuse { status, code }, Verdict::Refuse { status: s, code: c }) => {
+            (status.is_none() || status == s) && (code.is_none() || code == c)
+        }
+        (expected, found) => expected == found,
+    }
+}
+
+#[test]
+fn every_document_decides_as_its_cases_say() {
+    let mut wrong = Vec::new();
+    for (name, files) in DOCUMENTS {
+        let snapshot = compiled(files);
+        let path = folder().join("cases").join(name).with_extension("yaml");
+        let file = SourceFile::new(format!("{name}.yaml"), fs::read_to_string(path).unwrap());
+        for case in cases::parse(&file, "cluster.local").unwrap() {
+            let found = decided(&snapshot, &case);
+            if !is_as_expected(&case.expect, &found) {
+                wrong.push(format!("{}: {found:?}", case.origin));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn every_case_file_is_listed_here() {
+    let names = fs::read_dir(folder().join("cases")).unwrap();
+    let stem = |path: PathBuf| path.file_stem().unwrap().to_string_lossy().into_owned();
+    let found: BTreeSet<String> = names.map(|e| stem(e.unwrap().path())).collect();
+    let listed = DOCUMENTS.map(|(name, _)| name.to_owned());
+    assert_eq!(found, BTreeSet::from(listed));
+}
+
+/// What an object says is honoured or told; none of the documents' says
+/// anything that cannot be.
+#[test]
+fn every_object_of_the_documents_is_understood() {
+    for entry in fs::read_dir(folder()).unwrap() {
+        let path = entry.unwrap().path();
+        let Some(name) = path.file_stem().map(|s| s.to_string_lossy().into_owned()) else {
+            continue;
+        };
+        if path.is_file() && name != "mesh-view" {
+            let _ = compiled(&["mesh-view", &name]);
+        }
+    }
+}
