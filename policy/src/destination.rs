@@ -257,7 +257,15 @@ pub struct Rewrite {
 pub enum PathRewrite {
     /// The whole path.
     Whole(Box<str>),
-    /// The beginning `from`, where the path has it.
+    /// The beginning `from`, letter for letter (Istio: `/pol` of `/politics`),
+    /// but for a slash too many between the two.
+    Beginning {
+        /// What the route's prefix is.
+        from: Box<str>,
+        /// What takes its place.
+        to: Box<str>,
+    },
+    /// The segments `from`, where the path begins with them.
     Prefix {
         /// What the route's prefix is.
         from: Box<str>,
@@ -272,6 +280,16 @@ impl PathRewrite {
     pub fn apply<'a>(&'a self, path: &'a str) -> Cow<'a, str> {
         match self {
             Self::Whole(whole) => Cow::Borrowed(whole),
+            Self::Beginning { from, to } => match path.strip_prefix(&**from) {
+                None => Cow::Borrowed(path),
+                Some(rest) => {
+                    let rest = match to.ends_with('/') {
+                        true => rest.strip_prefix('/').unwrap_or(rest),
+                        false => rest,
+                    };
+                    Cow::Owned(format!("{to}{rest}"))
+                }
+            },
             Self::Prefix { from, to } => match path.strip_prefix(&**from) {
                 None => Cow::Borrowed(path),
                 Some(rest) if to.ends_with('/') => {

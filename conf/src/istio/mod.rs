@@ -6,12 +6,17 @@
 //! kind, but for what the README lists as different on purpose.
 
 mod kind;
+mod network;
 mod object;
 mod proto;
 mod scope;
+mod secret;
 mod unhonoured;
 
+use std::collections::HashMap;
+
 use policy::destination::{Destination, Passage, Upstream};
+use policy::pattern::HostPattern;
 use policy::rule::{DefaultPolicy, Rule};
 
 use crate::Environment;
@@ -66,8 +71,34 @@ pub(crate) fn lower(
         connect_timeout: lowered.defaults.connect_timeout,
     };
     unhonoured::refuse(&objects, &scope);
-    let said = Said::default();
+    let listeners = &lowered.settings.listeners;
+    let first = lowered.admission.upstreams.len();
+    let network = network::lower(&objects, &scope, listeners, first);
+    let said = Said {
+        destinations: network.destinations,
+        passages: network.passages,
+        upstreams: network.upstreams,
+        listeners: network.listeners,
+        ..Said::default()
+    };
+    refuse_rivals(&said.destinations, &lowered.admission.destinations, report);
     said.join(lowered);
+}
+
+/// A host that both formats speak of would be served by whichever was read
+/// first.
+fn refuse_rivals(ours: &[Destination], native: &[Destination], report: &Report) {
+    let native: HashMap<&HostPattern, &Destination> =
+        native.iter().map(|native| (&native.host, native)).collect();
+    for destination in ours {
+        if let Some(rival) = native.get(&destination.host) {
+            let (name, there) = (&destination.name, &rival.origin);
+            let message = format!(
+                "`{name}` is also a destination of the native format at {there}: delete one of them"
+            );
+            report.error(&destination.origin, message);
+        }
+    }
 }
 
 impl Said {

@@ -174,7 +174,7 @@ fn path_rewrite(fields: &Fields<'_>, prefixes: &[Box<str>]) -> Option<PathRewrit
 }
 
 /// The caller's query stays, so a rewrite has none.
-fn path_alone(text: &str) -> Result<Box<str>, String> {
+pub(crate) fn path_alone(text: &str) -> Result<Box<str>, String> {
     match text.contains('?') {
         true => Err(format!(
             "`{text}` holds a query, and the caller's stays: write the path alone"

@@ -52,11 +52,19 @@ pub(super) fn check(pattern: &PathPattern, part: Part) -> Result<(), String> {
     }
 }
 
+/// [`check`] of a path without its query.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) fn check_path(pattern: &PathPattern) -> Result<(), String> {
+    check(pattern, Part::Path)
+}
+
 /// A path, and its query if there is one, that is sent as written.
 ///
 /// # Errors
 /// What is wrong, and what to write.
-pub(super) fn verbatim(text: &str) -> Result<Box<str>, String> {
+pub(crate) fn verbatim(text: &str) -> Result<Box<str>, String> {
     if !text.starts_with('/') {
         return Err(format!("`{text}` is no path: begin it with `/`"));
     }

@@ -11,7 +11,7 @@ use crate::node::Node;
 use crate::report::Report;
 
 /// Longest body of an answer, in bytes.
-pub(super) const MAX_BODY: usize = 1024 * 1024;
+pub(crate) const MAX_BODY: usize = 1024 * 1024;
 
 /// What an expression may ask for.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -48,7 +48,7 @@ pub(super) fn header_edits(fields: &Fields<'_>) -> HeaderEdits {
 
 /// The changes of a destination and of its route: where both speak of a field,
 /// the route's word holds.
-pub(super) fn merged(destination: &HeaderEdits, route: HeaderEdits) -> HeaderEdits {
+pub(crate) fn merged(destination: &HeaderEdits, route: HeaderEdits) -> HeaderEdits {
     HeaderEdits {
         request: merge(&destination.request, route.request),
         response: merge(&destination.response, route.response),
@@ -115,7 +115,7 @@ fn pairs(fields: &Fields<'_>, key: &'static str) -> Vec<(Box<str>, Box<str>)> {
 }
 
 /// The name of a field that an operator may change, in lower case.
-fn changeable(name: &str) -> Result<Box<str>, String> {
+pub(crate) fn changeable(name: &str) -> Result<Box<str>, String> {
     let name = header_name(name)?;
     if &*name == "host" {
         return Err("`host` is no field to change: write `rewrite: { host: NAME }`".to_owned());
@@ -129,7 +129,7 @@ fn changeable(name: &str) -> Result<Box<str>, String> {
 }
 
 /// The name of a field in lower case (RFC 9110, section 5.1).
-pub(super) fn header_name(name: &str) -> Result<Box<str>, String> {
+pub(crate) fn header_name(name: &str) -> Result<Box<str>, String> {
     let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     if name.is_empty() || !name.bytes().all(token) {
         return Err(format!(
@@ -140,7 +140,7 @@ pub(super) fn header_name(name: &str) -> Result<Box<str>, String> {
 }
 
 /// A value that frames itself: no line ending, no space at its ends.
-fn header_value(value: &str) -> Result<Box<str>, String> {
+pub(crate) fn header_value(value: &str) -> Result<Box<str>, String> {
     if value.bytes().any(|b| b != b'\t' && b.is_ascii_control()) {
         return Err("a control character cannot stand in a header: delete it".to_owned());
     }

@@ -16,7 +16,7 @@ use crate::fields::{Fields, positive_duration};
 use crate::node::Node;
 
 /// What Istio calls a route without a name.
-pub(super) const UNNAMED: &str = "default";
+pub(crate) const UNNAMED: &str = "default";
 
 /// What a route has from its destination unless it says otherwise.
 #[derive(Clone, Debug, Default)]
@@ -147,7 +147,8 @@ fn route(
     }
 }
 
-fn takes_everything(route: &Route) -> bool {
+/// Whether what stands behind a route is never asked.
+pub(crate) fn takes_everything(route: &Route) -> bool {
     route.matchers.is_empty() || route.matchers.iter().any(asks_nothing)
 }
 

@@ -64,7 +64,7 @@ fn dns_name(text: &str) -> Result<Box<str>, String> {
 }
 
 /// The canonical form of one host, without port.
-pub(super) fn host_name(text: &str) -> Result<Box<str>, String> {
+pub(crate) fn host_name(text: &str) -> Result<Box<str>, String> {
     let example = "write such as `api.example.com`";
     if text.contains('*') {
         return Err(format!(
@@ -82,6 +82,6 @@ pub(super) fn host_name(text: &str) -> Result<Box<str>, String> {
 }
 
 /// Whether a canonical host is an address.
-pub(super) fn is_address(host: &str) -> bool {
+pub(crate) fn is_address(host: &str) -> bool {
     host.starts_with('[') || host.parse::<std::net::Ipv4Addr>().is_ok()
 }

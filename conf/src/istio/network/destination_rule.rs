@@ -1,0 +1,407 @@
+//! DestinationRule: how a host is spoken to. What concerns sidecars on their
+//! way to this gateway is passed over.
+
+use std::time::Duration;
+
+use policy::destination::{ClientCertificate, Pem};
+use policy::origin::Origin;
+use policy::pattern::HostPattern;
+
+use super::super::kind::Kind;
+use super::super::object::{Object, Objects};
+use super::super::proto::{choice, duration, pass_over};
+use super::super::scope::{Scope, full_host};
+use super::super::secret;
+use super::service::covers;
+use super::service_entry::{is_exported, labels, names};
+use crate::fields::{Fields, text};
+use crate::file::relative_to;
+use crate::native::host_name;
+use crate::node::Node;
+
+/// One rule.
+#[derive(Debug)]
+pub(super) struct DestinationRule<'a> {
+    host: HostPattern,
+    namespace: &'a str,
+    policy: TrafficPolicy,
+    subsets: Vec<Subset<'a>>,
+    pub(super) origin: &'a Origin,
+}
+
+/// A named part of a host's endpoints.
+#[derive(Debug)]
+pub(super) struct Subset<'a> {
+    name: &'a str,
+    pub(super) labels: Vec<(&'a str, &'a str)>,
+    policy: TrafficPolicy,
+}
+
+/// What a rule says of a host, and of single ports of it.
+#[derive(Clone, Debug, Default)]
+struct TrafficPolicy {
+    all: PortPolicy,
+    ports: Vec<(u16, PortPolicy)>,
+}
+
+/// What a rule says of one port.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PortPolicy {
+    pub(super) tls: Option<Tls>,
+    pub(super) connect_timeout: Option<Duration>,
+    pub(super) idle_timeout: Option<Duration>,
+    pub(super) http2: bool,
+}
+
+/// How TLS is to be spoken.
+#[derive(Clone, Debug)]
+pub(super) enum Tls {
+    Disable,
+    Originate(Box<Originate>),
+}
+
+/// TLS of our own.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Originate {
+    pub(super) ca: Option<Pem>,
+    pub(super) client: Option<ClientCertificate>,
+    pub(super) names: Vec<Box<str>>,
+    pub(super) server_name: Option<Box<str>>,
+}
+
+impl<'a> DestinationRule<'a> {
+    /// What the rule says of a port, for a subset.
+    pub(super) fn policy(&self, port: u16, subset: Option<&Subset<'a>>) -> PortPolicy {
+        let own = self.policy.of(port);
+        match subset {
+            None => own.clone(),
+            Some(subset) => subset.policy.of(port).or(own),
+        }
+    }
+
+    /// A subset by its name.
+    pub(super) fn subset(&self, name: &str) -> Option<&Subset<'a>> {
+        self.subsets.iter().find(|subset| subset.name == name)
+    }
+}
+
+impl TrafficPolicy {
+    /// An entry for the port takes the place of all else (F.16).
+    fn of(&self, port: u16) -> &PortPolicy {
+        let entry = self.ports.iter().find(|(number, _)| *number == port);
+        entry.map_or(&self.all, |(_, policy)| policy)
+    }
+}
+
+impl PortPolicy {
+    /// Field by field, the other's where this one is silent.
+    fn or(&self, other: &Self) -> Self {
+        Self {
+            tls: self.tls.clone().or_else(|| other.tls.clone()),
+            connect_timeout: self.connect_timeout.or(other.connect_timeout),
+            idle_timeout: self.idle_timeout.or(other.idle_timeout),
+            http2: self.http2 || other.http2,
+        }
+    }
+}
+
+/// Every rule of a configuration.
+#[derive(Debug)]
+pub(super) struct DestinationRules<'a>(Vec<DestinationRule<'a>>);
+
+impl<'a> DestinationRules<'a> {
+    pub(super) fn read(objects: &Objects<'a>, scope: &Scope<'a>) -> Self {
+        let rules = objects.of_kind(Kind::DestinationRule).filter_map(|object| {
+            object
+                .spec(scope.report, |fields| rule(object, fields, objects, scope))
+                .flatten()
+        });
+        Self(rules.collect())
+    }
+
+    /// The rule for a host of `namespace`: of the gateway's own namespace, else
+    /// the host's, else the root's; of these the most specific.
+    pub(super) fn find(
+        &self,
+        host: &HostPattern,
+        namespace: &str,
+        scope: &Scope<'_>,
+    ) -> Option<&DestinationRule<'a>> {
+        let gateway = scope.gateway;
+        [&*gateway.namespace, namespace, &*gateway.root_namespace]
+            .into_iter()
+            .find_map(|namespace| {
+                let rules = self.0.iter().filter(|rule| rule.namespace == namespace);
+                let fitting = rules.filter(|rule| covers(&rule.host, host));
+                fitting.reduce(|best, next| match covers(&best.host, &next.host) {
+                    true => next,
+                    false => best,
+                })
+            })
+    }
+}
+
+fn rule<'a>(
+    object: &Object<'a>,
+    fields: &Fields<'a>,
+    objects: &Objects<'a>,
+    scope: &Scope<'a>,
+) -> Option<DestinationRule<'a>> {
+    // Istio 0.7 wrote `name`.
+    let key = if fields.has("name") { "name" } else { "host" };
+    fields.need(key, "edition.cnn.com");
+    let written = fields.take(key);
+    let host = written.and_then(|node| Some((text(node, scope.report)?, node)));
+    let is_ours =
+        host.is_some_and(|(host, _)| scope.is_our_service(&full_host(host, object.namespace)));
+    if is_ours {
+        return for_sidecars(object, fields, scope);
+    }
+    let reader = Reader {
+        object,
+        objects,
+        scope,
+    };
+    let policy = fields.take("trafficPolicy");
+    let policy = policy.and_then(|node| {
+        Fields::read_proto(node, scope.report, |fields| reader.traffic_policy(fields))
+    });
+    let subsets = fields.many("subsets").iter().filter_map(|node| {
+        Fields::read_proto(node, scope.report, |fields| reader.subset(fields)).flatten()
+    });
+    let subsets = subsets.collect();
+    let exported = is_exported(object, fields, scope);
+    if let Some(entry) = fields.entry("workloadSelector") {
+        let message =
+            "`workloadSelector` chooses sidecars, and this is a gateway: delete it, or the rule";
+        scope.report.error(&entry.origin, message);
+    }
+    let (host, node) = host?;
+    let pattern = HostPattern::parse(&full_host(host, object.namespace));
+    let pattern = pattern.map_err(|error| scope.report.error(&node.origin, error.message()));
+    exported.then_some(())?;
+    Some(DestinationRule {
+        host: pattern.ok()?,
+        namespace: object.namespace,
+        policy: policy.unwrap_or_default(),
+        subsets,
+        origin: object.origin,
+    })
+}
+
+/// A rule for the way to this very gateway tells sidecars what to do.
+fn for_sidecars<'a>(
+    object: &Object<'a>,
+    fields: &Fields<'a>,
+    scope: &Scope<'a>,
+) -> Option<DestinationRule<'a>> {
+    pass_over(
+        fields,
+        &["trafficPolicy", "subsets", "exportTo", "workloadSelector"],
+    );
+    let message = "this DestinationRule is for sidecars on their way to this gateway: passed over";
+    scope.report.note(object.origin, message);
+    None
+}
+
+struct Reader<'r, 'a> {
+    object: &'r Object<'a>,
+    objects: &'r Objects<'a>,
+    scope: &'r Scope<'a>,
+}
+
+impl<'a> Reader<'_, 'a> {
+    fn subset(&self, fields: &Fields<'a>) -> Option<Subset<'a>> {
+        fields.need("name", "v2");
+        let name = fields.text("name");
+        let labels = labels(fields, "labels");
+        let policy = fields.take("trafficPolicy").and_then(|node| {
+            Fields::read_proto(node, self.scope.report, |fields| {
+                self.traffic_policy(fields)
+            })
+        });
+        Some(Subset {
+            name: name?,
+            labels,
+            policy: policy.unwrap_or_default(),
+        })
+    }
+
+    fn traffic_policy(&self, fields: &Fields<'a>) -> TrafficPolicy {
+        let all = self.port_policy(fields);
+        let ports = fields.many("portLevelSettings").iter().filter_map(|node| {
+            Fields::read_proto(node, self.scope.report, |fields| {
+                fields.need("port", "{ number: 443 }");
+                let number = fields
+                    .take("port")
+                    .and_then(|node| port_number(node, self.scope));
+                let policy = self.port_policy(fields);
+                Some((number?, policy))
+            })
+            .flatten()
+        });
+        let ports = ports.collect();
+        for key in ["tunnel", "proxyProtocol"] {
+            if let Some(entry) = fields.entry(key) {
+                let message = format!("not supported yet: `{key}`: delete it");
+                self.scope.report.error(&entry.origin, message);
+            }
+        }
+        TrafficPolicy { all, ports }
+    }
+
+    fn port_policy(&self, fields: &Fields<'a>) -> PortPolicy {
+        let report = self.scope.report;
+        // One address is as good as another until there is a choice of ours.
+        pass_over(fields, &["loadBalancer"]);
+        for key in ["outlierDetection", "retryBudget"] {
+            if let Some(entry) = fields.entry(key) {
+                let message =
+                    format!("`{key}` has no effect here yet: every address is tried in turn");
+                report.warning(&entry.origin, message);
+            }
+        }
+        let mut policy = PortPolicy {
+            tls: fields.take("tls").and_then(|node| {
+                Fields::read_proto(node, report, |fields| self.tls(fields)).flatten()
+            }),
+            ..PortPolicy::default()
+        };
+        if let Some(node) = fields.take("connectionPool") {
+            Fields::read_proto(node, report, |fields| self.pool(fields, &mut policy));
+        }
+        policy
+    }
+
+    fn pool(&self, fields: &Fields<'a>, policy: &mut PortPolicy) {
+        let report = self.scope.report;
+        let unlimited = |fields: &Fields<'a>, keys: &[&'static str]| {
+            for entry in keys.iter().filter_map(|key| fields.entry(key)) {
+                let message = format!(
+                    "`{}` has no effect here yet: no such limit is kept",
+                    entry.key
+                );
+                report.warning(&entry.origin, message);
+            }
+        };
+        if let Some(node) = fields.take("tcp") {
+            Fields::read_proto(node, report, |fields| {
+                policy.connect_timeout =
+                    duration(fields, "connectTimeout").filter(|d| !d.is_zero());
+                policy.idle_timeout = duration(fields, "idleTimeout").filter(|d| !d.is_zero());
+                pass_over(fields, &["tcpKeepalive"]);
+                unlimited(fields, &["maxConnections", "maxConnectionDuration"]);
+            });
+        }
+        if let Some(node) = fields.take("http") {
+            Fields::read_proto(node, report, |fields| {
+                let idle = duration(fields, "idleTimeout").filter(|d| !d.is_zero());
+                policy.idle_timeout = idle.or(policy.idle_timeout);
+                let upgrades = [
+                    ("DEFAULT", 0, false),
+                    ("DO_NOT_UPGRADE", 1, false),
+                    ("UPGRADE", 2, true),
+                ];
+                policy.http2 = choice(fields, "h2UpgradePolicy", &upgrades).unwrap_or(false);
+                pass_over(fields, &["http2KeepAlive"]);
+                unlimited(
+                    fields,
+                    &[
+                        "http1MaxPendingRequests",
+                        "http2MaxRequests",
+                        "maxRequestsPerConnection",
+                        "maxRetries",
+                        "maxConcurrentStreams",
+                        "useClientProtocol",
+                    ],
+                );
+            });
+        }
+    }
+
+    fn tls(&self, fields: &Fields<'a>) -> Option<Tls> {
+        /// The modes of Istio.
+        #[derive(Clone, Copy, PartialEq)]
+        enum Mode {
+            Disable,
+            Simple,
+            Mutual,
+            IstioMutual,
+        }
+        let modes = [
+            ("DISABLE", 0, Mode::Disable),
+            ("SIMPLE", 1, Mode::Simple),
+            ("MUTUAL", 2, Mode::Mutual),
+            ("ISTIO_MUTUAL", 3, Mode::IstioMutual),
+        ];
+        let report = self.scope.report;
+        let mode = choice(fields, "mode", &modes).unwrap_or(Mode::Disable);
+        let own = (pem(fields, "clientCertificate"), pem(fields, "privateKey"));
+        let ca = pem(fields, "caCertificates");
+        let names = names(fields);
+        let server_name = fields.parsed("sni", host_name);
+        let credential = fields.take("credentialName");
+        if let Some(entry) = fields.entry("caCrl") {
+            let message = "not supported yet: `caCrl`: delete it";
+            report.error(&entry.origin, message);
+        }
+        if fields.truth("insecureSkipVerify") == Some(true) {
+            let place = fields
+                .entry("insecureSkipVerify")
+                .map_or(fields.origin(), |e| &e.origin);
+            let message = "an upstream is always verified here: delete `insecureSkipVerify`, and name its authority under `caCertificates`";
+            report.error(place, message);
+        }
+        let secret = credential.and_then(|node| secret::credential(node, self.objects, self.scope));
+        match mode {
+            Mode::Disable => return Some(Tls::Disable),
+            Mode::IstioMutual => {
+                let message = "ISTIO_MUTUAL is between workloads of the mesh, and this host is outside: write SIMPLE or MUTUAL";
+                report.error(fields.origin(), message);
+                return None;
+            }
+            Mode::Simple | Mode::Mutual => {}
+        }
+        let secret = secret.unwrap_or_default();
+        let client = match (own, secret.client) {
+            ((Some(chain), Some(key)), _) => Some(ClientCertificate { chain, key }),
+            (_, client) => client,
+        };
+        if mode == Mode::Mutual && client.is_none() {
+            let message = "MUTUAL shows a certificate, and there is none: write `clientCertificate` and `privateKey`, or `credentialName`";
+            report.error(fields.origin(), message);
+        }
+        Some(Tls::Originate(Box::new(Originate {
+            ca: ca.or(secret.ca),
+            client: client.filter(|_| mode == Mode::Mutual),
+            names,
+            server_name,
+        })))
+    }
+}
+
+/// A file of certificates or a key; `system` is no file, but the system's roots.
+fn pem(fields: &Fields<'_>, key: &'static str) -> Option<Pem> {
+    let node = fields.take(key)?;
+    let path = text(node, fields.report)?;
+    (path != "system" && !path.is_empty()).then(|| Pem::File(relative_to(&node.origin.file, path)))
+}
+
+/// `{ number: 443 }`; Istio 0.7 also wrote the bare number, or a name.
+fn port_number(node: &Node, scope: &Scope<'_>) -> Option<u16> {
+    match node.value {
+        crate::node::Value::Map(_) => Fields::read_proto(node, scope.report, |fields| {
+            fields.need("number", "443");
+            fields.number("number", 1..=u16::MAX)
+        })
+        .flatten(),
+        _ => crate::fields::number(node, scope.report, 1..=u16::MAX),
+    }
+}
+
+impl DestinationRule<'_> {
+    /// Whether it says how TLS is spoken at a port.
+    pub(super) fn speaks_of_tls(&self, port: u16) -> bool {
+        self.policy.of(port).tls.is_some()
+    }
+}

@@ -1,0 +1,152 @@
+//! Destinations under construction: the routes that several objects give to one
+//! host behind one door, brought into the order in which Envoy asks them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use policy::destination::{Destination, Passage, Retries, Route, Weighted};
+use policy::door::Door;
+use policy::origin::Origin;
+use policy::pattern::HostPattern;
+
+use super::super::scope::Scope;
+use super::routes::first_upstream;
+use super::upstreams::Upstreams;
+use crate::native::takes_everything;
+
+/// All drafts, in the order in which they were begun.
+#[derive(Debug, Default)]
+pub(super) struct Drafts {
+    destinations: Vec<Draft>,
+    known: HashMap<(Door, HostPattern), usize>,
+    passages: Vec<Passage>,
+    passed: HashMap<(Door, HostPattern), usize>,
+}
+
+#[derive(Debug)]
+struct Draft {
+    door: Door,
+    host: HostPattern,
+    origin: Origin,
+    /// The routes of each object, in load order.
+    parts: Vec<(Origin, Vec<Route>)>,
+}
+
+impl Drafts {
+    /// Adds the routes that the object at `origin` gives to a host.
+    pub(super) fn add(
+        &mut self,
+        door: Door,
+        host: &HostPattern,
+        origin: &Origin,
+        routes: Vec<Route>,
+    ) {
+        if routes.is_empty() {
+            return;
+        }
+        let key = (door, host.clone());
+        let index = *self.known.entry(key).or_insert_with(|| {
+            self.destinations.push(Draft {
+                door,
+                host: host.clone(),
+                origin: origin.clone(),
+                parts: Vec::new(),
+            });
+            self.destinations.len().saturating_sub(1)
+        });
+        if let Some(draft) = self.destinations.get_mut(index) {
+            draft.parts.push((origin.clone(), routes));
+        }
+    }
+
+    /// Adds a passage; the first for a name stays.
+    pub(super) fn pass(
+        &mut self,
+        door: Door,
+        host: &HostPattern,
+        upstreams: Vec<Weighted>,
+        origin: &Origin,
+    ) {
+        let next = self.passages.len();
+        let index = *self.passed.entry((door, host.clone())).or_insert(next);
+        if index == next {
+            self.passages.push(Passage {
+                name: host.to_string().into(),
+                host: host.clone(),
+                door,
+                upstreams,
+                origin: Arc::new(origin.clone()),
+            });
+        }
+    }
+
+    /// Whether a passage is there already.
+    pub(super) fn passes(&self, door: Door, host: &HostPattern) -> bool {
+        self.passed.contains_key(&(door, host.clone()))
+    }
+
+    /// Both; hosts and doors of the two never meet.
+    pub(super) fn extend(&mut self, other: Self) {
+        for draft in other.destinations {
+            for (origin, routes) in draft.parts {
+                self.add(draft.door, &draft.host, &origin, routes);
+            }
+        }
+        for passage in other.passages {
+            self.pass(
+                passage.door,
+                &passage.host,
+                passage.upstreams,
+                &passage.origin,
+            );
+        }
+    }
+
+    /// The destinations and passages.
+    pub(super) fn finish(
+        self,
+        upstreams: &mut Upstreams<'_, '_>,
+        scope: &Scope<'_>,
+    ) -> (Vec<Destination>, Vec<Passage>) {
+        let destinations = self.destinations.into_iter().map(|draft| {
+            let (door, host, origin) = (draft.door, draft.host.clone(), draft.origin.clone());
+            let routes = draft.in_order(scope);
+            Destination {
+                name: host.to_string().into(),
+                door: Some(door),
+                ports: Vec::new(),
+                profile: scope.profile,
+                upstream: first_upstream(&routes).unwrap_or_else(|| upstreams.own(&host, &origin)),
+                routes,
+                timeout: None,
+                retries: Retries::default(),
+                origin: Arc::new(origin),
+                host,
+            }
+        });
+        (destinations.collect(), self.passages)
+    }
+}
+
+impl Draft {
+    /// Routes of several objects follow each other; those that take everything
+    /// come last (A.6, 4; F.13).
+    fn in_order(self, scope: &Scope<'_>) -> Vec<Route> {
+        let mut parts = self.parts.into_iter();
+        let (first, mut routes) = parts.next().unwrap_or((self.origin, Vec::new()));
+        let mut others = 0_usize;
+        for (origin, more) in parts {
+            others = others.saturating_add(1);
+            let (door, host) = (self.door, &self.host);
+            let message = format!(
+                "the object at {first} also routes `{host}` at {door}: its routes are asked first"
+            );
+            scope.report.warning(&origin, message);
+            routes.extend(more);
+        }
+        if others > 0 {
+            routes.sort_by_key(takes_everything);
+        }
+        routes
+    }
+}

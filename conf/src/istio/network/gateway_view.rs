@@ -1,0 +1,209 @@
+//! The gateway's view: VirtualServices bound to Gateways that select us, at the
+//! ports and for the hosts of their servers.
+
+use policy::door::Door;
+use policy::pattern::HostPattern;
+
+use super::super::scope::Scope;
+use super::drafts::Drafts;
+use super::gateway::{Server, ServerHost, ServerMode};
+use super::routes::{Leads, Viewpoint, portions, routes, weighed};
+use super::service::narrower;
+use super::upstreams::{Carried, Upstreams};
+use super::virtual_service::{TlsRoute, VirtualService};
+
+/// What this gateway serves.
+pub(super) fn drafts(
+    servers: &[Server<'_>],
+    services: &[VirtualService<'_>],
+    upstreams: &mut Upstreams<'_, '_>,
+    scope: &Scope<'_>,
+) -> Drafts {
+    let mut drafts = Drafts::default();
+    for server in servers {
+        let door = Door::gateway(server.port);
+        for service in services
+            .iter()
+            .filter(|service| server.is_named_by(service))
+        {
+            let namespace = server.namespace.unwrap_or(service.namespace);
+            let from = Viewpoint {
+                door,
+                gateway: Some((namespace, server.gateway)),
+            };
+            for host in server.shared_hosts(service) {
+                match server.mode {
+                    ServerMode::Passthrough => {
+                        pass(service, host, from, &mut drafts, upstreams, scope);
+                    }
+                    ServerMode::Mutual | ServerMode::Plaintext => {
+                        let routes = routes(service, host, from, upstreams, scope);
+                        drafts.add(door, host, service.origin, routes);
+                    }
+                }
+            }
+        }
+    }
+    drafts
+}
+
+/// TLS routes of a host of a server that leaves TLS alone.
+fn pass(
+    service: &VirtualService<'_>,
+    host: &HostPattern,
+    from: Viewpoint<'_>,
+    drafts: &mut Drafts,
+    upstreams: &mut Upstreams<'_, '_>,
+    scope: &Scope<'_>,
+) {
+    for route in &service.tls {
+        for name in server_names(route, service, from, scope) {
+            let Some(name) = narrower(&name, host) else {
+                continue;
+            };
+            pass_route(service, route, name, from, drafts, upstreams, scope);
+        }
+    }
+}
+
+/// The server names of a TLS route that apply from a viewpoint.
+pub(super) fn server_names(
+    route: &TlsRoute<'_>,
+    service: &VirtualService<'_>,
+    from: Viewpoint<'_>,
+    scope: &Scope<'_>,
+) -> Vec<HostPattern> {
+    let applying = route.blocks.iter().filter(|block| {
+        let named = block.gateways.as_ref();
+        let here = match named {
+            Some(gateways) => from.is_named(gateways, service.namespace),
+            None => {
+                let (labels, namespace) = (&block.source_labels, block.source_namespace);
+                let sources = from.sources(labels, namespace, block.origin, scope);
+                if sources.as_ref().is_some_and(|sources| !sources.is_empty()) {
+                    let message = "not supported yet: `sourceNamespace` of a TLS route: write a policy on principals";
+                    scope.report.error(block.origin, message);
+                }
+                sources.is_some()
+            }
+        };
+        here && block.port.is_none_or(|port| port == from.door.port)
+    });
+    let names = applying.flat_map(|block| &block.server_names);
+    names.map(|(name, _)| name.clone()).collect()
+}
+
+/// One name of a TLS route.
+pub(super) fn pass_route(
+    service: &VirtualService<'_>,
+    route: &TlsRoute<'_>,
+    name: &HostPattern,
+    from: Viewpoint<'_>,
+    drafts: &mut Drafts,
+    upstreams: &mut Upstreams<'_, '_>,
+    scope: &Scope<'_>,
+) {
+    let leads = Leads {
+        service,
+        host: name,
+        door: from.door,
+        scope,
+    };
+    let mut weighted = Vec::new();
+    for share in weighed(&route.shares) {
+        match leads.lead(share, Carried::Tls, upstreams) {
+            Ok(lead) => weighted.extend(portions(&lead, share.weight)),
+            Err(astray) => {
+                let message = leads.reason(&astray, share.host);
+                scope.report.warning(share.origin, message);
+            }
+        }
+    }
+    if !weighted.is_empty() {
+        drafts.pass(from.door, name, weighted, route.origin);
+    }
+}
+
+impl Server<'_> {
+    /// Whether a VirtualService names the Gateway of this server.
+    pub(super) fn is_named_by(&self, service: &VirtualService<'_>) -> bool {
+        // Where there is no Gateway object, there is one in every namespace.
+        let namespace = self.namespace.unwrap_or(service.namespace);
+        service.names(namespace, self.gateway)
+    }
+
+    /// The hosts that both serve: of two patterns the narrower.
+    fn shared_hosts<'h>(&'h self, service: &'h VirtualService<'_>) -> Vec<&'h HostPattern> {
+        let mut shared: Vec<&HostPattern> = Vec::new();
+        for (host, _) in &service.hosts {
+            for ours in self.hosts.iter().filter(|ours| ours.is_for(service)) {
+                match narrower(host, &ours.host) {
+                    Some(host) if !shared.contains(&host) => shared.push(host),
+                    Some(_) | None => {}
+                }
+            }
+        }
+        shared
+    }
+}
+
+impl ServerHost<'_> {
+    fn is_for(&self, service: &VirtualService<'_>) -> bool {
+        self.namespace
+            .is_none_or(|namespace| namespace == service.namespace)
+    }
+}
+
+/// Tells which objects have no effect, and why.
+pub(super) fn remark(
+    servers: &[Server<'_>],
+    services: &[VirtualService<'_>],
+    has_mesh: bool,
+    scope: &Scope<'_>,
+) {
+    for service in services {
+        let bound = servers.iter().filter(|server| server.is_named_by(service));
+        let mut bound = bound.peekable();
+        if service.is_for_mesh() && has_mesh {
+            continue;
+        }
+        let what = &service.what;
+        if bound.peek().is_none() {
+            let gateways = service.gateways.join("`, `");
+            let message = match service.is_for_mesh() {
+                true => format!("{what} is for sidecars, and no listener here is one: passed over"),
+                false => format!(
+                    "{what} names the gateways `{gateways}`, none of which is this one: passed over"
+                ),
+            };
+            scope.report.note(service.origin, message);
+        } else if bound.all(|server| server.shared_hosts(service).is_empty()) {
+            let message =
+                format!("{what} has no host that its Gateway serves: write the host in both");
+            scope.report.warning(service.origin, message);
+        }
+    }
+    for server in servers {
+        let bound = || {
+            services
+                .iter()
+                .filter(|service| server.is_named_by(service))
+        };
+        for host in &server.hosts {
+            let Some(origin) = host.origin else { continue };
+            let served = bound()
+                .filter(|service| host.is_for(service))
+                .any(|service| {
+                    service
+                        .hosts
+                        .iter()
+                        .any(|(theirs, _)| narrower(theirs, &host.host).is_some())
+                });
+            if !served {
+                let message =
+                    "no VirtualService serves this host: write one that names this Gateway";
+                scope.report.warning(origin, message);
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The sidecars' view, for listeners that take their part: a declared host is
+//! open at its ports, and VirtualServices of the mesh say more.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use policy::destination::{Action, Fault, HeaderEdits, Retries, Rewrite, Route, Upgrades};
+use policy::door::Door;
+use policy::pattern::HostPattern;
+
+use super::super::scope::Scope;
+use super::drafts::Drafts;
+use super::gateway_view::{pass_route, server_names};
+use super::routes::{Viewpoint, routes};
+use super::service::{Service, covers};
+use super::upstreams::{Carried, Upstreams};
+use super::virtual_service::VirtualService;
+use crate::native::UNNAMED;
+
+/// What a VirtualService serves of a host that no object declares.
+const HTTP: u16 = 80;
+
+/// What sidecars serve.
+pub(super) fn drafts(
+    services: &[Service<'_>],
+    virtual_services: &[VirtualService<'_>],
+    upstreams: &mut Upstreams<'_, '_>,
+    scope: &Scope<'_>,
+) -> Drafts {
+    let of_mesh: Vec<&VirtualService<'_>> = virtual_services
+        .iter()
+        .filter(|service| service.is_for_mesh())
+        .collect();
+    let mut drafts = Drafts::default();
+    for service in &of_mesh {
+        for (host, _) in &service.hosts {
+            for port in ports(service, host, upstreams) {
+                route(
+                    service,
+                    host,
+                    Door::mesh(port),
+                    &mut drafts,
+                    upstreams,
+                    scope,
+                );
+            }
+        }
+    }
+    for service in services {
+        // The most specific VirtualService over a declared host speaks for it.
+        let over = of_mesh
+            .iter()
+            .flat_map(|owner| owner.hosts.iter().map(move |(host, _)| (owner, host)));
+        let over = over.filter(|(_, host)| covers(host, &service.host));
+        let nearest = over.reduce(|best, next| if covers(best.1, next.1) { next } else { best });
+        for port in &service.ports {
+            let door = Door::mesh(port.number);
+            match nearest {
+                // It has been read above under its own name.
+                Some((_, host)) if *host == service.host => {}
+                Some((owner, _)) => {
+                    route(owner, &service.host, door, &mut drafts, upstreams, scope);
+                }
+                None => open(service, door, &mut drafts, upstreams),
+            }
+            if port.protocol.is_tls() && !drafts.passes(door, &service.host) {
+                pass(service, door, &mut drafts, upstreams);
+            }
+        }
+    }
+    drafts
+}
+
+/// The ports at which a VirtualService routes a host: those that are declared,
+/// or those it names itself.
+fn ports(
+    service: &VirtualService<'_>,
+    host: &HostPattern,
+    upstreams: &Upstreams<'_, '_>,
+) -> BTreeSet<u16> {
+    if let Some(declared) = upstreams.service(host) {
+        return declared.ports.iter().map(|port| port.number).collect();
+    }
+    let blocks = service.http.iter().flat_map(|route| &route.blocks);
+    let named: BTreeSet<u16> = blocks.filter_map(|block| block.port).collect();
+    match named.is_empty() {
+        true => [HTTP].into(),
+        false => named,
+    }
+}
+
+fn route(
+    service: &VirtualService<'_>,
+    host: &HostPattern,
+    door: Door,
+    drafts: &mut Drafts,
+    upstreams: &mut Upstreams<'_, '_>,
+    scope: &Scope<'_>,
+) {
+    let from = Viewpoint {
+        door,
+        gateway: None,
+    };
+    let routes = routes(service, host, from, upstreams, scope);
+    drafts.add(door, host, service.origin, routes);
+    for route in &service.tls {
+        for name in server_names(route, service, from, scope) {
+            if covers(host, &name) {
+                pass_route(service, route, &name, from, drafts, upstreams, scope);
+            }
+        }
+    }
+}
+
+/// A declared host of which no VirtualService speaks: requests go where they
+/// were going.
+fn open(service: &Service<'_>, door: Door, drafts: &mut Drafts, upstreams: &mut Upstreams<'_, '_>) {
+    let lead = upstreams.lead(&service.host, Some(door.port), door.port, "", Carried::Http);
+    let Ok(weighted) = lead else { return };
+    let route = Route {
+        name: UNNAMED.into(),
+        matchers: Vec::new(),
+        action: Action::Forward(weighted),
+        timeout: None,
+        retries: Retries::default(),
+        headers: HeaderEdits::default(),
+        rewrite: Rewrite::default(),
+        fault: Fault::default(),
+        upgrades: Upgrades::Refused,
+        max_body: None,
+        origin: Arc::new(service.origin.clone()),
+    };
+    drafts.add(door, &service.host, service.origin, vec![route]);
+}
+
+/// TLS of the application's own to a declared host.
+fn pass(service: &Service<'_>, door: Door, drafts: &mut Drafts, upstreams: &mut Upstreams<'_, '_>) {
+    let lead = upstreams.lead(&service.host, Some(door.port), door.port, "", Carried::Tls);
+    if let Ok(weighted) = lead {
+        drafts.pass(door, &service.host, weighted, service.origin);
+    }
+}

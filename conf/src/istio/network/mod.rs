@@ -1,0 +1,96 @@
+//! Routing kinds: hosts that are declared, gateways that serve them, routes
+//! between, and how hosts are spoken to.
+//!
+//! Objects are read into what they say, whatever their age; then two views are
+//! put together from it, the gateway's and the sidecars'.
+
+mod destination_rule;
+mod drafts;
+mod gateway;
+mod gateway_view;
+mod headers;
+mod http_match;
+mod http_route;
+mod mesh_view;
+mod route_rule;
+mod routes;
+mod service;
+mod service_entry;
+mod upstreams;
+mod virtual_service;
+
+use policy::destination::{Destination, Passage, Upstream};
+use policy::door::View;
+
+use super::object::Objects;
+use super::scope::Scope;
+use crate::snapshot::Listener;
+
+use destination_rule::DestinationRules;
+use upstreams::Upstreams;
+
+/// What routing objects say.
+#[derive(Debug, Default)]
+pub(super) struct Lowered {
+    pub(super) destinations: Vec<Destination>,
+    pub(super) passages: Vec<Passage>,
+    pub(super) upstreams: Vec<Upstream>,
+    pub(super) listeners: Vec<Listener>,
+}
+
+/// The port of a gateway where neither a listener nor a Gateway names one.
+const HTTPS: u16 = 443;
+
+/// Lowers every routing object. `written` are the listeners that native
+/// documents ask for, `first` the number of the next upstream.
+pub(super) fn lower(
+    objects: &Objects<'_>,
+    scope: &Scope<'_>,
+    written: &[Listener],
+    first: usize,
+) -> Lowered {
+    let services = service_entry::services(objects, scope);
+    let rules = DestinationRules::read(objects, scope);
+    let mut virtual_services = route_rule::route_rules(objects, scope);
+    virtual_services.extend(virtual_service::virtual_services(objects, scope));
+    let servers = gateway::servers(objects, scope, &gateway_ports(written));
+    let has_mesh = written.iter().any(|listener| listener.view == View::Mesh);
+    let mut upstreams = Upstreams::new(&services, &rules, scope, first);
+    let mut drafts = gateway_view::drafts(&servers, &virtual_services, &mut upstreams, scope);
+    if has_mesh {
+        drafts.extend(mesh_view::drafts(
+            &services,
+            &virtual_services,
+            &mut upstreams,
+            scope,
+        ));
+    }
+    gateway_view::remark(&servers, &virtual_services, has_mesh, scope);
+    let (destinations, passages) = drafts.finish(&mut upstreams, scope);
+    if !has_mesh {
+        upstreams.remark_unused(scope);
+    }
+    Lowered {
+        destinations,
+        passages,
+        upstreams: upstreams.into_made(),
+        listeners: gateway::listeners(&servers),
+    }
+}
+
+/// The ports at which a gateway without any Gateway object serves.
+fn gateway_ports(written: &[Listener]) -> Vec<u16> {
+    let gateways = written
+        .iter()
+        .filter(|listener| listener.view == View::Gateway);
+    let mut ports: Vec<u16> = gateways.map(|listener| listener.port).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    match ports.is_empty() {
+        true => vec![HTTPS],
+        false => ports,
+    }
+}
+
+#[cfg(test)]
+mod tests;

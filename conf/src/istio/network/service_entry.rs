@@ -1,0 +1,315 @@
+//! ServiceEntry and its forerunners: EgressRule (Istio 0.2 to 0.8) and
+//! ExternalService (0.7).
+
+use std::net::IpAddr;
+
+use policy::pattern::HostPattern;
+
+use super::super::kind::Kind;
+use super::super::object::{Object, Objects};
+use super::super::proto::{choice, pass_over};
+use super::super::scope::Scope;
+use super::service::{Endpoint, EndpointAddress, Protocol, Resolution, Service, ServicePort, what};
+use crate::fields::{Fields, number, parsed, text};
+use crate::native::host_name;
+use crate::node::{Node, Value};
+use crate::report::Report;
+
+/// Every host that objects declare, in load order.
+pub(super) fn services<'a>(objects: &Objects<'a>, scope: &Scope<'a>) -> Vec<Service<'a>> {
+    let mut services = Vec::new();
+    for (kind, read) in [
+        (Kind::EgressRule, egress_rule as Read<'a>),
+        (Kind::ExternalService, external_service),
+        (Kind::ServiceEntry, service_entry),
+    ] {
+        for object in objects.of_kind(kind) {
+            let read = object.spec(scope.report, |fields| read(object, fields, scope));
+            services.extend(read.unwrap_or_default());
+        }
+    }
+    services
+}
+
+type Read<'a> = fn(&Object<'a>, &Fields<'a>, &Scope<'a>) -> Vec<Service<'a>>;
+
+fn service_entry<'a>(
+    object: &Object<'a>,
+    fields: &Fields<'a>,
+    scope: &Scope<'a>,
+) -> Vec<Service<'a>> {
+    let resolutions = [
+        ("NONE", 0, None),
+        ("STATIC", 1, Some(Resolution::Static)),
+        ("DNS", 2, Some(Resolution::Dns)),
+        ("DNS_ROUND_ROBIN", 3, Some(Resolution::Dns)),
+        ("DYNAMIC_DNS", 4, Some(Resolution::Dns)),
+    ];
+    let locations = [("MESH_EXTERNAL", 0, ()), ("MESH_INTERNAL", 1, ())];
+    fields.need("hosts", "[edition.cnn.com]");
+    let hosts = fields.many("hosts");
+    // Virtual addresses of the mesh mean nothing to whoever resolves by himself.
+    pass_over(fields, &["addresses"]);
+    fields.need("ports", "[{ number: 443, name: https, protocol: HTTPS }]");
+    let ports = ports(fields);
+    choice(fields, "location", &locations);
+    let resolution = choice(fields, "resolution", &resolutions).flatten();
+    let endpoints = endpoints(fields, scope.report);
+    if let Some(entry) = fields.entry("workloadSelector") {
+        let message = "`workloadSelector` chooses workloads of the mesh, which a gateway does not know: write `endpoints`";
+        scope.report.error(&entry.origin, message);
+    }
+    let exported = is_exported(object, fields, scope);
+    let names = names(fields);
+    if resolution == Some(Resolution::Static) && endpoints.is_empty() {
+        let message = "`resolution: STATIC` has no `endpoints`: write some, or `resolution: DNS`";
+        scope.report.error(object.origin, message);
+    }
+    if !exported {
+        return Vec::new();
+    }
+    let service = |node: &'a Node| {
+        let (host, name) = host(node, scope.report)?;
+        Some(Service {
+            host,
+            name,
+            ports: ports.clone(),
+            // Istio's NONE forwards to the address the caller dialled, which at
+            // a gateway is the gateway's own; here the name is resolved.
+            resolution: resolution.unwrap_or(Resolution::Dns),
+            endpoints: endpoints.clone(),
+            names: names.clone(),
+            namespace: object.namespace,
+            origin: object.origin,
+            what: what(object),
+        })
+    };
+    hosts.iter().filter_map(service).collect()
+}
+
+/// The kind of Istio 0.7: `discovery` for `resolution`.
+fn external_service<'a>(
+    object: &Object<'a>,
+    fields: &Fields<'a>,
+    scope: &Scope<'a>,
+) -> Vec<Service<'a>> {
+    let discoveries = [
+        ("NONE", 0, Resolution::Dns),
+        ("STATIC", 1, Resolution::Static),
+        ("DNS", 2, Resolution::Dns),
+    ];
+    fields.need("hosts", "[httpbin.org]");
+    let hosts = fields.many("hosts");
+    fields.need("ports", "[{ number: 80, name: http, protocol: http }]");
+    let ports = ports(fields);
+    let resolution = choice(fields, "discovery", &discoveries);
+    let endpoints = endpoints(fields, scope.report);
+    let service = |node: &'a Node| {
+        let (host, name) = host(node, scope.report)?;
+        Some(Service {
+            host,
+            name,
+            ports: ports.clone(),
+            resolution: resolution.unwrap_or(Resolution::Dns),
+            endpoints: endpoints.clone(),
+            names: Vec::new(),
+            namespace: object.namespace,
+            origin: object.origin,
+            what: what(object),
+        })
+    };
+    hosts.iter().filter_map(service).collect()
+}
+
+/// The kind of Istio 0.2. Its `https` takes plain HTTP and encrypts it; 2018
+/// verified no certificate then, and we do.
+fn egress_rule<'a>(
+    object: &Object<'a>,
+    fields: &Fields<'a>,
+    scope: &Scope<'a>,
+) -> Vec<Service<'a>> {
+    let protocols: Vec<(&str, u8, Protocol)> = Protocol::WORDS
+        .into_iter()
+        .map(|(name, number, protocol)| match protocol {
+            Protocol::Https => (name, number, Protocol::Originated),
+            _ => (name, number, protocol),
+        })
+        .collect();
+    fields.need("destination", "{ service: \"*.googleapis.com\" }");
+    let destination = fields.take("destination");
+    let host = destination.and_then(|node| {
+        Fields::read_proto(node, scope.report, |fields| {
+            // Of all an IstioService may say, an EgressRule used `service` only.
+            pass_over(fields, &["name", "namespace", "domain", "labels"]);
+            fields.need("service", "\"*.googleapis.com\"");
+            fields
+                .take("service")
+                .and_then(|node| self::host(node, scope.report))
+        })
+        .flatten()
+    });
+    fields.need("ports", "[{ port: 443, protocol: https }]");
+    let ports = fields.many("ports").iter().filter_map(|node| {
+        Fields::read_proto(node, scope.report, |fields| {
+            fields.need("port", "443");
+            fields.need("protocol", "https");
+            let number = fields.number("port", 1..=u16::MAX);
+            let protocol = choice(fields, "protocol", &protocols);
+            Some(ServicePort {
+                number: number?,
+                name: "",
+                protocol: protocol?,
+                target: None,
+            })
+        })
+        .flatten()
+    });
+    let ports = ports.collect();
+    // What it asked for then is what happens now.
+    fields.truth("useEgressProxy");
+    let service = host.map(|(host, name)| Service {
+        host,
+        name,
+        ports,
+        resolution: Resolution::Dns,
+        endpoints: Vec::new(),
+        names: Vec::new(),
+        namespace: object.namespace,
+        origin: object.origin,
+        what: what(object),
+    });
+    service.into_iter().collect()
+}
+
+/// A declared host. `*` alone would open every host there is.
+fn host(node: &Node, report: &Report) -> Option<(HostPattern, String)> {
+    let name = text(node, report)?;
+    match HostPattern::parse(name) {
+        Ok(HostPattern::Any) => {
+            let message =
+                "`*` declares every host there is: name the hosts, such as `*.example.com`";
+            report.error(&node.origin, message);
+            None
+        }
+        Ok(host) => Some((host, name.to_ascii_lowercase())),
+        Err(error) => {
+            report.error(&node.origin, error.message());
+            None
+        }
+    }
+}
+
+fn ports<'a>(fields: &Fields<'a>) -> Vec<ServicePort<'a>> {
+    let report = fields.report;
+    let mut ports: Vec<ServicePort<'a>> = Vec::new();
+    for node in fields.many("ports") {
+        let port = Fields::read_proto(node, report, |fields| {
+            fields.need("number", "443");
+            let number = fields.number("number", 1..=u16::MAX);
+            let name = fields.text("name").unwrap_or_default();
+            let protocol = choice(fields, "protocol", &Protocol::WORDS);
+            let target = fields.number("targetPort", 1..=u16::MAX);
+            Some(ServicePort {
+                number: number?,
+                name,
+                protocol: protocol.unwrap_or(Protocol::Tcp),
+                target,
+            })
+        });
+        let Some(port) = port.flatten() else { continue };
+        if ports.iter().any(|known| known.number == port.number) {
+            let message = format!("port {} is given twice: delete one of them", port.number);
+            report.error(&node.origin, message);
+        }
+        ports.push(port);
+    }
+    ports
+}
+
+fn endpoints<'a>(fields: &Fields<'a>, report: &'a Report) -> Vec<Endpoint<'a>> {
+    let endpoint = |fields: &Fields<'a>| {
+        fields.need("address", "192.0.2.10");
+        let address = fields.parsed("address", endpoint_address);
+        let ports = words(fields, "ports")
+            .into_iter()
+            .filter_map(|(name, node)| Some((name, number(node, report, 1..=u16::MAX)?)));
+        let ports = ports.collect();
+        let labels = labels(fields, "labels");
+        pass_over(fields, &["network", "locality", "serviceAccount"]);
+        let weight = fields.number("weight", 0..=1_000_000).unwrap_or(0);
+        Some(Endpoint {
+            address: address?,
+            ports,
+            labels,
+            weight: if weight == 0 { 1 } else { weight },
+        })
+    };
+    let nodes = fields.many("endpoints").iter();
+    nodes
+        .filter_map(|node| Fields::read_proto(node, report, endpoint).flatten())
+        .collect()
+}
+
+fn endpoint_address(text: &str) -> Result<EndpointAddress, String> {
+    if text.starts_with("unix:") {
+        return Err(format!(
+            "`{text}` is a socket of this machine: write an address or a name"
+        ));
+    }
+    match text.parse::<IpAddr>() {
+        Ok(address) => Ok(EndpointAddress::Ip(address)),
+        Err(_) => host_name(text).map(EndpointAddress::Name),
+    }
+}
+
+/// `subjectAltNames`.
+pub(super) fn names(fields: &Fields<'_>) -> Vec<Box<str>> {
+    let nodes = fields.many("subjectAltNames").iter();
+    nodes
+        .filter_map(|node| {
+            parsed(node, fields.report, |text| match text.contains("://") {
+                true => Err(format!("`{text}` is the identity of a workload, which an external host has none of: write its name")),
+                false => host_name(text),
+            })
+        })
+        .collect()
+}
+
+/// Whether an object is exported to this gateway; why not, is told.
+pub(super) fn is_exported(object: &Object<'_>, fields: &Fields<'_>, scope: &Scope<'_>) -> bool {
+    let nodes = fields.many("exportTo").iter();
+    let to: Vec<&str> = nodes.filter_map(|node| text(node, scope.report)).collect();
+    let exported = scope.is_exported(object.namespace, to.iter().copied());
+    if !exported {
+        let (kind, ours) = (object.kind.name(), &scope.gateway.namespace);
+        let message = format!(
+            "this {kind} is not exported to `{ours}`, the gateway's namespace: passed over"
+        );
+        scope.report.note(object.origin, message);
+    }
+    exported
+}
+
+/// The entries of a map of words.
+pub(super) fn words<'a>(fields: &Fields<'a>, key: &'static str) -> Vec<(&'a str, &'a Node)> {
+    let Some(node) = fields.take(key) else {
+        return Vec::new();
+    };
+    let Value::Map(entries) = &node.value else {
+        let message = format!("found {} where a map `name: value` belongs", node.kind());
+        fields.report.error(&node.origin, message);
+        return Vec::new();
+    };
+    entries
+        .iter()
+        .map(|entry| (&*entry.key, &entry.node))
+        .collect()
+}
+
+/// A map of labels.
+pub(super) fn labels<'a>(fields: &Fields<'a>, key: &'static str) -> Vec<(&'a str, &'a str)> {
+    let words = words(fields, key).into_iter();
+    words
+        .filter_map(|(name, node)| Some((name, text(node, fields.report)?)))
+        .collect()
+}

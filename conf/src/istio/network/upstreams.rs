@@ -1,0 +1,361 @@
+//! Where a route leads: a declared host, its port, and how DestinationRules say
+//! it is spoken to, made into upstreams.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use policy::address::{AddressClass, classify};
+use policy::destination::{
+    Reach, TlsPolicy, Upstream, UpstreamHost, UpstreamProtocol, UpstreamRef, UpstreamTls, Weighted,
+};
+use policy::origin::Origin;
+use policy::pattern::HostPattern;
+
+use super::super::scope::Scope;
+use super::destination_rule::{DestinationRule, DestinationRules, PortPolicy, Subset, Tls};
+use super::service::{
+    Endpoint, EndpointAddress, Protocol, Resolution, Service, ServicePort, covers,
+};
+
+/// How long an unused connection is kept where nobody says.
+const HTTPS: u16 = 443;
+const IDLE: Duration = Duration::from_secs(60);
+
+/// What is led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Carried {
+    /// HTTP requests.
+    Http,
+    /// TLS that the application opened.
+    Tls,
+}
+
+/// Why a route leads nowhere.
+#[derive(Debug)]
+pub(super) enum Astray {
+    /// No object declares the host.
+    Undeclared,
+    /// The host has no such port.
+    NoPort(u16),
+    /// Several ports, and no word which.
+    WhichPort,
+    /// The port carries no HTTP.
+    NotHttp(u16),
+    /// The rule has no such subset.
+    NoSubset,
+}
+
+/// Upstreams under construction. Equal ones are one.
+pub(super) struct Upstreams<'r, 'a> {
+    services: &'r [Service<'a>],
+    exact: HashMap<&'r str, &'r Service<'a>>,
+    rules: &'r DestinationRules<'a>,
+    scope: &'r Scope<'a>,
+    /// The number of the first of these.
+    first: usize,
+    made: Vec<Upstream>,
+    known: HashMap<Key, Vec<Weighted>>,
+}
+
+type Key = (Box<str>, u16, Box<str>, Carried);
+
+impl<'r, 'a> Upstreams<'r, 'a> {
+    pub(super) fn new(
+        services: &'r [Service<'a>],
+        rules: &'r DestinationRules<'a>,
+        scope: &'r Scope<'a>,
+        first: usize,
+    ) -> Self {
+        let exact = services
+            .iter()
+            .rev()
+            .filter_map(|service| match &service.host {
+                HostPattern::Exact(host) => Some((&**host, service)),
+                _ => None,
+            });
+        Self {
+            services,
+            exact: exact.collect(),
+            rules,
+            scope,
+            first,
+            made: Vec::new(),
+            known: HashMap::new(),
+        }
+    }
+
+    pub(super) fn into_made(self) -> Vec<Upstream> {
+        self.made
+    }
+
+    /// The service that declares a host: of that very name, else the most
+    /// specific wildcard over it.
+    pub(super) fn service(&self, host: &HostPattern) -> Option<&'r Service<'a>> {
+        if let HostPattern::Exact(name) = host
+            && let Some(service) = self.exact.get(&**name)
+        {
+            return Some(service);
+        }
+        let fitting = self
+            .services
+            .iter()
+            .filter(|service| covers(&service.host, host));
+        fitting.reduce(|best, next| {
+            match covers(&best.host, &next.host) && best.host != next.host {
+                true => next,
+                false => best,
+            }
+        })
+    }
+
+    /// Where `host` leads at `port` (or the only port there is, or `meant`).
+    pub(super) fn lead(
+        &mut self,
+        host: &HostPattern,
+        port: Option<u16>,
+        meant: u16,
+        subset: &str,
+        carried: Carried,
+    ) -> Result<Vec<Weighted>, Astray> {
+        let service = self.service(host).ok_or(Astray::Undeclared)?;
+        let port = match (port, service.ports.as_slice()) {
+            (Some(port), _) => port,
+            (None, [only]) => only.number,
+            (None, _) if service.port(meant).is_some() => meant,
+            (None, _) => return Err(Astray::WhichPort),
+        };
+        let declared = service.port(port).ok_or(Astray::NoPort(port))?;
+        if carried == Carried::Http && !declared.protocol.carries_http() {
+            return Err(Astray::NotHttp(port));
+        }
+        let key = (host.to_string().into(), port, subset.into(), carried);
+        if let Some(known) = self.known.get(&key) {
+            return Ok(known.clone());
+        }
+        let rule = self.rules.find(host, service.namespace, self.scope);
+        let part = match (subset, rule) {
+            ("", _) => None,
+            (name, Some(rule)) => Some(rule.subset(name).ok_or(Astray::NoSubset)?),
+            (_, None) => return Err(Astray::NoSubset),
+        };
+        let weighted = self.make(host, service, declared, rule, part, carried);
+        self.known.insert(key, weighted.clone());
+        Ok(weighted)
+    }
+
+    /// An upstream of the host itself, for a destination all of whose routes
+    /// answer themselves.
+    pub(super) fn own(&mut self, host: &HostPattern, origin: &Origin) -> UpstreamRef {
+        self.add(Upstream {
+            host: name_of(host),
+            port: HTTPS,
+            addresses: Vec::new(),
+            tls: UpstreamTls::On(TlsPolicy::default()),
+            protocol: UpstreamProtocol::Http1,
+            reach: self.scope.reach.clone(),
+            connect_timeout: self.scope.connect_timeout,
+            idle_timeout: IDLE,
+            origin: Arc::new(origin.clone()),
+        })
+    }
+
+    /// Tells which declared hosts no route leads to.
+    pub(super) fn remark_unused(&self, scope: &Scope<'_>) {
+        let led: Vec<&Service<'_>> = self
+            .known
+            .keys()
+            .filter_map(|(host, ..)| self.service(&HostPattern::parse(host).ok()?))
+            .collect();
+        for service in self.services {
+            if !led.iter().any(|known| std::ptr::eq(*known, service)) {
+                let (what, name) = (&service.what, &service.name);
+                let message = format!(
+                    "no route leads to `{name}` of {what}: it opens nothing at a gateway by itself"
+                );
+                scope.report.note(service.origin, message);
+            }
+        }
+    }
+
+    fn make(
+        &mut self,
+        host: &HostPattern,
+        service: &Service<'a>,
+        port: &ServicePort<'_>,
+        rule: Option<&DestinationRule<'a>>,
+        subset: Option<&Subset<'a>>,
+        carried: Carried,
+    ) -> Vec<Weighted> {
+        let policy = rule
+            .map(|rule| rule.policy(port.number, subset))
+            .unwrap_or_default();
+        let origin = match rule {
+            Some(rule) if rule.speaks_of_tls(port.number) => rule.origin,
+            _ => service.origin,
+        };
+        let plan = Plan {
+            name: name_of(host),
+            port,
+            tls: tls(service, port, &policy, carried),
+            policy: &policy,
+            origin,
+            scope: self.scope,
+        };
+        let wanted = subset
+            .map(|subset| subset.labels.as_slice())
+            .unwrap_or_default();
+        let endpoints: Vec<&Endpoint<'_>> = service
+            .endpoints
+            .iter()
+            .filter(|endpoint| wanted.iter().all(|label| endpoint.labels.contains(label)))
+            .collect();
+        let upstreams = plan.upstreams(service.resolution, &endpoints);
+        upstreams
+            .into_iter()
+            .map(|(upstream, weight)| Weighted {
+                upstream: self.add(upstream),
+                weight,
+            })
+            .collect()
+    }
+
+    fn add(&mut self, upstream: Upstream) -> UpstreamRef {
+        let number = self.first.saturating_add(self.made.len());
+        self.made.push(upstream);
+        UpstreamRef(u32::try_from(number).unwrap_or(u32::MAX))
+    }
+}
+
+/// A pattern's own upstream is whichever of its names was requested.
+fn name_of(host: &HostPattern) -> UpstreamHost {
+    match host {
+        HostPattern::Exact(name) => UpstreamHost::Named((&**name).into()),
+        _ => UpstreamHost::Requested,
+    }
+}
+
+/// What all upstreams of one lead have in common.
+struct Plan<'p> {
+    name: UpstreamHost,
+    port: &'p ServicePort<'p>,
+    tls: UpstreamTls,
+    policy: &'p PortPolicy,
+    origin: &'p Origin,
+    scope: &'p Scope<'p>,
+}
+
+impl Plan<'_> {
+    /// Endpoints that are addresses are one upstream of several addresses; those
+    /// that are names are upstreams of their own, and their certificate still
+    /// speaks for the host.
+    fn upstreams(
+        &self,
+        resolution: Resolution,
+        endpoints: &[&Endpoint<'_>],
+    ) -> Vec<(Upstream, u32)> {
+        let mut addresses = Vec::new();
+        let mut upstreams = Vec::new();
+        for endpoint in endpoints {
+            let port = self.port_of(endpoint);
+            match &endpoint.address {
+                EndpointAddress::Ip(address) => addresses.push(SocketAddr::new(*address, port)),
+                EndpointAddress::Name(name) => {
+                    let host = UpstreamHost::Named((&**name).into());
+                    let mut upstream = self.upstream(host, port, Vec::new());
+                    if let (UpstreamTls::On(tls), UpstreamHost::Named(own)) =
+                        (&mut upstream.tls, &self.name)
+                    {
+                        tls.server_name.get_or_insert_with(|| (&**own).into());
+                    }
+                    upstreams.push((upstream, endpoint.weight));
+                }
+            }
+        }
+        if !addresses.is_empty() || (upstreams.is_empty() && resolution == Resolution::Dns) {
+            let weight = u32::try_from(addresses.len().max(1)).unwrap_or(1);
+            let port = self.port.target.unwrap_or(self.port.number);
+            upstreams.push((self.upstream(self.name.clone(), port, addresses), weight));
+        }
+        upstreams
+    }
+
+    fn port_of(&self, endpoint: &Endpoint<'_>) -> u16 {
+        let own = endpoint
+            .ports
+            .iter()
+            .find(|(name, _)| *name == self.port.name);
+        own.map_or(self.port.target.unwrap_or(self.port.number), |(_, port)| {
+            *port
+        })
+    }
+
+    fn upstream(&self, host: UpstreamHost, port: u16, addresses: Vec<SocketAddr>) -> Upstream {
+        let http2 = self.policy.http2 || self.port.protocol == Protocol::Http2;
+        Upstream {
+            host,
+            port,
+            reach: reach(self.scope.reach, &addresses),
+            addresses,
+            tls: self.tls.clone(),
+            protocol: match http2 {
+                true => UpstreamProtocol::Http2,
+                false => UpstreamProtocol::Http1,
+            },
+            connect_timeout: self
+                .policy
+                .connect_timeout
+                .unwrap_or(self.scope.connect_timeout),
+            idle_timeout: self.policy.idle_timeout.unwrap_or(IDLE),
+            origin: Arc::new(self.origin.clone()),
+        }
+    }
+}
+
+/// The application's own TLS passes as it is. Else what a DestinationRule says;
+/// without a word plain HTTP to a port of TLS is encrypted, since neither Istio
+/// nor plain sense sends it in clear.
+fn tls(
+    service: &Service<'_>,
+    port: &ServicePort<'_>,
+    policy: &PortPolicy,
+    carried: Carried,
+) -> UpstreamTls {
+    let mut tls = match &policy.tls {
+        _ if carried == Carried::Tls => return UpstreamTls::Off,
+        Some(Tls::Disable) => return UpstreamTls::Off,
+        None if !port.protocol.is_originated() => return UpstreamTls::Off,
+        None => TlsPolicy::default(),
+        Some(Tls::Originate(originate)) => TlsPolicy {
+            ca: originate.ca.clone(),
+            server_name: originate.server_name.clone(),
+            names: originate.names.clone(),
+            client: originate.client.clone(),
+            ..TlsPolicy::default()
+        },
+    };
+    if tls.names.is_empty() {
+        tls.names.clone_from(&service.names);
+    }
+    UpstreamTls::On(tls)
+}
+
+/// An endpoint written as a private address is meant; one of this machine or of
+/// a cloud's metadata service takes the word of whoever runs the gateway
+/// (`defaults: { addresses: { allow: … } }`), since namespaces may write
+/// ServiceEntries of their own.
+fn reach(scope: &Reach, addresses: &[SocketAddr]) -> Reach {
+    let mut reach = scope.clone();
+    let private = |address: &IpAddr| {
+        matches!(
+            classify(*address),
+            AddressClass::Private | AddressClass::UniqueLocal | AddressClass::CarrierGradeNat
+        )
+    };
+    let meant = addresses.iter().map(SocketAddr::ip).filter(private);
+    reach.allowed.extend(meant.map(IpNet::from));
+    reach
+}
