@@ -83,6 +83,7 @@ fn case(fields: &Fields<'_>, trust_domain: &str) -> Option<Case> {
             .map_err(|_| format!("`{text}` is no address: write such as `10.0.0.7`"))
     });
     let server_name = fields.text("sni").map(Box::from);
+    let listener = fields.text("listener").map(Box::from);
     fields.need("expect", "allow");
     let expect = fields.parsed("expect", verdict);
     let rule = fields.text("rule").map(Box::from);
@@ -96,6 +97,7 @@ fn case(fields: &Fields<'_>, trust_domain: &str) -> Option<Case> {
             target: target.into(),
             headers,
             server_name,
+            listener,
         },
         expect: expect?,
         rule,

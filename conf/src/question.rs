@@ -8,7 +8,8 @@ use policy::principal::Principal;
 use policy::source::Caller;
 use policy::{Headers, RawRequest};
 
-use crate::snapshot::Settings;
+use crate::snapshot::{Listener, Settings};
+use crate::spelling::listed;
 
 /// Whence a question comes that does not say.
 pub(crate) const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -32,6 +33,8 @@ pub struct Question {
     pub headers: Vec<(Box<str>, Box<str>)>,
     /// The server name of the TLS connection.
     pub server_name: Option<Box<str>>,
+    /// The name of the listener it comes in by; `None`: the first.
+    pub listener: Option<Box<str>>,
 }
 
 impl Question {
@@ -64,10 +67,28 @@ impl Question {
             target: target.into(),
             headers: headers.iter().map(header).collect::<Result<_, _>>()?,
             server_name: None,
+            listener: None,
         })
     }
 
-    /// The question as policy takes it. `time` is in nanoseconds since 1970.
+    /// The listener it comes in by; none where there is no listener at all.
+    ///
+    /// # Errors
+    /// When no listener has the name, and which there are.
+    pub fn listener<'s>(&self, settings: &'s Settings) -> Result<Option<&'s Listener>, String> {
+        let mut all = settings.listeners.iter();
+        let Some(name) = &self.listener else {
+            return Ok(all.next());
+        };
+        let found = all.find(|listener| *listener.name == **name);
+        found.map(Some).ok_or_else(|| {
+            let names = settings.listeners.iter().map(|listener| &*listener.name);
+            format!("there is no listener `{name}`: write {}", listed(names))
+        })
+    }
+
+    /// The question as policy takes it; by a listener that there is not, it comes
+    /// in as by none. `time` is in nanoseconds since 1970.
     #[must_use]
     pub fn raw<'a>(
         &'a self,
@@ -75,7 +96,7 @@ impl Question {
         settings: &Settings,
         time: i128,
     ) -> RawRequest<'a> {
-        let listener = settings.listeners.first();
+        let listener = self.listener(settings).unwrap_or_default();
         RawRequest {
             method: self.method.as_bytes(),
             authority: self.authority.as_bytes(),

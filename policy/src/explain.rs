@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::admission::{Admission, Admitted, Refused};
 use crate::canonical::Method;
-use crate::destination::Destination;
+use crate::destination::{Action, Destination};
+use crate::door::Door;
 use crate::matching::{Key, Toward};
 use crate::origin::Origin;
 use crate::refusal::Refusal;
@@ -19,10 +20,9 @@ pub struct Explanation<'a> {
     pub request: Result<Request<'a>, Refusal>,
     /// Every rule, in load order.
     pub rules: Vec<RuleStep<'a>>,
-    /// The destination that serves the host.
-    pub destination: Option<&'a Destination>,
-    /// Its routes, in order.
-    pub routes: Vec<RouteStep<'a>>,
+    /// The destination that serves the host, and where it hops to the one the
+    /// gateway has for it; nothing where no destination has the host.
+    pub stages: Vec<Stage<'a>>,
     /// The outcome: what [`Admission::admit`] says.
     pub outcome: Result<Admitted<'a>, Refused<'a>>,
 }
@@ -47,6 +47,15 @@ pub enum Held {
     No(Key),
 }
 
+/// A destination, and how its routes fared.
+#[derive(Debug)]
+pub struct Stage<'a> {
+    /// The destination.
+    pub destination: &'a Destination,
+    /// Its routes, in order.
+    pub routes: Vec<RouteStep<'a>>,
+}
+
 /// How one route fared.
 #[derive(Debug)]
 pub struct RouteStep<'a> {
@@ -64,27 +73,50 @@ impl Admission {
     pub fn explain<'a>(&'a self, raw: RawRequest<'a>) -> Explanation<'a> {
         let request = self.canonicalise(raw);
         let mut rules = Vec::new();
-        let mut routes = Vec::new();
-        let mut destination = None;
+        let mut stages = Vec::new();
         if let Ok(request) = &request {
             rules.extend(self.rules().iter().map(|rule| RuleStep {
                 rule,
                 held: rule_held(rule, request),
             }));
-            destination = self.find_destination(request.host(), request.door());
-            let all = destination.iter().flat_map(|d| &d.routes);
-            routes.extend(all.map(|route| RouteStep {
-                name: &route.name,
-                origin: &route.origin,
-                held: any_held(&route.matchers, |m| m.mismatch(request, Toward::Permit)),
-            }));
+            let first = self.stage(request, request.door());
+            let next = first
+                .as_ref()
+                .and_then(|stage| self.stage(request, stage.hop()?));
+            stages.extend([first, next].into_iter().flatten());
         }
         Explanation {
             request,
             rules,
-            destination,
-            routes,
+            stages,
             outcome: self.admit(raw, 0),
+        }
+    }
+}
+
+impl Admission {
+    fn stage<'a>(&'a self, request: &Request<'_>, door: Door) -> Option<Stage<'a>> {
+        let destination = self.find_destination(request.host(), door)?;
+        let routes = destination.routes.iter().map(|route| RouteStep {
+            name: &route.name,
+            origin: &route.origin,
+            held: any_held(&route.matchers, |m| m.mismatch(request, Toward::Permit)),
+        });
+        Some(Stage {
+            destination,
+            routes: routes.collect(),
+        })
+    }
+}
+
+impl Stage<'_> {
+    /// The door at which the first route that matches goes on.
+    fn hop(&self) -> Option<Door> {
+        let routes = self.destination.routes.iter().zip(&self.routes);
+        let mut held = routes.filter(|(_, step)| step.held == Held::Yes);
+        match held.next()?.0.action {
+            Action::Hop(port) => Some(Door::gateway(port)),
+            Action::Forward(_) | Action::Redirect(_) | Action::Respond(_) => None,
         }
     }
 }

@@ -25,7 +25,7 @@ mod ruleset;
 pub mod source;
 
 pub use admission::{Admission, AdmissionSpec, Admitted, Refused};
-pub use explain::{Explanation, Held, RouteStep, RuleStep};
+pub use explain::{Explanation, Held, RouteStep, RuleStep, Stage};
 pub use log_filter::{DecisionError, DecisionWord, LogFilter, Outcome, StatusError, StatusPattern};
 pub use matching::{Key, Toward};
 pub use request::{Headers, NoHeaders, RawRequest, Request};

@@ -25,6 +25,9 @@ pub(super) struct ExplainArgs {
     /// A header, `name: value`; may be given several times.
     #[arg(long, short = 'H')]
     header: Vec<String>,
+    /// The listener the request comes in by; the first without a word.
+    #[arg(long)]
+    listener: Option<String>,
     /// The method.
     method: String,
     /// The URL.
@@ -41,7 +44,13 @@ pub(super) fn explain(args: &ExplainArgs) -> ExitCode {
     };
     let (admission, settings) = (snapshot.admission(), snapshot.settings());
     let domain = settings.trust.first().map_or(LOCAL, |t| &*t.domain);
-    match Question::ask(&args.caller, &args.method, &args.url, &args.header, domain) {
+    let asked = Question::ask(&args.caller, &args.method, &args.url, &args.header, domain);
+    let question = asked.and_then(|mut question| {
+        question.listener = args.listener.as_deref().map(Box::from);
+        question.listener(settings)?;
+        Ok(question)
+    });
+    match question {
         Ok(question) => {
             let caller = admission.caller(question.principal.clone(), question.address);
             let raw = question.raw(&caller, settings, Moment::now().nanos);
@@ -108,27 +117,32 @@ fn tell_rules(out: &mut String, admission: &Admission, story: &Explanation<'_>) 
 }
 
 fn tell_routes(out: &mut String, story: &Explanation<'_>) {
-    let Some(destination) = story.destination else {
+    if story.stages.is_empty() {
         let _ = writeln!(out, "routes\n    no destination has this host");
-        return;
-    };
-    let _ = writeln!(
-        out,
-        "routes    of {} ({})",
-        destination.name, destination.origin
-    );
-    if story.routes.is_empty() {
-        let _ = writeln!(out, "  + everything");
     }
-    for step in &story.routes {
+    for stage in &story.stages {
+        let destination = stage.destination;
+        let door = destination.door.map(|door| format!(" at {door}"));
         let _ = writeln!(
             out,
-            "  {} {}  ({})  {}",
-            mark(step.held),
-            step.name,
-            step.origin,
-            reason(step.held),
+            "routes    of {}{} ({})",
+            destination.name,
+            door.unwrap_or_default(),
+            destination.origin
         );
+        if stage.routes.is_empty() {
+            let _ = writeln!(out, "  + everything");
+        }
+        for step in &stage.routes {
+            let _ = writeln!(
+                out,
+                "  {} {}  ({})  {}",
+                mark(step.held),
+                step.name,
+                step.origin,
+                reason(step.held),
+            );
+        }
     }
 }
 

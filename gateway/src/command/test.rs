@@ -86,6 +86,9 @@ fn read(path: &Path, settings: &Settings) -> Result<Vec<Case>, Vec<Problem>> {
 
 /// What differs from what the case expects, in words; `None`: nothing.
 fn difference(snapshot: &Snapshot, case: &Case) -> Option<String> {
+    if let Err(unknown) = case.question.listener(snapshot.settings()) {
+        return Some(format!("{}: {unknown}", case.origin));
+    }
     let outcome = outcome(snapshot, case);
     let as_expected = match &case.expect {
         Verdict::Allow => outcome.allowed,
