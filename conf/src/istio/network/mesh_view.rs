@@ -52,16 +52,19 @@ pub(super) fn drafts(
             .iter()
             .flat_map(|owner| owner.hosts.iter().map(move |(host, _)| (owner, host)));
         let over = over.filter(|(_, host)| covers(host, &service.host));
+        // One that routes nothing but TLS says nothing of HTTP: that stays as it was.
+        let is_spoken_for = over.clone().any(|(owner, _)| !owner.http.is_empty());
         let nearest = over.reduce(|best, next| if covers(best.1, next.1) { next } else { best });
         for port in &service.ports {
             let door = Door::mesh(port.number);
-            match nearest {
-                // It has been read above under its own name.
-                Some((_, host)) if *host == service.host => {}
-                Some((owner, _)) => {
-                    route(owner, &service.host, door, &mut drafts, upstreams, scope);
-                }
-                None => open(service, door, &mut drafts, upstreams),
+            if let Some((owner, host)) = nearest
+                // Under its own name it has been read above.
+                && *host != service.host
+            {
+                route(owner, &service.host, door, &mut drafts, upstreams, scope);
+            }
+            if !is_spoken_for {
+                open(service, door, &mut drafts, upstreams);
             }
             if port.protocol.is_tls() && !drafts.passes(door, &service.host) {
                 pass(service, door, &mut drafts, upstreams);

@@ -178,6 +178,39 @@ spec:
 }
 
 #[test]
+fn one_that_routes_only_tls_leaves_http_as_it_was() {
+    // Document 003 at its beginning.
+    let objects = "
+apiVersion: networking.istio.io/v1alpha3
+kind: ServiceEntry
+metadata: { name: cnn }
+spec:
+  hosts: [edition.cnn.com]
+  ports:
+  - { number: 80, name: http, protocol: HTTP }
+  - { number: 443, name: https, protocol: HTTPS }
+  resolution: DNS
+---
+apiVersion: networking.istio.io/v1alpha3
+kind: VirtualService
+metadata: { name: cnn }
+spec:
+  hosts: [edition.cnn.com]
+  tls:
+  - match: [{ port: 443, sniHosts: [edition.cnn.com] }]
+    route: [{ destination: { host: edition.cnn.com, port: { number: 443 } } }]
+";
+    let snapshot = snapshot(objects);
+    assert_eq!(
+        ask(&snapshot, Door::mesh(80), "edition.cnn.com", "/"),
+        "http://edition.cnn.com:80"
+    );
+    let passages = snapshot.admission().passages().iter();
+    let passages: Vec<_> = passages.map(|p| (p.door, &*p.name)).collect();
+    assert_eq!(passages, [(Door::mesh(443), "edition.cnn.com")]);
+}
+
+#[test]
 fn what_0_7_wrote_is_read() {
     let objects = "
 apiVersion: networking.istio.io/v1alpha3
