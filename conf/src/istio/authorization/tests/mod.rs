@@ -2,6 +2,7 @@
 
 mod conditions;
 mod effects;
+mod model;
 mod operations;
 mod places;
 mod policies;

@@ -17,7 +17,7 @@ pub(super) fn named(name: &str, namespace: &str, annotations: &str, spec: &str) 
     )
 }
 
-fn entry(name: &str, hosts: &str) -> String {
+pub(super) fn entry(name: &str, hosts: &str) -> String {
     format!(
         "---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {{ name: {name}, namespace: istio-system }}\nspec: {{ hosts: [{hosts}], resolution: DNS, ports: [{{ number: 443, name: https, protocol: HTTPS }}] }}\n"
     )
