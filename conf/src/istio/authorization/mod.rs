@@ -12,6 +12,7 @@ mod expression;
 mod hosts;
 mod operation;
 mod policy;
+mod rbac;
 mod rule;
 mod source;
 mod target;
@@ -39,6 +40,8 @@ pub(super) struct Lowered {
 pub(super) fn lower(objects: &Objects<'_>, scope: &Scope<'_>) -> Lowered {
     let mut open = Open::default();
     let mut rules = policy::lower(objects, scope, &mut open);
+    let is_ruled = !rules.is_empty() || open.is_narrowed();
+    rules.extend(rbac::lower(objects, scope, is_ruled, &mut open));
     let allows = open.is_narrowed();
     if scope.default_policy == DefaultPolicy::Allow {
         rules.extend(open.rule());
@@ -75,6 +78,14 @@ impl Open {
             Target::Everything => self.hosts.clear(),
             Target::Hosts(hosts) => self.except.extend_from_slice(hosts),
             Target::Nothing(_) => return,
+        }
+        self.origin.get_or_insert_with(|| origin.clone());
+    }
+
+    /// What is not of these hosts goes on only if it is allowed.
+    fn keep(&mut self, hosts: Vec<HostPattern>, origin: &Origin) {
+        if !self.hosts.is_empty() {
+            self.hosts = hosts;
         }
         self.origin.get_or_insert_with(|| origin.clone());
     }

@@ -45,7 +45,7 @@ pub(super) fn target(
     let references: Vec<_> = one
         .map(|one| &one.node)
         .into_iter()
-        .chain(many.map_or(&[][..], |_| fields.many("targetRefs")))
+        .chain(fields.many("targetRefs"))
         .collect();
     if let (Some(entry), true) = (one.or(many), fields.has("selector")) {
         let message = format!(

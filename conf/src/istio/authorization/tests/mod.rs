@@ -6,6 +6,7 @@ mod model;
 mod operations;
 mod places;
 mod policies;
+mod rbac;
 mod sources;
 
 use policy::Refused;

@@ -344,7 +344,7 @@ fn written(policies: &[Policy]) -> String {
         };
     let entries = ENTRIES
         .iter()
-        .map(|(name, hosts)| entry(name, &listed(hosts)[1..listed(hosts).len() - 1]));
+        .map(|(name, hosts)| entry(name, listed(hosts).trim_matches(['[', ']'])));
     policies
         .iter()
         .enumerate()
