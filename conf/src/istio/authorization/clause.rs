@@ -18,6 +18,8 @@ use super::hosts::common;
 
 /// More ways than anybody means; a bound, since ways multiply.
 const MAX_WAYS: usize = 1000;
+/// Callers asked in one condition, whose text has a bound.
+const MAX_ASKED: usize = 16;
 
 /// One way in which a field holds. The entries of a key are alternatives, keys
 /// a conjunction, an empty key asks nothing: as in a [`Matcher`].
@@ -51,30 +53,37 @@ impl Way {
         }
     }
 
-    /// Both ways at once; nothing where they exclude each other.
-    fn and(&self, other: &Self) -> Option<Self> {
-        let mut conditions = [&*self.conditions, &other.conditions].concat();
-        let from = match (&*self.from, &*other.from) {
-            ([], from) | (from, []) => from.to_vec(),
-            // The index knows one list of callers; the longer one goes there.
-            (one, two) => {
-                let (index, rest) = match one.len() >= two.len() {
-                    true => (one, two),
-                    false => (two, one),
-                };
-                conditions.push(expression::any_source(rest));
-                index.to_vec()
-            }
+    /// Every way of both at once; none where they exclude each other.
+    fn and(&self, other: &Self) -> Vec<Self> {
+        // The index knows one list of callers; the longer one goes there.
+        let (index, asked) = match self.from.len() >= other.from.len() {
+            true => (&self.from, &other.from),
+            false => (&other.from, &self.from),
         };
+        let Some(both) = self.but_callers(other, index) else {
+            return Vec::new();
+        };
+        if asked.is_empty() {
+            return vec![both];
+        }
+        let asked = asked.chunks(MAX_ASKED).map(|callers| {
+            let mut way = both.clone();
+            way.conditions.push(expression::any_source(callers));
+            way
+        });
+        asked.collect()
+    }
+
+    fn but_callers(&self, other: &Self, from: &[SourcePattern]) -> Option<Self> {
         Some(Self {
-            from,
+            from: from.to_vec(),
             hosts: both(&self.hosts, &other.hosts, common)?,
             methods: both(&self.methods, &other.methods, same)?,
             ports: both(&self.ports, &other.ports, same)?,
             listener_ports: both(&self.listener_ports, &other.listener_ports, same)?,
             server_names: both(&self.server_names, &other.server_names, common)?,
             headers: [&*self.headers, &other.headers].concat(),
-            conditions,
+            conditions: [&*self.conditions, &other.conditions].concat(),
         })
     }
 
@@ -179,7 +188,7 @@ impl Clause {
         for field in &self.all {
             let joined = ways
                 .iter()
-                .flat_map(|way| field.iter().filter_map(|f| way.and(f)));
+                .flat_map(|way| field.iter().flat_map(|f| way.and(f)));
             ways = joined.take(MAX_WAYS + 1).collect();
             if ways.len() > MAX_WAYS {
                 return Err(format!(

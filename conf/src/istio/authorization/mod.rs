@@ -103,7 +103,7 @@ impl Open {
         };
         let except = (!self.except.is_empty()).then(|| of(self.except));
         (!self.hosts.is_empty()).then(|| Rule {
-            name: "no-policy-allows".into(),
+            name: "no-allow-policy".into(),
             effect: Effect::Allow,
             enforcement: Enforcement::Enforced,
             matchers: vec![of(self.hosts)],

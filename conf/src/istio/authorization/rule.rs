@@ -82,6 +82,7 @@ pub(super) fn rule<'a>(
     within: &Clause,
     context: &Context<'a>,
 ) -> Vec<Rule> {
+    let errors = context.report().error_count();
     let read = Fields::read_proto(node, context.report(), |fields| {
         let sources = entries(fields, ["from", "source"], |fields| source(fields, context));
         let operations = entries(fields, ["to", "operation"], |f| operation(f, context));
@@ -110,6 +111,12 @@ pub(super) fn rule<'a>(
                 break;
             }
         }
+    }
+    let is_idle = combinations.iter().all(|c| c.matchers.is_empty());
+    let is_told = within.never || sources.iter().any(|source| source.never);
+    if is_idle && !is_told && context.report().error_count() == errors {
+        let message = "this rule never matches: what it asks excludes each other";
+        context.report().warning(&node.origin, message);
     }
     head.rules(number, &node.origin, combinations)
 }

@@ -190,14 +190,15 @@ pub(super) fn addresses(values: &[Written<'_>], context: &Context<'_>) -> Vec<Wa
     sources(values.iter().filter_map(address))
 }
 
+/// IPv4 written as IPv6 is refused: addresses are compared as what they are,
+/// and a refusal of such a range would refuse nobody.
 fn range(text: &str) -> Option<IpNet> {
-    match text.parse::<IpNet>() {
-        Ok(range) => Some(range.trunc()),
-        Err(_) => text
-            .parse::<IpAddr>()
-            .ok()
-            .map(|ip| ip.to_canonical().into()),
-    }
+    let range = match text.parse::<IpNet>() {
+        Ok(range) => range.trunc(),
+        Err(_) => text.parse::<IpAddr>().ok()?.into(),
+    };
+    let mapped = matches!(range, IpNet::V6(range) if range.addr().to_ipv4_mapped().is_some());
+    (!mapped).then_some(range)
 }
 
 fn workload(

@@ -87,6 +87,14 @@ fn every_mistake_is_told_at_its_place() {
             "5:43 error: `10.0.0.0/33` is no range of addresses: write such as `10.0.0.0/8` or `192.0.2.1`",
         ),
         (
+            "rules: [{ from: [{ source: { ipBlocks: ['::ffff:10.0.0.0/104'] } }] }]",
+            "5:43 error: `::ffff:10.0.0.0/104` is no range of addresses: write such as `10.0.0.0/8` or `192.0.2.1`",
+        ),
+        (
+            "rules: [{ to: [{ operation: { ports: ['80'] } }], when: [{ key: destination.port, values: ['443'] }] }]",
+            "5:11 warning: this rule never matches: what it asks excludes each other",
+        ),
+        (
             "rules: [{ from: [{ source: { remoteIpBlocks: [10.0.0.0/8] } }] }]",
             "5:32 note: `remoteIpBlocks` is the address of the peer here: `X-Forwarded-For` is what callers claim",
         ),

@@ -174,3 +174,27 @@ fn anonymous_callers_fall_to_the_closed_side() {
         &[],
     );
 }
+
+#[test]
+fn two_long_lists_of_one_source_hold_together() {
+    let namespaces: Vec<String> = (0..300).map(|n| format!("namespace-{n}")).collect();
+    let ranges: Vec<String> = (0..300)
+        .map(|n| format!("10.{}.{}.0/24", n / 250, n % 250))
+        .collect();
+    let rules = format!(
+        "[{{ from: [{{ source: {{ namespaces: [{}], ipBlocks: [{}] }} }}] }}]",
+        namespaces.join(", "),
+        ranges.join(", ")
+    );
+    matches_both_ways(
+        &rules,
+        &[
+            "sa:namespace-299/a GET http://a.example/ @10.1.49.7",
+            "sa:namespace-0/a GET http://a.example/ @10.0.0.7",
+        ],
+        &[
+            "sa:namespace-300/a GET http://a.example/ @10.1.49.7",
+            "sa:namespace-0/a GET http://a.example/ @10.2.0.1",
+        ],
+    );
+}
