@@ -95,23 +95,13 @@ pub(super) fn rule<'a>(
     let Some((sources, operations, within)) = read else {
         return Vec::new();
     };
-    let pairs = sources.iter().flat_map(|source| {
-        let within = &within;
-        operations.iter().map(move |operation| Operation {
-            clause: operation.clause.clone().and(source).and(within),
-            ..operation.clone()
-        })
-    });
-    let mut combinations = Vec::new();
-    for pair in pairs {
-        match pair.matchers() {
-            Ok(matchers) => combinations.push(matchers),
-            Err(message) => {
-                context.report().error(&node.origin, message);
-                break;
-            }
+    let combinations = match combinations(&sources, &operations, &within) {
+        Ok(combinations) => combinations,
+        Err(message) => {
+            context.report().error(&node.origin, message);
+            return Vec::new();
         }
-    }
+    };
     let is_idle = combinations.iter().all(|c| c.matchers.is_empty());
     let is_told = within.never || sources.iter().any(|source| source.never);
     if is_idle && !is_told && context.report().error_count() == errors {
@@ -119,6 +109,21 @@ pub(super) fn rule<'a>(
         context.report().warning(&node.origin, message);
     }
     head.rules(number, &node.origin, combinations)
+}
+
+/// Every source with every operation, each within what the rule asks of all.
+fn combinations(
+    sources: &[Clause],
+    operations: &[Operation],
+    within: &Clause,
+) -> Result<Vec<Matchers>, String> {
+    let pairs = sources.iter().flat_map(|source| {
+        operations.iter().map(move |operation| Operation {
+            clause: operation.clause.clone().and(source).and(within),
+            ..operation.clone()
+        })
+    });
+    pairs.map(|pair| pair.matchers()).collect()
 }
 
 /// The entries of `from` or `to`, each a map of one key; one that asks nothing
