@@ -112,7 +112,7 @@ pub(super) fn rule<'a>(
 }
 
 /// Every source with every operation, each within what the rule asks of all.
-fn combinations(
+pub(super) fn combinations(
     sources: &[Clause],
     operations: &[Operation],
     within: &Clause,

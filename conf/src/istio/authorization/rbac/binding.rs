@@ -1,5 +1,7 @@
 //! `ServiceRoleBinding`: who may do it.
 
+use std::slice;
+
 use policy::Toward;
 use policy::rule::{Effect, Enforcement, Rule};
 
@@ -9,7 +11,7 @@ use super::super::super::proto::{choice, refuse};
 use super::super::super::scope::Scope;
 use super::super::clause::{Clause, Operation};
 use super::super::condition::{Attribute, named};
-use super::super::rule::Head;
+use super::super::rule::{Head, combinations};
 use super::super::source::{addresses, namespaces, principals};
 use super::super::target::is_heard;
 use super::super::written::{Context, Written, field, one, tokens};
@@ -73,18 +75,11 @@ fn binding<'a>(
     };
     let mut rules = Vec::new();
     for (number, (origin, operation)) in role.iter().enumerate() {
-        let mut combinations = Vec::new();
-        for subject in &subjects {
-            let both = Operation {
-                clause: operation.clause.clone().and(subject),
-                ..operation.clone()
-            };
-            match both.matchers() {
-                Ok(matchers) => combinations.push(matchers),
-                Err(message) => scope.report.error(object.origin, message),
-            }
+        let operation = slice::from_ref(operation);
+        match combinations(&subjects, operation, &Clause::default()) {
+            Ok(combinations) => rules.extend(head.rules(number, origin, combinations)),
+            Err(message) => scope.report.error(object.origin, message),
         }
-        rules.extend(head.rules(number, origin, combinations));
     }
     rules
 }
