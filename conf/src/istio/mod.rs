@@ -5,6 +5,7 @@
 //! `policy` decides by. Semantics are those of the Istio release that knew the
 //! kind, but for what the README lists as different on purpose.
 
+mod authorization;
 mod kind;
 mod network;
 mod object;
@@ -32,6 +33,10 @@ use scope::Scope;
 
 /// The namespace of objects that name none, as with kubectl.
 const NAMESPACE: &str = "default";
+
+/// Istio's own rule: without a word, what is routed may go, until some policy
+/// allows. The native format's is to refuse.
+const WITHOUT_A_WORD: DefaultPolicy = DefaultPolicy::Allow;
 
 /// What objects say, beside what native documents say.
 #[derive(Debug, Default)]
@@ -69,12 +74,19 @@ pub(crate) fn lower(
         reach: &lowered.defaults.reach,
         profile: lowered.defaults.profile,
         connect_timeout: lowered.defaults.connect_timeout,
+        default_policy: match lowered.is_written {
+            true => lowered.admission.default_policy,
+            false => WITHOUT_A_WORD,
+        },
     };
     unhonoured::refuse(&objects, &scope);
     let listeners = &lowered.settings.listeners;
     let first = lowered.admission.upstreams.len();
     let network = network::lower(&objects, &scope, listeners, first);
+    let authorization = authorization::lower(&objects, &scope);
     let said = Said {
+        rules: authorization.rules,
+        allows: authorization.allows,
         destinations: network.destinations,
         passages: network.passages,
         upstreams: network.upstreams,
@@ -106,10 +118,8 @@ impl Said {
     /// they have the last word.
     fn join(self, lowered: &mut Lowered) {
         let (spec, settings) = (&mut lowered.admission, &mut lowered.settings);
-        // Istio's own rule: without a word, what is routed may go, until some
-        // policy allows. The native format's is to refuse.
         if !lowered.is_written {
-            spec.default_policy = DefaultPolicy::Allow;
+            spec.default_policy = WITHOUT_A_WORD;
         }
         if self.allows {
             spec.default_policy = DefaultPolicy::Deny;

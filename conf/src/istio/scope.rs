@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use policy::canonical::PathProfile;
 use policy::destination::Reach;
+use policy::rule::DefaultPolicy;
 
 use crate::report::Report;
 use crate::snapshot::GatewayName;
@@ -20,6 +21,8 @@ pub(super) struct Scope<'a> {
     pub(super) reach: &'a Reach,
     pub(super) profile: PathProfile,
     pub(super) connect_timeout: Duration,
+    /// What becomes of requests no rule speaks of, before any object allows.
+    pub(super) default_policy: DefaultPolicy,
 }
 
 impl Scope<'_> {
