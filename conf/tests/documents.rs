@@ -13,6 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use conf::cases::{self, Case, Verdict};
+use conf::snapshot::ListenerMode;
 use conf::{Environment, Snapshot, SourceFile};
 
 /// Cases, and the configuration they are about.
@@ -137,6 +138,29 @@ fn every_case_file_is_listed_here() {
     let found: BTreeSet<String> = names.map(|e| stem(e.unwrap().path())).collect();
     let listed = DOCUMENTS.map(|(name, _)| name.to_owned());
     assert_eq!(found, BTreeSet::from(listed));
+}
+
+/// Without a word of the native format.
+#[test]
+fn the_objects_alone_make_a_gateway_of_the_meshs_own_identity() {
+    let (_, files) = DOCUMENTS
+        .into_iter()
+        .find(|(name, _)| *name == "document-004")
+        .unwrap();
+    let snapshot = compiled(files);
+    let settings = snapshot.settings();
+    let listeners: Vec<_> = settings
+        .listeners
+        .iter()
+        .map(|l| (l.port, l.mode))
+        .collect();
+    assert_eq!(listeners, [(443, ListenerMode::MutualTls)]);
+    let chain = settings
+        .identity
+        .as_ref()
+        .map(|files| files.chain.as_path());
+    let mounted = "/var/run/secrets/workload-spiffe-credentials/cert-chain.pem";
+    assert_eq!(chain, Some(Path::new(mounted)));
 }
 
 /// With what they build on, the objects that no case speaks of load as well;

@@ -21,10 +21,10 @@ use policy::pattern::HostPattern;
 use policy::rule::{DefaultPolicy, Rule};
 
 use crate::Environment;
-use crate::native::Lowered;
+use crate::native::{Lowered, mounted_identity};
 use crate::node::Node;
 use crate::report::Report;
-use crate::snapshot::{Listener, Log, local_domains};
+use crate::snapshot::{Listener, ListenerMode, Log, local_domains};
 
 pub(crate) use object::is_object;
 
@@ -130,6 +130,12 @@ impl Said {
         spec.upstreams.extend(self.upstreams);
         if !lowered.listeners_written {
             settings.listeners = self.listeners;
+            // A Gateway's own certificate is the workload's, whatever files its
+            // release kept it in.
+            let speaks_tls = |listener: &Listener| listener.mode == ListenerMode::MutualTls;
+            if settings.listeners.iter().any(speaks_tls) {
+                settings.identity.get_or_insert_with(mounted_identity);
+            }
         }
         if let (false, Some(logs)) = (lowered.logs_written, self.logs) {
             settings.logs = logs;

@@ -89,12 +89,17 @@ pub(super) fn identity(entry: Option<&Entry>, report: &Report) -> IdentityFiles 
             Fields::read(files, report, identity_files)
         })
     });
-    files.flatten().unwrap_or_else(|| IdentityFiles {
+    files.flatten().unwrap_or_else(mounted_identity)
+}
+
+/// The files that Istio mounts into a pod.
+pub(crate) fn mounted_identity() -> IdentityFiles {
+    IdentityFiles {
         chain: format!("{CREDENTIALS}/cert-chain.pem").into(),
         key: format!("{CREDENTIALS}/key.pem").into(),
         roots: format!("{CREDENTIALS}/root-cert.pem").into(),
         crl: None,
-    })
+    }
 }
 
 fn identity_files(fields: &Fields<'_>) -> IdentityFiles {

@@ -38,6 +38,7 @@ pub(crate) use action::path_alone;
 pub(crate) use canonical_path::{check_path, verbatim};
 pub(crate) use expression::MAX_BODY;
 pub(crate) use headers::{changeable, header_name, header_value, merged};
+pub(crate) use identity::mounted_identity;
 pub(crate) use route::{UNNAMED, takes_everything};
 pub(crate) use tls::host_name;
 
