@@ -49,6 +49,14 @@ impl Curl {
         Self::new(sidecar, &format!("http://{host}{target}"))
     }
 
+    /// The application's view without a sidecar: any URL, whose port leads to
+    /// one of these places.
+    #[must_use]
+    pub fn application(doors: &[(u16, SocketAddr)], url: &str) -> Self {
+        let connect = |(port, place): &(u16, SocketAddr)| format!(":{port}:{place}");
+        Self::connecting(doors.iter().map(connect), url)
+    }
+
     /// A mesh peer's view: mutual TLS straight to the gateway. The gateway has
     /// no DNS name to verify; [`crate::raw`] verifies its SPIFFE id.
     #[must_use]
@@ -68,19 +76,12 @@ impl Curl {
         Self::new(origin, &format!("https://{host}{target}"))
     }
 
-    /// The application's view of the whole world: whatever host it asks for, its
-    /// pod's rules lead it to `doors`, by the port it means.
-    #[must_use]
-    pub fn by_port(doors: &[(u16, SocketAddr)], url: &str) -> Self {
-        let lead = |(port, door): &(u16, SocketAddr)| format!(":{port}:{door}");
-        Self::led(doors.iter().map(lead), url)
-    }
-
     fn new(address: SocketAddr, url: &str) -> Self {
-        Self::led([format!("::{address}")], url)
+        Self::connecting([format!("::{address}")], url)
     }
 
-    fn led(ways: impl IntoIterator<Item = String>, url: &str) -> Self {
+    /// Connects as the first of `rules` that fits the URL says (curl: `--connect-to`).
+    fn connecting(rules: impl IntoIterator<Item = String>, url: &str) -> Self {
         let dir = TempDir::with_prefix("egret-curl-").expect("a temporary directory");
         let mut command = Command::new("curl");
         command.args([
@@ -91,8 +92,8 @@ impl Curl {
             "20",
         ]);
         command.args(["--noproxy", "*", "--http1.1"]);
-        for way in ways {
-            command.args(["--connect-to", &way]);
+        for rule in rules {
+            command.args(["--connect-to", &rule]);
         }
         command.args(["--write-out", "%{json}"]);
         command.arg("--output").arg(dir.path().join("body"));

@@ -150,7 +150,7 @@ impl Istio {
     #[must_use]
     pub fn curl(&self, url: &str) -> Curl {
         let doors = [80, 443].map(|port| (port, self.egret.listener(&format!("mesh-{port}"))));
-        Curl::by_port(&doors, url).roots(&self.pki.origin_roots())
+        Curl::application(&doors, url).roots(&self.pki.origin_roots())
     }
 
     /// A GET of that kind.

@@ -236,7 +236,7 @@ fn an_application_is_led_by_port_and_redirected_from_the_clear() {
     let doors = [(80, nginx.plain_address()), (443, nginx.address())];
     let roots = pki.origin_roots();
     let url = "http://edition.cnn.com/politics";
-    let curl = || Curl::by_port(&doors, url).roots(&roots);
+    let curl = || Curl::application(&doors, url).roots(&roots);
     let once = curl().send();
     let location = once.header("location").unwrap_or_default();
     assert_eq!(
