@@ -245,6 +245,12 @@ impl Admission {
         self.routing.passages()
     }
 
+    /// The passage for a canonical host behind a door.
+    #[must_use]
+    pub fn find_passage(&self, host: &str, door: Door) -> Option<&Passage> {
+        self.passage(self.routing.find_passage(host, door)?)
+    }
+
     /// A passage by its number.
     #[must_use]
     pub fn passage(&self, id: PassageId) -> Option<&Passage> {

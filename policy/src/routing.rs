@@ -15,7 +15,7 @@ use crate::pattern::{HostMap, PatternError, RegexPool};
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::ruleset::Grant;
-use crate::tunnel::{Tunnel, TunnelPlan};
+use crate::tunnel::{PassageId, Tunnel, TunnelPlan};
 
 use compiled::{Candidate, CompiledDestination};
 use passages::Passages;
@@ -127,6 +127,10 @@ impl Routing {
 
     pub(crate) fn passages(&self) -> &[Passage] {
         self.passages.all()
+    }
+
+    pub(crate) fn find_passage(&self, host: &str, door: Door) -> Option<PassageId> {
+        self.passages.find(host, door)
     }
 
     /// The passage for a tunnel, and one of its upstreams by `lot`.

@@ -50,6 +50,10 @@ impl Passages {
         &self.all
     }
 
+    pub(super) fn find(&self, host: &str, door: Door) -> Option<PassageId> {
+        self.doors.get(&door)?.find(host).copied()
+    }
+
     /// The passage of a canonical host behind a door, and the upstream that
     /// `lot` draws.
     pub(super) fn lead(
@@ -58,7 +62,7 @@ impl Passages {
         door: Door,
         lot: u32,
     ) -> Option<(PassageId, UpstreamRef)> {
-        let id = *self.doors.get(&door)?.find(host)?;
+        let id = self.find(host, door)?;
         let passage = self.all.get(usize::try_from(id.0).ok()?)?;
         Some((id, draw(&passage.upstreams, lot)?))
     }
