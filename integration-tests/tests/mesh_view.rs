@@ -253,7 +253,12 @@ fn what_policy_refuses_is_closed_recorded_and_never_dialled() {
   - { host: \"*.googleapis.com\", at: mesh:443, upstream: { host: www.googleapis.com } }
   - { host: edition.cnn.com, at: mesh:443 }
 ";
-    let mesh = start(&[&defaults, PINNED, cnn, policies]);
+    // One log tells but one of the names, the other all but that one.
+    let logs = "logs:
+  - { name: one, to: stdout, when: { host: books.googleapis.com } }
+  - { name: others, to: stdout, unless: [{ host: books.googleapis.com }] }
+";
+    let mesh = start(&[&defaults, PINNED, cnn, policies, logs]);
     for (name, why, decision, rule) in [
         ("www.example.com", "not_allowed", "deny", None),
         // To allow one path is not to allow what cannot be seen.
@@ -268,6 +273,10 @@ fn what_policy_refuses_is_closed_recorded_and_never_dialled() {
             &json!({ "decision": decision, "rule": rule, "response_code": 0 }),
         );
         assert_eq!(reason(&record), why, "{record:#}");
+        let told = mesh
+            .egret
+            .records_where(|r| r["requested_server_name"] == name);
+        assert_eq!(told.len(), 1, "{told:#?}");
     }
     assert_eq!(
         fetch(&mesh, "https://www.googleapis.com/allowed").status,

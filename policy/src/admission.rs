@@ -153,6 +153,14 @@ impl Admission {
         }
     }
 
+    /// The canonical form of a tunnel alone, for records.
+    ///
+    /// # Errors
+    /// As [`Admission::admit_tunnel`], from its first step.
+    pub fn canonicalise_tunnel<'a>(&self, raw: RawTunnel<'a>) -> Result<Tunnel<'a>, Refusal> {
+        Tunnel::canonicalise(raw)
+    }
+
     /// As [`Admission::admit`], for TLS that is to pass through untouched.
     ///
     /// # Errors
@@ -163,12 +171,14 @@ impl Admission {
         raw: RawTunnel<'a>,
         lot: u32,
     ) -> Result<AdmittedTunnel<'a>, RefusedTunnel<'a>> {
-        let tunnel = Tunnel::canonicalise(raw).map_err(|refusal| RefusedTunnel {
-            refusal,
-            tunnel: None,
-            rule: None,
-            marks: Marks::default(),
-        })?;
+        let tunnel = self
+            .canonicalise_tunnel(raw)
+            .map_err(|refusal| RefusedTunnel {
+                refusal,
+                tunnel: None,
+                rule: None,
+                marks: Marks::default(),
+            })?;
         let grant = match self.rules.decide_tunnel(&tunnel) {
             Ok(grant) => grant,
             Err(denial) => {

@@ -10,7 +10,7 @@ mod trace;
 use std::sync::Arc;
 
 use policy::refusal::{Failure, Refusal};
-use policy::{AdmittedTunnel, RawTunnel, RefusedTunnel};
+use policy::{AdmittedTunnel, RefusedTunnel};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -21,7 +21,7 @@ use crate::upstream::{DialError, Target, connect};
 
 pub(crate) use client_hello::ClientHello;
 use relay::relay;
-use trace::Trace;
+use trace::{Trace, raw};
 
 /// Why there is nothing to relay.
 enum Stop {
@@ -39,7 +39,10 @@ pub(crate) async fn serve(
     begun: Moment,
 ) {
     let mut trace = Trace::new(connection, begun);
-    match open(&mut trace, &hello).await {
+    let opened = open(&mut trace, &hello.wire).await;
+    // A tunnel may stay long; what it began with is not kept.
+    drop(hello);
+    match opened {
         Ok(mut upstream) => {
             let idle = connection.limits.idle_timeout;
             let end = relay(&mut caller, &mut upstream, &trace.traffic, idle).await;
@@ -54,17 +57,10 @@ pub(crate) async fn serve(
 }
 
 /// Decides, dials, and hands over the hello.
-async fn open(trace: &mut Trace<'_>, hello: &ClientHello) -> Result<TcpStream, Stop> {
+async fn open(trace: &mut Trace<'_>, hello: &[u8]) -> Result<TcpStream, Stop> {
     trace.reserve().map_err(Stop::Refused)?;
     let seen = Arc::clone(&trace.seen);
-    let connection = trace.connection;
-    let raw = RawTunnel {
-        server_name: &hello.server_name,
-        caller: &seen.caller,
-        view: connection.listener.view,
-        port: connection.listener.port,
-        time: trace.begun.nanos,
-    };
+    let raw = raw(trace.connection, &seen, trace.begun);
     let admission = seen.live.snapshot().admission();
     let AdmittedTunnel { tunnel, plan } = admission
         .admit_tunnel(raw, fastrand::u32(..))
@@ -73,8 +69,8 @@ async fn open(trace: &mut Trace<'_>, hello: &ClientHello) -> Result<TcpStream, S
     let target = seen.live.target(plan.upstream());
     let target = target.ok_or(Stop::Failed(Failure::Internal))?;
     let mut upstream = dial(trace, target, tunnel.host()).await?;
-    trace.traffic.add_up(hello.wire.len());
-    let sent = upstream.write_all(&hello.wire).await;
+    trace.traffic.add_up(hello.len());
+    let sent = upstream.write_all(hello).await;
     sent.map_err(|_| Stop::Failed(Failure::Closed))?;
     Ok(upstream)
 }

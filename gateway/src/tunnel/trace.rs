@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use policy::door::Door;
 use policy::refusal::{Failure, Refusal};
-use policy::{Marks, RuleId, Tunnel, TunnelPlan};
+use policy::{Marks, RawTunnel, RuleId, Tunnel, TunnelPlan};
 
 use super::relay::{End, Traffic};
 use crate::clock::Moment;
@@ -118,7 +118,8 @@ impl<'c> Trace<'c> {
         let mut record = self.connection.record(live, self.begun);
         self.fill(&mut record);
         let gateway = &self.connection.gateway;
-        gateway.observe(&record, None, live, reservation);
+        let raw = raw(self.connection, &self.seen, self.begun);
+        gateway.observe_tunnel(&record, raw, live, reservation);
     }
 
     fn fill<'a>(&'a self, record: &mut Record<'a>) {
@@ -178,5 +179,19 @@ impl Drop for Trace<'_> {
             self.details = Some(DRAINED);
         }
         self.tell();
+    }
+}
+
+/// What is asked of policy, and of the filters of logs.
+pub(super) fn raw<'a>(connection: &'a Connection, seen: &'a Seen, begun: Moment) -> RawTunnel<'a> {
+    RawTunnel {
+        server_name: connection
+            .requested_server_name
+            .as_deref()
+            .unwrap_or_default(),
+        caller: &seen.caller,
+        view: connection.listener.view,
+        port: connection.listener.port,
+        time: begun.nanos,
     }
 }
