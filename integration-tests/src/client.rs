@@ -47,6 +47,14 @@ impl Curl {
         Self::new(sidecar, &format!("http://{host}{target}"))
     }
 
+    /// The application's view without a sidecar: any URL, whose port leads to
+    /// one of these places.
+    #[must_use]
+    pub fn application(doors: &[(u16, SocketAddr)], url: &str) -> Self {
+        let connect = |(port, place): &(u16, SocketAddr)| format!(":{port}:{place}");
+        Self::connecting(doors.iter().map(connect), url)
+    }
+
     /// A mesh peer's view: mutual TLS straight to the gateway. The gateway has
     /// no DNS name to verify; [`crate::raw`] verifies its SPIFFE id.
     #[must_use]
@@ -67,9 +75,13 @@ impl Curl {
     }
 
     fn new(address: SocketAddr, url: &str) -> Self {
+        Self::connecting([format!("::{address}")], url)
+    }
+
+    /// Connects as the first of `rules` that fits the URL says (curl: `--connect-to`).
+    fn connecting(rules: impl IntoIterator<Item = String>, url: &str) -> Self {
         let dir = TempDir::with_prefix("egret-curl-").expect("a temporary directory");
         let mut command = Command::new("curl");
-        let connect = format!("::{}:{}", address.ip(), address.port());
         command.args([
             "--silent",
             "--show-error",
@@ -77,7 +89,10 @@ impl Curl {
             "--max-time",
             "20",
         ]);
-        command.args(["--noproxy", "*", "--http1.1", "--connect-to", &connect]);
+        command.args(["--noproxy", "*", "--http1.1"]);
+        for rule in rules {
+            command.args(["--connect-to", &rule]);
+        }
         command.args(["--write-out", "%{json}"]);
         command.arg("--output").arg(dir.path().join("body"));
         command.arg("--dump-header").arg(dir.path().join("head"));
