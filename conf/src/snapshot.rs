@@ -3,6 +3,8 @@
 //! A `Snapshot` comes only from [`crate::compile`], which either makes one or
 //! says every problem it found. Requests keep the snapshot they began with.
 
+mod pins;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -17,6 +19,9 @@ use policy::pattern::HostPattern;
 use policy::{Admission, LogFilter};
 
 use crate::problem::Problem;
+
+pub(crate) use pins::Pin;
+pub use pins::Pins;
 
 /// One configuration, compiled and checked.
 #[derive(Debug)]
@@ -80,6 +85,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Name resolution.
     pub dns: Dns,
+    /// Addresses dialled in the place of those names resolve to.
+    pub pins: Arc<Pins>,
     /// How the process ends.
     pub drain: Drain,
     /// Access logs.
@@ -166,8 +173,11 @@ pub struct Listener {
 pub enum ListenerMode {
     /// Mutual TLS with HTTP inside.
     MutualTls,
-    /// Plain HTTP: no principal, so rules on principals fail closed.
+    /// Plain HTTP: no principal, so rules on principals fail closed. In the
+    /// mesh's view also TLS, which passes through.
     Plaintext,
+    /// TLS that passes through untouched, by its server name: no principal.
+    Passthrough,
 }
 
 /// Bounds on what callers may take. Zero is no bound only where it says so.

@@ -1,4 +1,5 @@
-//! One connection from the mesh: permit → TLS → identity → HTTP/1.1 or HTTP/2.
+//! One connection from the mesh: permit → TLS → identity → HTTP/1.1 or HTTP/2;
+//! or, where applications come themselves, plain HTTP or a tunnel for their TLS.
 //!
 //! What ends before there is a request is recorded here; from then on
 //! `exchange` records.
@@ -12,13 +13,14 @@ use conf::snapshot::{Limits, Listener, ListenerMode};
 use pingora_core::protocols::tls::SslStream;
 use pingora_core::protocols::tls::server::prepare_tls_stream;
 use pingora_core::protocols::{ALPN, Ssl, Stream};
+use policy::door::View;
 use policy::principal::Principal;
 use policy::refusal::Refusal;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::clock::Moment;
-use crate::drain::Drain;
+use crate::drain::{Drain, Phase};
 use crate::gateway::Gateway;
 use crate::identity::handshake_refusal;
 use crate::limits::Permit;
@@ -27,6 +29,7 @@ use crate::metrics::OpenConnection;
 use crate::record::Record;
 use crate::server_name::ServerName;
 use crate::socket::Socket;
+use crate::tunnel::{self, ClientHello};
 use crate::{http1, http2};
 
 /// The first byte of a TLS connection (RFC 8446, section 5.1).
@@ -71,9 +74,19 @@ impl Accepted {
             return;
         };
         match draft.listener.mode {
-            ListenerMode::Plaintext => {
-                let connection = Arc::new(draft.finish(live, Some(permit)));
-                Box::pin(http1::serve(connection, Box::new(socket))).await;
+            ListenerMode::Plaintext => draft.speak_plainly(live, permit, socket).await,
+            ListenerMode::Passthrough => {
+                let first = timeout(draft.limits.handshake_timeout, socket.first_byte()).await;
+                let refusal = match first {
+                    Ok(Ok(Some(TLS_HANDSHAKE))) => {
+                        return draft.pass_through(live, permit, socket).await;
+                    }
+                    Ok(Ok(Some(_))) => Refusal::Plaintext,
+                    Ok(_) => Refusal::HandshakeFailed,
+                    Err(_) => Refusal::HandshakeTimeout,
+                };
+                drop((permit, socket));
+                draft.finish(live, None).record_refused(refusal, begun);
             }
             // Boxed, so that what a handshake needs is given back after it.
             ListenerMode::MutualTls => match Box::pin(draft.secure(&live, socket)).await {
@@ -185,6 +198,59 @@ impl Draft {
         } else {
             Box::pin(http1::serve(connection, stream)).await;
         }
+    }
+
+    /// Plain HTTP; in the mesh's view also TLS, which a sidecar passes through:
+    /// applications bring both, to the same ports (Istio sniffs likewise).
+    async fn speak_plainly(self, live: Arc<Live>, permit: Permit, socket: Socket) {
+        if self.listener.view == View::Mesh {
+            match self.first_byte(&socket).await {
+                Some(TLS_HANDSHAKE) => return self.pass_through(live, permit, socket).await,
+                Some(_) => {}
+                None => return,
+            }
+        }
+        let connection = Arc::new(self.finish(live, Some(permit)));
+        Box::pin(http1::serve(connection, Box::new(socket))).await;
+    }
+
+    /// `None`: the client left, was idle for too long, or we are draining.
+    async fn first_byte(&self, socket: &Socket) -> Option<u8> {
+        let mut drain = self.drain.clone();
+        tokio::select! {
+            biased;
+            first = timeout(self.limits.idle_timeout, socket.first_byte()) => first.ok()?.ok()?,
+            () = drain.reached(Phase::Closing) => None,
+        }
+    }
+
+    /// Reads the server name, and leaves the rest to the tunnel.
+    async fn pass_through(mut self, live: Arc<Live>, permit: Permit, socket: Socket) {
+        let begun = Moment::now();
+        let mut tcp = socket.into_tcp();
+        let hello = timeout(self.limits.head_timeout, ClientHello::read(&mut tcp)).await;
+        let hello = hello.unwrap_or(Err(Refusal::HandshakeTimeout));
+        match hello.and_then(|hello| self.check_hello(hello, &live)) {
+            Ok(hello) => {
+                let connection = self.finish(live, Some(permit));
+                Box::pin(tunnel::serve(&connection, tcp, hello, begun)).await;
+            }
+            Err(refusal) => {
+                drop((permit, tcp));
+                self.finish(live, None).record_refused(refusal, begun);
+            }
+        }
+    }
+
+    /// What is no host name at all is left for policy to refuse.
+    fn check_hello(&mut self, hello: ClientHello, live: &Live) -> Result<ClientHello, Refusal> {
+        let sent = &hello.server_name;
+        self.server_name = ServerName::parse(Some(sent), &live.snapshot().settings().gateway);
+        self.requested_server_name = Some(sent.clone());
+        if !self.listener.hosts.is_empty() {
+            self.check_server_name()?;
+        }
+        Ok(hello)
     }
 
     fn finish(self, live: Arc<Live>, permit: Option<Permit>) -> Connection {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
-use policy::{LogFilter, Outcome, RawRequest};
+use policy::{LogFilter, Outcome, RawRequest, RawTunnel};
 
 use crate::limits::Connections;
 use crate::live::Live;
@@ -76,6 +76,36 @@ impl Gateway {
         live: &Live,
         reservation: Option<Reservation>,
     ) {
+        let admission = live.snapshot().admission();
+        self.tell(record, live, reservation, |filter, outcome| {
+            let raw = raw.filter(|_| filter.asks_request());
+            let request = raw.and_then(|raw| admission.canonicalise(raw).ok());
+            filter.selects(request.as_ref(), outcome, record)
+        });
+    }
+
+    /// The same for a tunnel.
+    pub(crate) fn observe_tunnel(
+        &self,
+        record: &Record<'_>,
+        raw: RawTunnel<'_>,
+        live: &Live,
+        reservation: Option<Reservation>,
+    ) {
+        let admission = live.snapshot().admission();
+        self.tell(record, live, reservation, |filter, outcome| {
+            let tunnel = admission.canonicalise_tunnel(raw).ok();
+            filter.selects_tunnel(tunnel.as_ref(), outcome, record)
+        });
+    }
+
+    fn tell(
+        &self,
+        record: &Record<'_>,
+        live: &Live,
+        reservation: Option<Reservation>,
+        selects: impl Fn(&LogFilter, Outcome) -> bool,
+    ) {
         self.metrics.observe(record);
         let outcome = Outcome {
             status: record.response_code,
@@ -83,12 +113,7 @@ impl Gateway {
             shadow_denied: record.shadow_rule.is_some(),
             audited: record.audit_rule.is_some(),
         };
-        let admission = live.snapshot().admission();
-        let selects = |filter: &LogFilter| {
-            let raw = raw.filter(|_| filter.asks_request());
-            let request = raw.and_then(|raw| admission.canonicalise(raw).ok());
-            filter.selects(request.as_ref(), outcome, record)
-        };
+        let selects = |filter: &LogFilter| selects(filter, outcome);
         match reservation {
             None => live.loggers().write(record, selects),
             Some(room) => live.loggers().write_reserved(room, record, selects),

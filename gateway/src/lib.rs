@@ -1,7 +1,7 @@
 //! The process: sockets, TLS, DNS, logs, metrics, commands.
 //!
 //! A module uses only those below it in this list: command · run · reload ·
-//! load · admin · listen · connection · http1, http2 · exchange · gateway ·
+//! load · admin · listen · connection · http1, http2, tunnel · exchange · gateway ·
 //! live · upstream · resolve · identity · intake · headers, reply · record,
 //! metrics · limits · socket. `ARCHITECTURE.md` tells the life of a request.
 
@@ -29,6 +29,7 @@ pub mod resolve;
 pub mod run;
 mod server_name;
 mod socket;
+mod tunnel;
 pub mod upstream;
 
 pub use gateway::Gateway;

@@ -134,9 +134,10 @@ impl Credentials {
         });
         let mut contexts = Contexts::default();
         let mut targets = Vec::new();
+        let pins = &snapshot.settings().pins;
         for upstream in snapshot.admission().upstreams() {
             match contexts.find(&upstream.tls, upstream.protocol) {
-                Ok(tls) => targets.push(Target::new(upstream.clone(), tls)),
+                Ok(tls) => targets.push(Target::new(upstream.clone(), tls, Arc::clone(pins))),
                 Err(error) => errors.push(LiveError::Upstream(Arc::clone(&upstream.origin), error)),
             }
         }

@@ -61,6 +61,12 @@ impl Socket {
         Ok(byte.first().copied().filter(|_| seen > 0))
     }
 
+    /// The connection itself. Nothing may have been read or written yet but by
+    /// [`Socket::first_byte`].
+    pub(crate) fn into_tcp(self) -> TcpStream {
+        self.tcp
+    }
+
     /// Hands buffered bytes over; the buffer is given back once empty.
     fn take_buffered(&mut self, out: &mut ReadBuf<'_>) {
         let rest = self.read.get(self.consumed..).unwrap_or_default();

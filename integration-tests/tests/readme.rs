@@ -277,10 +277,6 @@ fn what_is_said_not_to_be_there_yet_is_refused() {
             "apiVersion: networking.istio.io/v1\nkind: VirtualService\n".to_owned(),
         ),
         (
-            "passthrough",
-            "version: 1\nlisteners: [{ port: 8443, mode: passthrough }]\n".to_owned(),
-        ),
-        (
             "forward proxies",
             "version: 1\nlisteners: [{ port: 8443, mode: forward-proxy }]\n".to_owned(),
         ),

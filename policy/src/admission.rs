@@ -15,6 +15,7 @@ use crate::routing::{CompileError, DestinationId, Plan, Routing};
 use crate::rule::{DefaultPolicy, Rule};
 use crate::ruleset::{Marks, RuleId, RuleSet};
 use crate::source::{Caller, SourceTable};
+use crate::tunnel::{AdmittedTunnel, PassageId, RawTunnel, RefusedTunnel, Tunnel};
 
 /// What an operator configured, ready to compile.
 #[derive(Debug, Default)]
@@ -134,10 +135,7 @@ impl Admission {
             Ok(grant) => grant,
             Err(denial) => {
                 return Err(Refused {
-                    refusal: match denial.rule {
-                        Some(_) => Refusal::Denied,
-                        None => Refusal::NotAllowed,
-                    },
+                    refusal: denial.refusal(),
                     request: Some(request),
                     rule: denial.rule,
                     marks: denial.marks,
@@ -149,6 +147,54 @@ impl Admission {
             Err(refusal) => Err(Refused {
                 refusal,
                 request: Some(request),
+                rule: grant.rule(),
+                marks: grant.marks(),
+            }),
+        }
+    }
+
+    /// The canonical form of a tunnel alone, for records.
+    ///
+    /// # Errors
+    /// As [`Admission::admit_tunnel`], from its first step.
+    pub fn canonicalise_tunnel<'a>(&self, raw: RawTunnel<'a>) -> Result<Tunnel<'a>, Refusal> {
+        Tunnel::canonicalise(raw)
+    }
+
+    /// As [`Admission::admit`], for TLS that is to pass through untouched.
+    ///
+    /// # Errors
+    /// A server name that is no host, what policy refuses, what no passage
+    /// serves, in this order.
+    pub fn admit_tunnel<'a>(
+        &self,
+        raw: RawTunnel<'a>,
+        lot: u32,
+    ) -> Result<AdmittedTunnel<'a>, RefusedTunnel<'a>> {
+        let tunnel = self
+            .canonicalise_tunnel(raw)
+            .map_err(|refusal| RefusedTunnel {
+                refusal,
+                tunnel: None,
+                rule: None,
+                marks: Marks::default(),
+            })?;
+        let grant = match self.rules.decide_tunnel(&tunnel) {
+            Ok(grant) => grant,
+            Err(denial) => {
+                return Err(RefusedTunnel {
+                    refusal: denial.refusal(),
+                    tunnel: Some(tunnel),
+                    rule: denial.rule,
+                    marks: denial.marks,
+                });
+            }
+        };
+        match self.routing.route_tunnel(&tunnel, grant, lot) {
+            Ok(plan) => Ok(AdmittedTunnel { tunnel, plan }),
+            Err(refusal) => Err(RefusedTunnel {
+                refusal,
+                tunnel: Some(tunnel),
                 rule: grant.rule(),
                 marks: grant.marks(),
             }),
@@ -207,6 +253,18 @@ impl Admission {
     #[must_use]
     pub fn passages(&self) -> &[Passage] {
         self.routing.passages()
+    }
+
+    /// The passage for a canonical host behind a door.
+    #[must_use]
+    pub fn find_passage(&self, host: &str, door: Door) -> Option<&Passage> {
+        self.passage(self.routing.find_passage(host, door)?)
+    }
+
+    /// A passage by its number.
+    #[must_use]
+    pub fn passage(&self, id: PassageId) -> Option<&Passage> {
+        self.passages().get(usize::try_from(id.0).ok()?)
     }
 
     /// All upstreams; an `UpstreamRef` is an index into them.

@@ -23,6 +23,7 @@ mod routing;
 pub mod rule;
 mod ruleset;
 pub mod source;
+mod tunnel;
 
 pub use admission::{Admission, AdmissionSpec, Admitted, Refused};
 pub use explain::{Explanation, Held, RouteStep, RuleStep, Stage};
@@ -31,3 +32,4 @@ pub use matching::{Key, Toward};
 pub use request::{Headers, NoHeaders, RawRequest, Request};
 pub use routing::{CompileError, DestinationId, Plan};
 pub use ruleset::{Grant, Marks, RuleId};
+pub use tunnel::{AdmittedTunnel, PassageId, RawTunnel, RefusedTunnel, Tunnel, TunnelPlan};

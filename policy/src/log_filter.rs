@@ -7,6 +7,7 @@ use crate::expr::{Attributes, Expr, Truth};
 use crate::matching::Toward;
 use crate::request::Request;
 use crate::rule::Matcher;
+use crate::tunnel::Tunnel;
 
 /// The condition of a log. Empty parts ask nothing.
 #[derive(Clone, Debug, Default)]
@@ -51,9 +52,29 @@ impl LogFilter {
         outcome: Outcome,
         attempt: &dyn Attributes,
     ) -> bool {
-        let any = |matchers: &[Matcher]| {
-            request.is_some_and(|r| matchers.iter().any(|m| m.holds(r, Toward::Permit)))
-        };
+        let holds = |m: &Matcher| request.is_some_and(|r| m.holds(r, Toward::Permit));
+        self.selects_where(holds, outcome, attempt)
+    }
+
+    /// As [`LogFilter::selects`], for a tunnel.
+    #[must_use]
+    pub fn selects_tunnel(
+        &self,
+        tunnel: Option<&Tunnel<'_>>,
+        outcome: Outcome,
+        attempt: &dyn Attributes,
+    ) -> bool {
+        let holds = |m: &Matcher| tunnel.is_some_and(|t| m.holds_for_tunnel(t, Toward::Permit));
+        self.selects_where(holds, outcome, attempt)
+    }
+
+    fn selects_where(
+        &self,
+        holds: impl Fn(&Matcher) -> bool,
+        outcome: Outcome,
+        attempt: &dyn Attributes,
+    ) -> bool {
+        let any = |matchers: &[Matcher]| matchers.iter().any(&holds);
         (self.when.is_empty() || any(&self.when))
             && !any(&self.unless)
             && (self.statuses.is_empty() || self.statuses.iter().any(|s| s.matches(outcome.status)))

@@ -15,7 +15,7 @@ use crate::expr::Truth;
 use crate::pattern::{PathPattern, ValuePattern};
 use crate::request::Request;
 use crate::rule::{Matcher, NamedPattern};
-use crate::source::SourcePattern;
+use crate::source::{Caller, SourcePattern};
 
 /// What a match leads to, hence which way doubt falls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +94,7 @@ impl Matcher {
     /// The first key that does not hold.
     #[must_use]
     pub fn mismatch(&self, request: &Request<'_>, toward: Toward) -> Option<Key> {
-        if !self.from.is_empty() && !from_holds(&self.from, request, toward) {
+        if !self.from.is_empty() && !from_holds(&self.from, request.caller(), toward) {
             return Some(Key::From);
         }
         if !self.hosts.is_empty() && !self.hosts.iter().any(|h| h.matches(request.host())) {
@@ -146,8 +146,7 @@ impl Matcher {
 
 /// A caller without identity is refused by every rule that refuses some
 /// workload: nobody can say he is not that one.
-fn from_holds(sources: &[SourcePattern], request: &Request<'_>, toward: Toward) -> bool {
-    let caller = request.caller();
+pub(crate) fn from_holds(sources: &[SourcePattern], caller: &Caller, toward: Toward) -> bool {
     let unverified = caller.principal().is_none() && toward == Toward::Refuse;
     sources.iter().any(|source| {
         source.matches(caller.principal(), caller.address())

@@ -57,6 +57,14 @@ closed! {
         UnknownServerName,
         /// Plain text on a listener that speaks TLS.
         Plaintext,
+        /// What should begin a TLS connection is no `ClientHello`.
+        MalformedClientHello,
+        /// The `ClientHello` names no server.
+        NoServerName,
+        /// The `ClientHello` hides, or may hide, the name of its server.
+        EncryptedServerName,
+        /// The server name asked for is an address, or no canonical host name.
+        MalformedServerName,
         /// A bound on open connections is reached.
         TooManyConnections,
 
@@ -115,6 +123,8 @@ closed! {
         UnknownPort,
         /// No route of the destination matches.
         NoRoute,
+        /// No passage leads to this server name.
+        UnknownPassage,
 
         // The address.
         /// Every address of the upstream is one we may not dial.
@@ -144,6 +154,10 @@ impl Refusal {
             Self::HandshakeFailed => "handshake_failed",
             Self::UnknownServerName => "unknown_server_name",
             Self::Plaintext => "plaintext",
+            Self::MalformedClientHello => "malformed_client_hello",
+            Self::NoServerName => "no_server_name",
+            Self::EncryptedServerName => "encrypted_server_name",
+            Self::MalformedServerName => "malformed_server_name",
             Self::TooManyConnections => "too_many_connections",
             Self::BareLineEnding => "bare_line_ending",
             Self::MalformedRequestLine => "malformed_request_line",
@@ -170,6 +184,7 @@ impl Refusal {
             Self::UnknownMeshHost => "unknown_mesh_host",
             Self::UnknownPort => "unknown_port",
             Self::NoRoute => "no_route",
+            Self::UnknownPassage => "unknown_passage",
             Self::AddressDenied => "address_denied",
             Self::LogUnavailable => "log_unavailable",
         }
@@ -192,6 +207,11 @@ impl Refusal {
             | Self::HandshakeFailed
             | Self::UnknownServerName
             | Self::Plaintext
+            | Self::MalformedClientHello
+            | Self::NoServerName
+            | Self::EncryptedServerName
+            | Self::MalformedServerName
+            | Self::UnknownPassage
             | Self::TooManyConnections => 0,
             Self::BareLineEnding
             | Self::MalformedRequestLine
@@ -224,10 +244,12 @@ impl Refusal {
         match self {
             Self::Denied | Self::NotAllowed | Self::AddressDenied => "-",
             Self::UnknownServerName
+            | Self::NoServerName
             | Self::UnknownHost
             | Self::UnknownMeshHost
             | Self::UnknownPort
-            | Self::NoRoute => "NR",
+            | Self::NoRoute
+            | Self::UnknownPassage => "NR",
             Self::HeadTimeout | Self::BodyTimeout => "SI",
             Self::LogUnavailable | Self::TooManyConnections => "OM",
             _ => "DPE",
@@ -240,7 +262,9 @@ impl Refusal {
         match self {
             Self::NotAllowed => "rbac_access_denied_matched_policy[none]",
             Self::UnknownHost | Self::UnknownPort | Self::NoRoute => "route_not_found",
-            Self::UnknownServerName => "filter_chain_not_found",
+            Self::UnknownServerName | Self::NoServerName | Self::UnknownPassage => {
+                "filter_chain_not_found"
+            }
             Self::HttpVersion => "low_version",
             Self::HeadTooLarge => "http1.headers_too_large",
             Self::TooManyFields => "http1.too_many_headers",

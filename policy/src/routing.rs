@@ -1,6 +1,7 @@
 //! From a granted request to where it goes: destination, route, upstream.
 
 mod compiled;
+mod passages;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,8 +15,10 @@ use crate::pattern::{HostMap, PatternError, RegexPool};
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::ruleset::Grant;
+use crate::tunnel::{PassageId, Tunnel, TunnelPlan};
 
 use compiled::{Candidate, CompiledDestination};
+use passages::Passages;
 
 /// A configuration that cannot be compiled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +47,7 @@ pub(crate) struct Routing {
     doors: HashMap<Door, HostMap<DestinationId>>,
     /// What is found through every other.
     everywhere: HostMap<DestinationId>,
-    passages: Box<[Passage]>,
+    passages: Passages,
     upstreams: Box<[Upstream]>,
 }
 
@@ -94,6 +97,7 @@ impl Routing {
     ) -> Result<Self, Vec<CompileError>> {
         let mut errors = dangling(&destinations, &upstreams);
         errors.extend(stray_hops(&destinations));
+        let passages = Passages::compile(passages, &upstreams, &mut errors);
         let (doors, everywhere) = by_door(&destinations);
         let mut compiled = Vec::with_capacity(destinations.len());
         for destination in destinations {
@@ -111,7 +115,7 @@ impl Routing {
             destinations,
             doors,
             everywhere,
-            passages: passages.into(),
+            passages,
             upstreams: upstreams.into(),
         })
     }
@@ -122,7 +126,27 @@ impl Routing {
     }
 
     pub(crate) fn passages(&self) -> &[Passage] {
-        &self.passages
+        self.passages.all()
+    }
+
+    pub(crate) fn find_passage(&self, host: &str, door: Door) -> Option<PassageId> {
+        self.passages.find(host, door)
+    }
+
+    /// The passage for a tunnel, and one of its upstreams by `lot`.
+    pub(crate) fn route_tunnel(
+        &self,
+        tunnel: &Tunnel<'_>,
+        grant: Grant,
+        lot: u32,
+    ) -> Result<TunnelPlan, Refusal> {
+        let lead = self.passages.lead(tunnel.host(), tunnel.door(), lot);
+        let (passage, upstream) = lead.ok_or(Refusal::UnknownPassage)?;
+        Ok(TunnelPlan {
+            grant,
+            passage,
+            upstream,
+        })
     }
 
     pub(crate) fn destination(&self, id: DestinationId) -> Option<&Destination> {

@@ -11,12 +11,14 @@
 mod clause;
 mod exception;
 mod group;
+mod tunnel;
 
 use std::borrow::Cow;
 
 use crate::canonical::{Method, deny_view};
 use crate::matching::Toward;
 use crate::pattern::{Case, Hits, HostMap, PathIndex, RegexPool};
+use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::routing::CompileError;
 use crate::rule::{DefaultPolicy, Effect, Matcher, Rule};
@@ -88,6 +90,15 @@ pub(crate) struct Denial {
     pub(crate) rule: Option<RuleId>,
     /// What other rules remarked.
     pub(crate) marks: Marks,
+}
+
+impl Denial {
+    pub(crate) fn refusal(self) -> Refusal {
+        match self.rule {
+            Some(_) => Refusal::Denied,
+            None => Refusal::NotAllowed,
+        }
+    }
 }
 
 impl RuleSet {
@@ -162,6 +173,11 @@ impl RuleSet {
     pub(crate) fn decide(&self, request: &Request<'_>) -> Result<Grant, Denial> {
         let refused = self.refusing(request);
         let permitted = self.permitting(request);
+        self.verdict(&refused, &permitted, !is_unusual(&request.method()))
+    }
+
+    /// What the rules found come to; `usual`: whether the default may speak.
+    fn verdict(&self, refused: &Found, permitted: &Found, usual: bool) -> Result<Grant, Denial> {
         let marks = Marks {
             shadow: refused.shadow,
             audit: permitted.shadow,
@@ -177,9 +193,7 @@ impl RuleSet {
                 rule: Some(rule),
                 marks,
             }),
-            (None, DefaultPolicy::Allow) if !is_unusual(&request.method()) => {
-                Ok(Grant { rule: None, marks })
-            }
+            (None, DefaultPolicy::Allow) if usual => Ok(Grant { rule: None, marks }),
             (None, _) => Err(Denial { rule: None, marks }),
         }
     }

@@ -12,10 +12,10 @@ use std::sync::Arc;
 
 use policy::canonical::{MethodSet, PathProfile};
 use policy::destination::{
-    Action, Destination, Fault, HeaderEdits, Reach, Retries, Rewrite, Route, Upgrades, Upstream,
-    UpstreamHost, UpstreamProtocol, UpstreamRef, UpstreamTls, Weighted,
+    Action, Destination, Fault, HeaderEdits, Passage, Reach, Retries, Rewrite, Route, Upgrades,
+    Upstream, UpstreamHost, UpstreamProtocol, UpstreamRef, UpstreamTls, Weighted,
 };
-use policy::door::View;
+use policy::door::{Door, View};
 use policy::origin::Origin;
 use policy::pattern::{HostPattern, PathPattern, ValuePattern};
 use policy::principal::Principal;
@@ -24,7 +24,9 @@ use policy::rule::{
     Answer, DefaultPolicy, Effect, Enforcement, Matcher, NamedPattern, Rule, Template,
 };
 use policy::source::SourcePattern;
-use policy::{Admission, AdmissionSpec, Headers, RawRequest, Request, Toward};
+use policy::{
+    Admission, AdmissionSpec, Headers, RawRequest, RawTunnel, Request, RuleId, Toward, Tunnel,
+};
 use proptest::prelude::*;
 
 const HOSTS: &[&str] = &["a.x", "b.x", "c.b.x", "b.y", "x", "zz.b.x", "evilb.x"];
@@ -201,6 +203,20 @@ fn upstream() -> Upstream {
     }
 }
 
+/// Every host may pass.
+fn passage() -> Passage {
+    Passage {
+        host: HostPattern::Any,
+        name: "*".into(),
+        door: Door::mesh(443),
+        upstreams: vec![Weighted {
+            upstream: UpstreamRef(0),
+            weight: 1,
+        }],
+        origin: origin(),
+    }
+}
+
 fn origin() -> Arc<Origin> {
     Arc::new(Origin::new("test.yaml", 1, 1))
 }
@@ -240,6 +256,32 @@ fn first(
                 .iter()
                 .any(|m| m.holds(request, toward.opposite()))
     })
+}
+
+/// What the reference says of a tunnel: the rule that grants, or the refusal.
+fn reference_of_tunnel(
+    spec: &AdmissionSpec,
+    tunnel: &Tunnel<'_>,
+) -> Result<Option<usize>, (Refusal, Option<usize>)> {
+    let first = |toward: Toward, wanted: &dyn Fn(&Effect) -> bool| {
+        spec.rules.iter().position(|rule| {
+            let mut exceptions = rule.unless.iter();
+            enforced(rule)
+                && wanted(&rule.effect)
+                && rule
+                    .matchers
+                    .iter()
+                    .any(|m| m.holds_for_tunnel(tunnel, toward))
+                && !exceptions.any(|m| m.holds_for_tunnel(tunnel, toward.opposite()))
+        })
+    };
+    let deny = first(Toward::Refuse, &|effect| matches!(effect, Effect::Deny(_)));
+    let allow = first(Toward::Permit, &|effect| matches!(effect, Effect::Allow));
+    match (deny, allow, spec.default_policy) {
+        (Some(_), _, _) => Err((Refusal::Denied, deny)),
+        (None, None, DefaultPolicy::Deny) => Err((Refusal::NotAllowed, None)),
+        (None, _, _) => Ok(allow),
+    }
 }
 
 fn serves(route: &Route, request: &Request<'_>) -> bool {
@@ -306,15 +348,14 @@ fn reference(spec: &AdmissionSpec, request: &Request<'_>) -> Said {
     }
 }
 
+fn number_of(admission: &Admission, id: RuleId) -> usize {
+    let rule: *const Rule = admission.rule(id).unwrap();
+    let mut rules = admission.rules().iter();
+    rules.position(|r| std::ptr::eq(r, rule)).unwrap()
+}
+
 fn said(admission: &Admission, spec: &AdmissionSpec, raw: RawRequest<'_>) -> Said {
-    let number = |id| {
-        let rule: *const Rule = admission.rule(id).unwrap();
-        admission
-            .rules()
-            .iter()
-            .position(|r| std::ptr::eq(r, rule))
-            .unwrap()
-    };
+    let number = |id| number_of(admission, id);
     match admission.admit(raw, 7) {
         Err(refused) => Said::Refused {
             refusal: refused.refusal,
@@ -353,7 +394,7 @@ proptest! {
                 destination("*.x", routes),
                 destination("*.b.x", Vec::new()),
             ],
-            passages: Vec::new(),
+            passages: vec![passage()],
             upstreams: vec![upstream()],
         };
         for d in &mut spec.destinations {
@@ -365,7 +406,7 @@ proptest! {
             default_policy: spec.default_policy,
             rules: spec.rules.clone(),
             destinations: spec.destinations.clone(),
-            passages: Vec::new(),
+            passages: spec.passages.clone(),
             upstreams: spec.upstreams.clone(),
         };
         let admission = Admission::compile(copy).unwrap();
@@ -375,6 +416,14 @@ proptest! {
             let address: IpAddr = if name.is_none() { [10, 0, 0, 1].into() } else { [192, 0, 2, 1].into() };
             let caller = admission.caller(principal, address);
             for host in HOSTS {
+                let raw = RawTunnel { server_name: host, caller: &caller, view: View::Mesh, port: 443, time: 0 };
+                let (tunnel, decided) = match admission.admit_tunnel(raw, 7) {
+                    Ok(admitted) => (admitted.tunnel, Ok(admitted.plan.grant().rule())),
+                    Err(refused) => (refused.tunnel.unwrap(), Err((refused.refusal, refused.rule))),
+                };
+                let number = |id: Option<RuleId>| id.map(|id| number_of(&admission, id));
+                let decided = decided.map(number).map_err(|(refusal, id)| (refusal, number(id)));
+                prop_assert_eq!(decided, reference_of_tunnel(&spec, &tunnel), "{:?} {}", name, host);
                 for (number, path) in PATHS.iter().enumerate() {
                     let raw = RawRequest {
                         method: METHODS[number % METHODS.len()].as_bytes(),

@@ -12,7 +12,7 @@ use super::upstream::{Inherited, upstream};
 use crate::fields::Fields;
 use crate::node::Node;
 
-const MAX_WEIGHT: u32 = 1_000_000;
+pub(super) const MAX_WEIGHT: u32 = 1_000_000;
 /// A redirection that says no status, as in Istio.
 const MOVED: u16 = 301;
 

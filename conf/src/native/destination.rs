@@ -195,7 +195,7 @@ fn ports(fields: &Fields<'_>) -> Vec<u16> {
 
 /// Where a destination leads by itself: to its own name, or to whichever name
 /// of its pattern was requested.
-fn own_name(host: Option<&HostPattern>) -> UpstreamHost {
+pub(super) fn own_name(host: Option<&HostPattern>) -> UpstreamHost {
     match host {
         Some(HostPattern::Exact(name)) => UpstreamHost::Named(name.as_ref().into()),
         _ => UpstreamHost::Requested,

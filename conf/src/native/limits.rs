@@ -7,7 +7,9 @@ use crate::fields::{Fields, parsed};
 use crate::node::{Entry, Value};
 use crate::quantity;
 use crate::report::Report;
-use crate::snapshot::{Dns, Drain, Families, Limits};
+use crate::snapshot::{Dns, Drain, Families, Limits, Pins};
+
+use super::pins::pins;
 
 const DNS_PORT: u16 = 53;
 /// Istio's readiness port; the address is that of every interface, since the
@@ -71,10 +73,14 @@ fn bytes(fields: &Fields<'_>, key: &'static str, most: &str) -> Option<u32> {
     })
 }
 
-/// `dns`.
-pub(super) fn dns(entry: Option<&Entry>, report: &Report) -> Dns {
+/// `dns`: how names are resolved, and which are not.
+pub(super) fn dns(entry: Option<&Entry>, report: &Report) -> (Dns, Pins) {
     entry
-        .and_then(|entry| Fields::read(&entry.node, report, read_dns))
+        .and_then(|entry| {
+            Fields::read(&entry.node, report, |fields| {
+                (read_dns(fields), pins(fields))
+            })
+        })
         .unwrap_or_default()
 }
 

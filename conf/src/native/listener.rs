@@ -96,6 +96,7 @@ fn default_name(mode: ListenerMode, port: u16) -> Arc<str> {
     match mode {
         ListenerMode::MutualTls => format!("mtls-{port}").into(),
         ListenerMode::Plaintext => format!("plaintext-{port}").into(),
+        ListenerMode::Passthrough => format!("passthrough-{port}").into(),
     }
 }
 
@@ -103,13 +104,13 @@ fn mode(fields: &Fields<'_>) -> Option<ListenerMode> {
     let words = [
         ("mtls", Mode::Known(ListenerMode::MutualTls)),
         ("plaintext", Mode::Known(ListenerMode::Plaintext)),
-        ("passthrough", Mode::NotYet),
+        ("passthrough", Mode::Known(ListenerMode::Passthrough)),
         ("forward-proxy", Mode::NotYet),
     ];
     match fields.choice("mode", &words)? {
         Mode::Known(mode) => Some(mode),
         Mode::NotYet => {
-            fields.not_yet("mode", "write `mtls` or `plaintext`");
+            fields.not_yet("mode", "write `mtls`, `plaintext` or `passthrough`");
             None
         }
     }

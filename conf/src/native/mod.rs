@@ -18,7 +18,9 @@ mod limits;
 mod list;
 mod listener;
 mod log;
+mod passthrough;
 mod pattern;
+mod pins;
 mod policy_rule;
 mod route;
 mod sections;
@@ -26,6 +28,7 @@ mod tls;
 mod upstream;
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use policy::AdmissionSpec;
 
@@ -73,12 +76,15 @@ pub(crate) fn lower(documents: &[Node], environment: &Environment, report: &Repo
     };
     let defaults = destination::defaults(sections.defaults, report);
     let listeners = listener::listeners(&sections.listeners, &context);
-    let (destinations, upstreams) =
+    let (destinations, mut upstreams) =
         destination::destinations(&sections.destinations, &defaults, &context);
+    let passages =
+        passthrough::passages(&sections.passthrough, &defaults, &mut upstreams, &context);
     let rules = policy_rule::policies(&sections.policies, &context);
     let formats = log::formats(&sections.formats, report);
     let logs = log::logs(&sections.logs, &formats, &context);
-    pattern::warn_unserved(&context, &destinations);
+    pattern::warn_unserved(&context, &destinations, &passages);
+    let (dns, pins) = limits::dns(sections.dns, report);
     let identity = identity::identity(sections.identity, report);
     let speaks_tls = listeners.iter().any(|l| l.mode == ListenerMode::MutualTls);
     Lowered {
@@ -89,7 +95,8 @@ pub(crate) fn lower(documents: &[Node], environment: &Environment, report: &Repo
             listeners,
             admin: limits::admin(sections.admin, report),
             limits: limits::limits(sections.limits, report),
-            dns: limits::dns(sections.dns, report),
+            dns,
+            pins: Arc::new(pins),
             drain: limits::drain(sections.drain, report),
             logs,
         },
@@ -97,7 +104,7 @@ pub(crate) fn lower(documents: &[Node], environment: &Environment, report: &Repo
             default_policy: defaults.policy,
             rules,
             destinations,
-            passages: Vec::new(),
+            passages,
             upstreams,
         },
         is_written: !documents.is_empty(),

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use policy::destination::Destination;
+use policy::destination::{Destination, Passage};
 use policy::pattern::{HostPattern, PathPattern, PatternError, ValuePattern};
 use policy::rule::NamedPattern;
 
@@ -153,10 +153,17 @@ fn read<T>(
 
 /// A matcher whose host no destination serves matches nothing that is routed:
 /// most often a slip of the pen.
-pub(super) fn warn_unserved(context: &Context<'_>, destinations: &[Destination]) {
-    let exact: HashSet<&HostPattern> = destinations.iter().map(|d| &d.host).collect();
+pub(super) fn warn_unserved(
+    context: &Context<'_>,
+    destinations: &[Destination],
+    passages: &[Passage],
+) {
+    let destinations = destinations.iter().map(|d| &d.host);
+    let served: HashSet<_> = destinations
+        .chain(passages.iter().map(|p| &p.host))
+        .collect();
     for (host, origin) in context.named_hosts.borrow().iter() {
-        let served = exact.contains(host) || destinations.iter().any(|d| host.overlaps(&d.host));
+        let served = served.contains(host) || served.iter().any(|other| host.overlaps(other));
         if !served {
             let message = "no destination serves this host: write one, or mend the name";
             context.report.warning(origin, message);

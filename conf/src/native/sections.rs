@@ -20,6 +20,7 @@ pub(crate) struct Sections<'a> {
     pub(crate) trust: Vec<&'a Node>,
     pub(crate) listeners: Vec<&'a Node>,
     pub(crate) destinations: Vec<&'a Node>,
+    pub(crate) passthrough: Vec<&'a Node>,
     pub(crate) policies: Vec<&'a Node>,
     pub(crate) logs: Vec<&'a Node>,
     pub(crate) lists: Vec<&'a Entry>,
@@ -46,6 +47,7 @@ impl<'a> Sections<'a> {
         sources(fields);
         one(&mut self.defaults, fields, "defaults");
         self.destinations.extend(fields.many("destinations"));
+        self.passthrough.extend(fields.many("passthrough"));
         named(&mut self.lists, fields, "lists");
         self.policies.extend(fields.many("policies"));
         named(&mut self.formats, fields, "formats");

@@ -14,9 +14,9 @@ use crate::fields::{Fields, parsed};
 use crate::node::Node;
 use crate::report::Report;
 
-const HTTPS: u16 = 443;
+pub(super) const HTTPS: u16 = 443;
 const HTTP: u16 = 80;
-const IDLE: Duration = Duration::from_secs(60);
+pub(super) const IDLE: Duration = Duration::from_secs(60);
 
 /// What an upstream has from its destination unless it says otherwise.
 #[derive(Clone, Debug)]
@@ -79,7 +79,7 @@ fn read(fields: &Fields<'_>, inherited: &Inherited) -> Upstream {
     }
 }
 
-fn host(fields: &Fields<'_>, inherited: &Inherited) -> UpstreamHost {
+pub(super) fn host(fields: &Fields<'_>, inherited: &Inherited) -> UpstreamHost {
     let host = fields.parsed("host", host_name);
     let dynamic = fields.choice("resolve", &[("dns", false), ("dynamic", true)]) == Some(true);
     if let Some(node) = fields.take("resolve").filter(|_| dynamic && host.is_some()) {
@@ -93,7 +93,7 @@ fn host(fields: &Fields<'_>, inherited: &Inherited) -> UpstreamHost {
     }
 }
 
-fn addresses(fields: &Fields<'_>, port: u16, reach: &Reach) -> Vec<SocketAddr> {
+pub(super) fn addresses(fields: &Fields<'_>, port: u16, reach: &Reach) -> Vec<SocketAddr> {
     let nodes = fields.many("addresses").iter();
     let addresses = nodes.filter_map(|node| {
         let socket = parsed(node, fields.report, |text| socket(text, port))?;

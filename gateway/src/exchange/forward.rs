@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use pingora_core::protocols::http::server::Session;
-use policy::destination::{Route, UpstreamHost};
+use policy::destination::Route;
 use policy::refusal::{Failure, Refusal};
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -87,7 +87,7 @@ impl Exchange<'_> {
             .and_then(|upstream| seen.live.target(upstream))
             .ok_or(Stop::Failed(Failure::Internal))?;
         let host = target.host(&outbound.requested);
-        self.trace.cluster = Some(cluster(target, host));
+        self.trace.cluster = Some(target.cluster(host));
         let addresses = self.addresses(target, host).await?;
         let mut freshness = Freshness::Any;
         let mut tries = 0;
@@ -202,15 +202,6 @@ impl Exchange<'_> {
             Broken::BadBody(refusal) => Stop::BadBody(refusal),
         }
     }
-}
-
-/// Envoy's name for it, by which dashboards group.
-fn cluster(target: &Target, host: &str) -> String {
-    let name = match &target.upstream().host {
-        UpstreamHost::Named(name) => name,
-        UpstreamHost::Requested => host,
-    };
-    format!("outbound|{}||{name}", target.upstream().port)
 }
 
 fn body_of(session: &mut Session) -> RequestBody {

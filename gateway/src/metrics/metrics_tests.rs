@@ -44,6 +44,13 @@ fn exposes_exactly_this_text() {
         ..world.allowed()
     });
     metrics.observe(&world.handshake());
+    metrics.observe(&world.tunnel());
+    metrics.observe(&Record {
+        decision: crate::record::Decision::Deny,
+        refusal: Some("not_allowed"),
+        destination: None,
+        ..world.tunnel()
+    });
     let _open = metrics.connection_opened();
     drop(metrics.connection_opened());
     metrics.upstream_connected();

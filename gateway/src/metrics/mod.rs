@@ -16,7 +16,7 @@ use std::time::SystemTime;
 
 use conf::snapshot::GatewayName;
 
-use crate::record::Record;
+use crate::record::{Decision, Record};
 use family::{Family, Key, Share};
 use histogram::{Count, Histogram};
 
@@ -52,6 +52,7 @@ pub struct Metrics {
     gateway: GatewayName,
     started: SystemTime,
     exchanges: Family<Exchange>,
+    tunnels: Family<Tunnels>,
     attempts: Family<Count>,
     failures: Family<Count>,
     handshakes: Family<Count>,
@@ -71,11 +72,21 @@ struct Exchange {
     response_bytes: Histogram,
 }
 
+/// What Istio measures of connections it does not look into. All of it is
+/// counted at their end, when there is a record of them.
+#[derive(Debug, Default)]
+struct Tunnels {
+    ended: Count,
+    received: Count,
+    sent: Count,
+}
+
 /// One thread's share of all families.
 #[derive(Debug, Default)]
 struct Shares {
     key: Key,
     exchanges: Share<Exchange>,
+    tunnels: Share<Tunnels>,
     attempts: Share<Count>,
     failures: Share<Count>,
     handshakes: Share<Count>,
@@ -106,6 +117,7 @@ impl Metrics {
             gateway: gateway.clone(),
             started,
             exchanges: Family::new(EXCHANGES),
+            tunnels: Family::new(COUNTERS),
             attempts: Family::new(COUNTERS),
             failures: Family::new(COUNTERS),
             handshakes: Family::new(COUNTERS),
@@ -167,6 +179,7 @@ impl Metrics {
 
     fn observe_in(&self, shares: &mut Shares, record: &Record<'_>) {
         match record.refusal {
+            _ if record.is_tunnel => self.observe_tunnel(shares, record),
             // There was no request yet, and no answer.
             Some(reason) if record.protocol.is_none() && record.response_code == 0 => {
                 shares.key.begin().text(reason);
@@ -185,6 +198,23 @@ impl Metrics {
             .of(&self.exchanges, &shares.key, |exchange| {
                 exchange.add(record)
             });
+        self.observe_attempt(shares, record);
+    }
+
+    fn observe_tunnel(&self, shares: &mut Shares, record: &Record<'_>) {
+        if record.decision == Decision::Allow {
+            let key = shares.key.begin().text(destination(record));
+            key.text(&record.response_flags);
+            shares.tunnels.of(&self.tunnels, &shares.key, |tunnels| {
+                tunnels.ended.add(1);
+                tunnels.received.add(record.bytes_received);
+                tunnels.sent.add(record.bytes_sent);
+            });
+        }
+        self.observe_attempt(shares, record);
+    }
+
+    fn observe_attempt(&self, shares: &mut Shares, record: &Record<'_>) {
         attempt_key(&mut shares.key, record);
         shares
             .attempts

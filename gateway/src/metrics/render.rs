@@ -9,7 +9,7 @@ use crate::record::SinkStats;
 use super::exposition::{Exposition, Kind, Labels};
 use super::family::{Family, Row};
 use super::histogram::{Count, Histogram, Total};
-use super::{Exchange, Metrics, UNKNOWN};
+use super::{Exchange, Metrics, Tunnels, UNKNOWN};
 
 /// `Content-Type` of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -25,12 +25,16 @@ struct Exchanged {
 /// A histogram: its name, its help, and what it reads.
 type Distribution = (&'static str, &'static str, fn(&Exchanged) -> &Total);
 
+/// A counter: its name, its help, and what it reads.
+type OfTunnels = (&'static str, &'static str, fn(&Tunnels) -> &Count);
+
 impl Metrics {
     /// Everything, in Prometheus' text format, version 0.0.4.
     #[must_use]
     pub fn render(&self, sinks: &[SinkStats]) -> String {
         let mut out = Exposition::default();
         self.istio(&mut out);
+        self.istio_tcp(&mut out);
         self.attempts(&mut out);
         self.connections(&mut out);
         logs(&mut out, sinks);
@@ -78,20 +82,73 @@ impl Metrics {
             total
         };
         Exchanged {
-            labels: self.istio_labels(row),
+            labels: self.exchange_labels(row),
             duration: total(|share| &share.duration),
             request_bytes: total(|share| &share.request_bytes),
             response_bytes: total(|share| &share.response_bytes),
         }
     }
 
+    fn istio_tcp(&self, out: &mut Exposition) {
+        let metrics: [OfTunnels; 4] = [
+            (
+                "istio_tcp_connections_opened_total",
+                "Connections passed through, counted at their end.",
+                |tunnels| &tunnels.ended,
+            ),
+            (
+                "istio_tcp_connections_closed_total",
+                "Connections passed through that have ended.",
+                |tunnels| &tunnels.ended,
+            ),
+            (
+                "istio_tcp_received_bytes_total",
+                "Bytes from callers, passed through.",
+                |tunnels| &tunnels.received,
+            ),
+            (
+                "istio_tcp_sent_bytes_total",
+                "Bytes to callers, passed through.",
+                |tunnels| &tunnels.sent,
+            ),
+        ];
+        let rows = self.tunnels.rows();
+        for (name, help, of) in metrics {
+            out.metric(name, Kind::Counter, help);
+            for row in &rows {
+                let [destination, flags] = row.labels();
+                let last = [
+                    ("request_protocol", &b"tcp"[..]),
+                    ("response_flags", flags),
+                    ("connection_security_policy", UNKNOWN.as_bytes()),
+                ];
+                let labels = self.istio_labels(destination, &last);
+                let total = row.shares.iter().map(|share| of(share).read()).sum();
+                out.sample(name, &labels, total);
+            }
+        }
+    }
+
+    fn exchange_labels(&self, row: &Row<Exchange>) -> Labels {
+        let [destination, protocol, code, grpc_status, flags] = row.labels();
+        self.istio_labels(
+            destination,
+            &[
+                ("request_protocol", protocol),
+                ("response_code", code),
+                ("grpc_response_status", grpc_status),
+                ("response_flags", flags),
+                ("connection_security_policy", UNKNOWN.as_bytes()),
+            ],
+        )
+    }
+
     /// Istio's labels in Istio's order. To Istio the gateway itself is the
     /// source, and the origin's side of the connection is unknown.
-    fn istio_labels(&self, row: &Row<Exchange>) -> Labels {
-        let [destination, protocol, code, grpc_status, flags] = row.labels();
+    fn istio_labels(&self, destination: &[u8], last: &[(&str, &[u8])]) -> Labels {
         let name = self.gateway.name.as_bytes();
         let unknown = UNKNOWN.as_bytes();
-        Labels::of(&[
+        let first: [(&str, &[u8]); 20] = [
             ("reporter", b"source"),
             ("source_workload", name),
             ("source_canonical_service", name),
@@ -115,12 +172,8 @@ impl Metrics {
             ("destination_service_name", destination),
             ("destination_service_namespace", unknown),
             ("destination_cluster", unknown),
-            ("request_protocol", protocol),
-            ("response_code", code),
-            ("grpc_response_status", grpc_status),
-            ("response_flags", flags),
-            ("connection_security_policy", unknown),
-        ])
+        ];
+        Labels::of(&[&first[..], last].concat())
     }
 
     fn attempts(&self, out: &mut Exposition) {
@@ -132,7 +185,7 @@ impl Metrics {
             "refusal",
             "response_code",
         ];
-        let help = "Requests by caller, configured destination and deciding rule.";
+        let help = "Requests and tunnels by caller, configured destination and deciding rule.";
         counters(out, "egret_requests_total", help, names, &self.attempts);
         let help = "Requests let go on that no upstream answered well, by reason.";
         counters(

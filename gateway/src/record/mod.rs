@@ -159,6 +159,9 @@ pub struct Record<'a> {
     pub grpc_status: Option<u16>,
     /// Whether the request was gRPC.
     pub grpc: bool,
+    /// Whether this is TLS that passed through, or was to: no request, but an
+    /// attempt that was decided upon.
+    pub is_tunnel: bool,
     /// The header fields of the request, once there are any.
     pub headers: Option<HeaderFields<'a>>,
     /// Mixer's `context.reporter.uid` of this gateway.
@@ -212,6 +215,7 @@ impl<'a> Record<'a> {
             destination: None,
             grpc_status: None,
             grpc: false,
+            is_tunnel: false,
             headers: None,
             reporter_uid: None,
             snapshot: "",

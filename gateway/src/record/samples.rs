@@ -77,6 +77,21 @@ impl World {
         }
     }
 
+    /// TLS to the same host that passed through, from a caller nobody knows.
+    pub(crate) fn tunnel(&self) -> Record<'_> {
+        Record {
+            is_tunnel: true,
+            bytes_received: 517,
+            bytes_sent: 4_096,
+            requested_server_name: Some("edition.cnn.com"),
+            decision: Decision::Allow,
+            destination: Some("edition.cnn.com"),
+            refusal: None,
+            connection_termination_details: None,
+            ..self.handshake()
+        }
+    }
+
     /// A handshake that was refused.
     pub(crate) fn handshake(&self) -> Record<'_> {
         Record {

@@ -106,15 +106,7 @@ impl Dialler {
                 }
             }
         }
-        let limit = target.upstream.connect_timeout;
-        let connecting = self.connect(target, host, addresses);
-        timeout(limit, connecting).await.unwrap_or_else(|_| {
-            Err(DialError {
-                failure: Failure::ConnectTimeout,
-                reason: format!("no connection within {limit:?}"),
-                address: addresses.first().map(|a| a.get()),
-            })
-        })
+        in_time(target, addresses, self.connect(target, host, addresses)).await
     }
 
     async fn idle(&self, target: &Target, host: &str, address: SocketAddr) -> Option<Dialled> {
@@ -216,6 +208,29 @@ impl Dialled {
             key,
         }
     }
+}
+
+/// A connection of TCP alone, for those who bring their own TLS.
+pub(crate) async fn connect(
+    target: &Target,
+    addresses: &[VettedAddress],
+) -> Result<(TcpStream, SocketAddr), DialError> {
+    in_time(target, addresses, race(addresses)).await
+}
+
+async fn in_time<T>(
+    target: &Target,
+    addresses: &[VettedAddress],
+    connecting: impl Future<Output = Result<T, DialError>>,
+) -> Result<T, DialError> {
+    let limit = target.upstream.connect_timeout;
+    timeout(limit, connecting).await.unwrap_or_else(|_| {
+        Err(DialError {
+            failure: Failure::ConnectTimeout,
+            reason: format!("no connection within {limit:?}"),
+            address: addresses.first().map(|a| a.get()),
+        })
+    })
 }
 
 /// The first address to answer, each tried in its turn.

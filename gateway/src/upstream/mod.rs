@@ -12,13 +12,14 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
+use conf::snapshot::Pins;
 use policy::destination::{Upstream, UpstreamHost, UpstreamProtocol};
 
 use crate::resolve::{NoAddress, Resolver, VettedAddress, vet};
 
 use budget::RetryBudget;
 pub use dial::DialError;
-pub(crate) use dial::{Dialler, Freshness};
+pub(crate) use dial::{Dialler, Freshness, connect};
 pub use pool::{Pool, PoolKey};
 pub(crate) use session::{Part, Reusable, UpstreamSession};
 pub use tls::{TlsError, UpstreamTls};
@@ -28,6 +29,8 @@ pub use tls::{TlsError, UpstreamTls};
 pub struct Target {
     upstream: Upstream,
     tls: Option<Arc<UpstreamTls>>,
+    /// Names that are not looked up.
+    pins: Arc<Pins>,
     /// Addresses the operator gave, vetted.
     fixed: Option<Result<Arc<[VettedAddress]>, NoAddress>>,
     /// The answer for a named upstream, so that a request takes no lock.
@@ -42,14 +45,20 @@ struct Answer {
 }
 
 impl Target {
-    /// Prepares an upstream; `tls` is its policy's context.
+    /// Prepares an upstream; `tls` is its policy's context. Addresses that stand
+    /// with the upstream itself come before those that stand with its name.
     #[must_use]
-    pub fn new(upstream: Upstream, tls: Option<Arc<UpstreamTls>>) -> Self {
-        let given = &upstream.addresses;
-        let fixed = (!given.is_empty()).then(|| vet(given, &upstream.reach).map(Arc::<[_]>::from));
+    pub fn new(upstream: Upstream, tls: Option<Arc<UpstreamTls>>, pins: Arc<Pins>) -> Self {
+        let given = Some(upstream.addresses.clone()).filter(|given| !given.is_empty());
+        let given = given.or_else(|| match &upstream.host {
+            UpstreamHost::Named(name) => pins.find(name, upstream.port),
+            UpstreamHost::Requested => None,
+        });
+        let fixed = given.map(|given| vet(&given, &upstream.reach).map(Arc::<[_]>::from));
         Self {
             upstream,
             tls,
+            pins,
             fixed,
             answer: ArcSwapOption::empty(),
             budget: RetryBudget::default(),
@@ -71,6 +80,11 @@ impl Target {
         }
     }
 
+    /// Envoy's name for it, by which dashboards group.
+    pub(crate) fn cluster(&self, host: &str) -> String {
+        format!("outbound|{}||{host}", self.upstream.port)
+    }
+
     /// The addresses that may be dialled for `host`, vetted.
     ///
     /// # Errors
@@ -90,6 +104,9 @@ impl Target {
             && answer.fresh_until > Instant::now()
         {
             return Ok(Arc::clone(&answer.addresses));
+        }
+        if !named && let Some(pinned) = self.pins.find(host, self.upstream.port) {
+            return Ok(vet(&pinned, &self.upstream.reach)?.into());
         }
         let found = resolver.addresses(host, self.upstream.port).await?;
         let addresses: Arc<[_]> = vet(&found.addresses, &self.upstream.reach)?.into();

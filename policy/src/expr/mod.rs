@@ -156,6 +156,26 @@ impl Expr {
         answer
     }
 
+    /// As [`Expr::test_apart`], for an attempt of a kind that lacks attributes:
+    /// a conjunct that asks for one of them cannot be told, whatever it puts in
+    /// the place of what is absent.
+    pub fn test_lacking(
+        &self,
+        attributes: &dyn Attributes,
+        lacks: impl Fn(Attribute) -> bool + Copy,
+    ) -> Truth {
+        let mut answer = Truth::True;
+        for term in self.conjuncts() {
+            let lacking = asked(term, lacks).map(Fault::Absent);
+            match lacking.map_or_else(|| eval::truth(term, attributes), Err) {
+                Ok(true) => {}
+                Ok(false) => return Truth::False,
+                Err(fault) => answer = Truth::Absent(fault),
+            }
+        }
+        answer
+    }
+
     /// The expression's value, or why it has none for this attempt.
     ///
     /// # Errors
@@ -212,5 +232,15 @@ fn collect(node: &Node, found: &mut BTreeSet<Attribute>) {
     }
     for part in node.parts() {
         collect(part, found);
+    }
+}
+
+/// The first attribute of a kind that is asked for.
+fn asked(node: &Node, kind: impl Fn(Attribute) -> bool + Copy) -> Option<Attribute> {
+    match node {
+        Node::Attribute(attribute) | Node::Present(attribute) if kind(*attribute) => {
+            Some(*attribute)
+        }
+        _ => node.parts().into_iter().find_map(|part| asked(part, kind)),
     }
 }

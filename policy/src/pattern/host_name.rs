@@ -29,7 +29,7 @@ pub(super) fn name_or_address(text: &str) -> Result<Box<str>, PatternError> {
 }
 
 /// Whether a canonical host is an address: no name ends in a numeric label (H4).
-pub(super) fn is_address(host: &str) -> bool {
+pub(crate) fn is_address(host: &str) -> bool {
     host.starts_with('[') || is_numeric(last_label(host))
 }
 

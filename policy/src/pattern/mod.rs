@@ -26,6 +26,7 @@ pub use error::PatternError;
 pub use hits::Hits;
 pub use host::HostPattern;
 pub use host_map::HostMap;
+pub(crate) use host_name::is_address;
 pub use index::PathIndex;
 pub use matcher::Matcher;
 pub use path::PathPattern;

@@ -119,7 +119,10 @@ impl CompiledDestination {
         match candidate.lead {
             Lead::Nowhere | Lead::Hop(_) => None,
             Lead::To(upstream) => Some(upstream),
-            Lead::Drawn => draw(&self.route(candidate.route)?.action, lot),
+            Lead::Drawn => match &self.route(candidate.route)?.action {
+                Action::Forward(upstreams) => draw(upstreams, lot),
+                Action::Redirect(_) | Action::Respond(_) | Action::Hop(_) => None,
+            },
         }
     }
 }
@@ -233,10 +236,7 @@ fn catch_all(destination: &Destination) -> Route {
 }
 
 /// Chooses by weight; `lot` is uniform over all of `u32`.
-fn draw(action: &Action, lot: u32) -> Option<UpstreamRef> {
-    let Action::Forward(upstreams) = action else {
-        return None;
-    };
+pub(super) fn draw(upstreams: &[Weighted], lot: u32) -> Option<UpstreamRef> {
     let total: u128 = upstreams.iter().map(|w| u128::from(w.weight)).sum();
     let mut rest = (u128::from(lot) * total) >> 32;
     for weighted in upstreams {
@@ -256,7 +256,7 @@ mod tests {
     fn drawn(weights: &[u32], lot: u32) -> Option<u32> {
         let weighted = (0..).map(UpstreamRef).zip(weights);
         let all = weighted.map(|(upstream, &weight)| Weighted { upstream, weight });
-        draw(&Action::Forward(all.collect()), lot).map(|upstream| upstream.0)
+        draw(&all.collect::<Vec<_>>(), lot).map(|upstream| upstream.0)
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::matching::Toward;
 use crate::pattern::PatternError;
 use crate::request::Request;
 use crate::rule::{Effect, Enforcement, Matcher, Rule};
+use crate::tunnel::Tunnel;
 
 use super::{RuleId, case, is_unusual};
 
@@ -16,6 +17,8 @@ pub(super) struct Clause {
     pub(super) verdict: Verdict,
     /// Whether the rule has exceptions.
     pub(super) excepted: bool,
+    /// Whether it asks for a path, which a tunnel has not.
+    asks_path: bool,
     /// What is left to ask.
     residue: Option<Box<Matcher>>,
 }
@@ -42,6 +45,7 @@ impl Clause {
             rule: id,
             verdict: Verdict::of(rule),
             excepted: !rule.unless.is_empty(),
+            asks_path: !matcher.paths.is_empty(),
             residue: residue(matcher, toward)?.map(Box::new),
         })
     }
@@ -58,6 +62,13 @@ impl Clause {
             return false;
         }
         residue.is_none_or(|matcher| matcher.residual_mismatch(request, toward).is_none())
+    }
+
+    /// As [`Clause::holds`], for a tunnel.
+    pub(super) fn holds_for_tunnel(&self, tunnel: &Tunnel<'_>, toward: Toward) -> bool {
+        let residue = self.residue.as_ref();
+        (toward == Toward::Refuse || !self.asks_path)
+            && residue.is_none_or(|m| m.residual_mismatch_of_tunnel(tunnel, toward).is_none())
     }
 }
 

@@ -6,6 +6,7 @@ use crate::pattern::{Hits, HostMap, PathIndex, PatternError, RegexPool};
 use crate::request::Request;
 use crate::rule::Matcher;
 use crate::source::{Caller, SourceId, SourceTable};
+use crate::tunnel::Tunnel;
 
 use super::clause::residue;
 use super::{Folded, case, numbers};
@@ -47,6 +48,15 @@ impl Exception {
             && self.hosts_hold(request.host())
             && self.paths_hold(request.path(), toward)
             && residue.is_none_or(|matcher| matcher.residual_mismatch(request, toward).is_none())
+    }
+
+    /// As [`Exception::holds`], for a tunnel.
+    pub(super) fn holds_for_tunnel(&self, tunnel: &Tunnel<'_>, toward: Toward) -> bool {
+        let residue = self.residue.as_ref();
+        self.names(tunnel.caller())
+            && self.hosts_hold(tunnel.host())
+            && (toward == Toward::Refuse || self.paths.is_none())
+            && residue.is_none_or(|m| m.residual_mismatch_of_tunnel(tunnel, toward).is_none())
     }
 
     fn names(&self, caller: &Caller) -> bool {

@@ -18,6 +18,11 @@ pub(super) struct Group {
 }
 
 impl Group {
+    /// How many paths there are; they are numbered from 0.
+    pub(super) fn path_count(&self) -> u32 {
+        self.entries.last().map_or(0, |(path, _, _)| path + 1)
+    }
+
     pub(super) fn clauses(&self, path: u32, source: SourceId) -> impl Iterator<Item = u32> + '_ {
         let first = self
             .entries

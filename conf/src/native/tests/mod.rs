@@ -3,6 +3,7 @@
 
 mod destinations;
 mod logs;
+mod passthrough;
 mod routes;
 mod rules;
 mod settings;

@@ -239,6 +239,11 @@ fn a_listener_has_the_port_callers_mean_and_a_place_to_bind() {
         (plaintext.2.as_str(), plaintext.3),
         ("plaintext-80", ListenerMode::Plaintext)
     );
+    let passthrough = listener("{ port: 443, mode: passthrough, hosts: '*.a.test' }");
+    assert_eq!(
+        (passthrough.2.as_str(), passthrough.3),
+        ("passthrough-443", ListenerMode::Passthrough)
+    );
 }
 
 #[test]
@@ -263,8 +268,8 @@ fn a_listener_that_cannot_be_bound_or_meant_is_refused() {
         ["3:5 error: `port` is missing: write such as `port: 8443`"]
     );
     assert_eq!(
-        wrong("- { port: 1, mode: passthrough }"),
-        ["3:16 error: not supported yet: `mode`: write `mtls` or `plaintext`"]
+        wrong("- { port: 1, mode: forward-proxy }"),
+        ["3:16 error: not supported yet: `mode`: write `mtls`, `plaintext` or `passthrough`"]
     );
     assert_eq!(
         wrong("- { port: 1, mode: plaintext, hosts: a.example }"),

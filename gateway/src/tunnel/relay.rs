@@ -1,0 +1,137 @@
+//! Bytes both ways between two TCP connections, until both have said all, one
+//! breaks off, or nothing has moved for too long.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use policy::refusal::Failure;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::time::sleep;
+
+/// What is on its way at once, in each direction.
+const BUFFER: usize = 16 * 1024;
+
+/// How a tunnel ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// Both sides had said all.
+    Finished,
+    /// Nothing moved for too long.
+    Idle,
+    /// One side broke off.
+    Broken(Failure),
+}
+
+/// What has moved so far.
+#[derive(Debug)]
+pub(super) struct Traffic {
+    /// Bytes from the caller.
+    up: AtomicU64,
+    /// Bytes to him.
+    down: AtomicU64,
+    begun: Instant,
+    /// Milliseconds from the beginning until something moved last.
+    last: AtomicU64,
+}
+
+impl Traffic {
+    pub(super) fn new() -> Self {
+        Self {
+            up: AtomicU64::new(0),
+            down: AtomicU64::new(0),
+            begun: Instant::now(),
+            last: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn up(&self) -> u64 {
+        self.up.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn down(&self) -> u64 {
+        self.down.load(Ordering::Relaxed)
+    }
+
+    /// Counts what the caller sent before the relay began.
+    pub(super) fn add_up(&self, bytes: usize) {
+        self.moved(&self.up, bytes);
+    }
+
+    fn moved(&self, direction: &AtomicU64, bytes: usize) {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        direction.fetch_add(bytes, Ordering::Relaxed);
+        let now = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last.store(now, Ordering::Relaxed);
+    }
+
+    /// Waits until nothing has moved for `limit`.
+    async fn idle_for(&self, limit: Duration) {
+        loop {
+            let last = Duration::from_millis(self.last.load(Ordering::Relaxed));
+            let still = self.begun.elapsed().saturating_sub(last);
+            match limit.checked_sub(still) {
+                Some(rest) if !rest.is_zero() => sleep(rest).await,
+                _ => return,
+            }
+        }
+    }
+}
+
+/// Relays until the end. A side that has said all is still told what the other
+/// has to say.
+pub(super) async fn relay(
+    caller: &mut TcpStream,
+    upstream: &mut TcpStream,
+    traffic: &Traffic,
+    idle: Duration,
+) -> End {
+    let (from_caller, to_caller) = caller.split();
+    let (from_upstream, to_upstream) = upstream.split();
+    let gone = [Failure::ClientGone, Failure::Closed];
+    let [caller_gone, upstream_gone] = gone;
+    let up = copy(from_caller, to_upstream, gone, |n| {
+        traffic.moved(&traffic.up, n)
+    });
+    let down = copy(
+        from_upstream,
+        to_caller,
+        [upstream_gone, caller_gone],
+        |n| {
+            traffic.moved(&traffic.down, n);
+        },
+    );
+    tokio::select! {
+        ended = async { tokio::try_join!(up, down) } => match ended {
+            Ok(_) => End::Finished,
+            Err(failure) => End::Broken(failure),
+        },
+        () = traffic.idle_for(idle) => End::Idle,
+    }
+}
+
+/// One direction, to its end; the failures are those of its two sides.
+async fn copy(
+    mut from: ReadHalf<'_>,
+    mut to: WriteHalf<'_>,
+    [reading, writing]: [Failure; 2],
+    moved: impl Fn(usize),
+) -> Result<(), Failure> {
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        let read = from.read(&mut buffer).await.map_err(|_| reading)?;
+        if read == 0 {
+            // The other side may be gone already, and has then been told.
+            let _ = to.shutdown().await;
+            return Ok(());
+        }
+        let bytes = buffer.get(..read).unwrap_or_default();
+        to.write_all(bytes).await.map_err(|_| writing)?;
+        moved(read);
+    }
+}
+
+#[cfg(test)]
+#[path = "relay_tests.rs"]
+mod tests;

@@ -1,0 +1,231 @@
+//! A TLS connection that passes through untouched: all that is known of it is
+//! who opened it, by which door, and for which server name.
+//!
+//! Rules are asked as Istio asks AuthorizationPolicies of traffic that is not
+//! HTTP: the host is the server name, and a key that only HTTP has can neither
+//! be shown nor ruled out. Hence it never holds where a rule permits and always
+//! where one refuses: to permit one path of a host is not to permit a tunnel to
+//! it, and to refuse one is to refuse the tunnel in which it might be asked for.
+
+use std::borrow::Cow;
+
+use crate::canonical::Authority;
+use crate::destination::UpstreamRef;
+use crate::door::{Door, View};
+use crate::expr::{Attribute, Attributes, Truth, Value};
+use crate::matching::{Key, Toward, from_holds};
+use crate::pattern::is_address;
+use crate::refusal::Refusal;
+use crate::rule::Matcher;
+use crate::ruleset::{Grant, Marks, RuleId};
+use crate::source::Caller;
+
+/// What a `ClientHello` asks for, and by which way it came.
+#[derive(Clone, Copy, Debug)]
+pub struct RawTunnel<'a> {
+    /// As sent.
+    pub server_name: &'a str,
+    /// Who sent it.
+    pub caller: &'a Caller,
+    /// Whose part the listener takes.
+    pub view: View,
+    /// The port of the listener, as callers mean it: TLS names none.
+    pub port: u16,
+    /// When it began, in nanoseconds since 1970.
+    pub time: i128,
+}
+
+/// A tunnel with a canonical host.
+#[derive(Clone, Debug)]
+pub struct Tunnel<'a> {
+    raw: RawTunnel<'a>,
+    host: Cow<'a, str>,
+}
+
+/// The number of a passage within its snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PassageId(pub(crate) u32);
+
+/// Where a granted tunnel leads. Comes only from routing, and only with a grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TunnelPlan {
+    pub(crate) grant: Grant,
+    pub(crate) passage: PassageId,
+    pub(crate) upstream: UpstreamRef,
+}
+
+/// A tunnel that may be opened, and where to.
+#[derive(Debug)]
+pub struct AdmittedTunnel<'a> {
+    /// What is asked for.
+    pub tunnel: Tunnel<'a>,
+    /// Where to.
+    pub plan: TunnelPlan,
+}
+
+/// A tunnel that may not be opened.
+#[derive(Debug)]
+pub struct RefusedTunnel<'a> {
+    /// Why.
+    pub refusal: Refusal,
+    /// Its canonical form, unless it has none.
+    pub tunnel: Option<Tunnel<'a>>,
+    /// The rule that decided, for and against.
+    pub rule: Option<RuleId>,
+    /// What other rules remarked.
+    pub marks: Marks,
+}
+
+impl TunnelPlan {
+    /// The permission it stands on.
+    #[must_use]
+    pub fn grant(&self) -> Grant {
+        self.grant
+    }
+
+    /// The passage.
+    #[must_use]
+    pub fn passage(&self) -> PassageId {
+        self.passage
+    }
+
+    /// The upstream.
+    #[must_use]
+    pub fn upstream(&self) -> UpstreamRef {
+        self.upstream
+    }
+}
+
+impl<'a> Tunnel<'a> {
+    /// Brings the server name into the form hosts are matched in. An address is
+    /// none (RFC 6066, section 3), nor is a name with a port.
+    pub(crate) fn canonicalise(raw: RawTunnel<'a>) -> Result<Self, Refusal> {
+        let malformed = |_| Refusal::MalformedServerName;
+        let authority = Authority::parse(raw.server_name.as_bytes()).map_err(malformed)?;
+        if authority.port().is_some() || is_address(authority.host()) {
+            return Err(Refusal::MalformedServerName);
+        }
+        Ok(Self {
+            raw,
+            host: authority.into_host(),
+        })
+    }
+
+    /// The canonical server name.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// By which way it came.
+    #[must_use]
+    pub fn door(&self) -> Door {
+        Door::of(self.raw.view, None, self.raw.port)
+    }
+
+    /// Who sent it.
+    #[must_use]
+    pub fn caller(&self) -> &'a Caller {
+        self.raw.caller
+    }
+}
+
+impl Matcher {
+    /// Whether every key holds for a tunnel.
+    #[must_use]
+    pub fn holds_for_tunnel(&self, tunnel: &Tunnel<'_>, toward: Toward) -> bool {
+        let caller = tunnel.caller();
+        let from = self.from.is_empty() || from_holds(&self.from, caller, toward);
+        let host = self.hosts.is_empty() || self.hosts.iter().any(|h| h.matches(tunnel.host()));
+        let path = self.paths.is_empty() || toward == Toward::Refuse;
+        from && host && path && self.residual_mismatch_of_tunnel(tunnel, toward).is_none()
+    }
+
+    /// The first key that does not hold, of those no index knows.
+    pub(crate) fn residual_mismatch_of_tunnel(
+        &self,
+        tunnel: &Tunnel<'_>,
+        toward: Toward,
+    ) -> Option<Key> {
+        if toward == Toward::Permit
+            && let Some(key) = self.key_of_http()
+        {
+            return Some(key);
+        }
+        let port = tunnel.raw.port;
+        if !self.ports.is_empty() && !self.ports.contains(&port) {
+            return Some(Key::Port);
+        }
+        if !self.listener_ports.is_empty() && !self.listener_ports.contains(&port) {
+            return Some(Key::ListenerPort);
+        }
+        let names = &self.server_names;
+        if !names.is_empty() && !names.iter().any(|name| name.matches(tunnel.host())) {
+            return Some(Key::ServerName);
+        }
+        let expr = self.expr.as_ref();
+        match expr.map(|expr| expr.test_lacking(tunnel, is_of_http)) {
+            None | Some(Truth::True) => None,
+            Some(Truth::Absent(_)) if toward == Toward::Refuse => None,
+            Some(Truth::False | Truth::Absent(_)) => Some(Key::Expr),
+        }
+    }
+
+    /// A key that only HTTP has, if one of those is asked that no index knows.
+    fn key_of_http(&self) -> Option<Key> {
+        let asked = [
+            (self.methods.is_some(), Key::Method),
+            (!self.targets.is_empty(), Key::Target),
+            (!self.headers.is_empty(), Key::Header),
+            (!self.query.is_empty(), Key::Query),
+        ];
+        let mut asked = asked.into_iter();
+        asked.find_map(|(asked, key)| asked.then_some(key))
+    }
+}
+
+/// Whether an attribute speaks of an HTTP request. Its host does not: that is
+/// the server name, as for the key `host`.
+fn is_of_http(attribute: Attribute) -> bool {
+    match attribute {
+        Attribute::RequestHost | Attribute::RequestTime => false,
+        other => other.name().starts_with("request."),
+    }
+}
+
+impl Attributes for Tunnel<'_> {
+    fn value(&self, attribute: Attribute) -> Option<Value<'_>> {
+        let principal = self.caller().principal();
+        let text = |text| Some(Value::String(Cow::Borrowed(text)));
+        match attribute {
+            Attribute::RequestHost
+            | Attribute::DestinationService
+            | Attribute::DestinationServiceHost
+            | Attribute::DestinationServiceName
+            | Attribute::ConnectionRequestedServerName => text(self.host()),
+            Attribute::RequestTime | Attribute::ContextTime => {
+                Some(Value::Timestamp(self.raw.time))
+            }
+            Attribute::SourcePrincipal | Attribute::SourceUser => {
+                principal.and_then(|p| text(p.as_str()))
+            }
+            Attribute::SourceNamespace => principal.and_then(|p| text(p.namespace())),
+            Attribute::SourceServiceAccount => principal.and_then(|p| text(p.service_account())),
+            Attribute::SourceIp | Attribute::OriginIp => {
+                Some(Value::Ip(self.caller().address().to_canonical()))
+            }
+            Attribute::ContextReporterKind => text("outbound"),
+            Attribute::ContextProtocol => text("tls"),
+            Attribute::ConnectionMtls => Some(Value::Bool(principal.is_some())),
+            _ => None,
+        }
+    }
+
+    fn map_entry(&self, _: Attribute, _: &str) -> Option<Cow<'_, str>> {
+        None
+    }
+}
+
+#[cfg(test)]
+#[path = "tunnel_tests.rs"]
+mod tests;
