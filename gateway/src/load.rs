@@ -56,6 +56,7 @@ pub fn environment() -> Environment {
         pod_name: std::env::var("POD_NAME").ok(),
         hostname: host.trim().to_owned(),
         namespace: None,
+        lists: Default::default(),
     }
 }
 
