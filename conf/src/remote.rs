@@ -122,10 +122,12 @@ impl RemoteList {
     }
 
     /// All that content depends on: content fetched from elsewhere, or from
-    /// there by another trust, is not this list's, whatever its name.
+    /// there by another trust, is not this list's, whatever its name. Not to be
+    /// shown: it holds the URL.
     #[must_use]
     pub fn source(&self) -> String {
         let Self {
+            name,
             authority,
             target,
             upstream,
@@ -139,7 +141,7 @@ impl RemoteList {
             reach,
             ..
         } = upstream;
-        format!("{authority}{target} {host:?}:{port} {addresses:?} {tls:?} {reach:?}")
+        format!("{name} {authority}{target} {host:?}:{port} {addresses:?} {tls:?} {reach:?}")
     }
 
     /// What stands in the place of a file name where content is spoken of.
