@@ -190,27 +190,35 @@ fn a_mounted_config_map_changes_by_its_link() {
 
 #[test]
 fn a_folder_replaced_whole_is_noticed_although_nobody_tells() {
-    let (mesh, folder) = with_source("conf.d");
+    let mesh = Mesh::start(DESTINATION);
+    let checkout = mesh.egret.dir().join("checkout");
+    fs::create_dir(&checkout).unwrap();
+    // As with a checkout that is updated beside: a watch of the folder stays
+    // with the old one, and nobody watches where the link stands.
+    let switch = |round: usize| {
+        let revision = checkout.join(format!("revision{round}"));
+        fs::create_dir(&revision).unwrap();
+        put(&revision, "r.yaml", &allowing(&format!("/revision{round}")));
+        symlink(&revision, checkout.join("next")).unwrap();
+        fs::rename(checkout.join("next"), checkout.join("current")).unwrap();
+        revision
+    };
+    switch(0);
+    let source = "sources: [{ dir: checkout/current }]\n";
+    mesh.configure(&[source, DESTINATION].concat());
+    soon(&mesh, "a folder named", 200, "/revision0");
     let load = load(&mesh);
-    // A checkout is changed by a link to another folder, which no watch sees.
     for round in 1..4 {
-        let next = mesh.egret.dir().join(format!("revision{round}"));
-        fs::create_dir(&next).unwrap();
-        let path = format!("/revision{round}");
-        put(&next, "r.yaml", &allowing(&path));
-        match fs::symlink_metadata(&folder).unwrap().is_dir() {
-            true => fs::rename(&folder, mesh.egret.dir().join("old")).unwrap(),
-            false => fs::remove_file(&folder).unwrap(),
-        }
-        symlink(&next, &folder).unwrap();
-        soon(&mesh, "a folder replaced", 200, &path);
-        put(&next, "within.yaml", &allowing(&format!("/within{round}")));
+        let revision = switch(round);
         soon(
             &mesh,
-            "and a file in the new one",
+            "a folder replaced",
             200,
-            &format!("/within{round}"),
+            &format!("/revision{round}"),
         );
+        let path = format!("/within{round}");
+        put(&revision, "within.yaml", &allowing(&path));
+        soon(&mesh, "and a file in the new one", 200, &path);
     }
     nothing_failed(load, &mesh);
 }

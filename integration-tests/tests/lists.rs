@@ -117,6 +117,14 @@ fn a_list_is_in_force_once_the_gateway_is_ready_and_follows_its_server() {
         let requests = server.requests();
         requests.iter().any(|r| r["status"] == "304").then_some(())
     });
+    let applied = |mesh: &Mesh| {
+        let lines = mesh.egret.diagnostics();
+        lines
+            .iter()
+            .filter(|l| l.contains("configuration applied"))
+            .count()
+    };
+    assert_eq!(applied(&mesh), 1, "what did not change causes nothing");
     let digest = |path: &str| mesh.egret.record_of(path)["snapshot"].clone();
     server.publish("topics", "/politics\n/weather\n");
     let changed = Instant::now();
@@ -361,6 +369,8 @@ fn a_list_server_is_vetted_and_verified_as_any_upstream() {
     for (name, url, more, _) in dialled {
         lists += &list(name, url, more);
     }
+    // The recorder answers with the path, and knows no entity tags.
+    lists += &list("steady", "httpbin.org/steady", &recorder);
     lists += "policies: [{ allow: { host: httpbin.org } }]\n";
     let begun = Instant::now();
     let mesh = Mesh::start(&[DESTINATION, &lists].concat());
@@ -381,6 +391,10 @@ fn a_list_server_is_vetted_and_verified_as_any_upstream() {
             ],
         );
     }
+    assert!(mesh.recorder.seen_for("/steady").len() > 5);
+    let lines = mesh.egret.diagnostics();
+    let changed = lines.iter().filter(|line| line.contains("list changed"));
+    assert_eq!(changed.count(), 1, "the same again is no change");
     let seen = mesh.recorder.seen();
     assert!(
         seen.iter().all(|s| s.server_name.as_deref() == Some(HOST)),

@@ -114,6 +114,10 @@ async fn ask(
     }
     let (content, tag) = body.ok_or_else(unexpected)?;
     let text = String::from_utf8(content).map_err(|_| "its content is not UTF-8")?;
+    // A file caught while it is written anew must not lift every denial.
+    if text.trim().is_empty() {
+        return Err("its content is empty: a list without entries says so, `# none`".to_owned());
+    }
     Ok(Fetched::Content(text, tag))
 }
 

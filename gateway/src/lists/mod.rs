@@ -22,7 +22,7 @@ use fetch::{Fetched, fetch};
 use state::State;
 
 /// When a snapshot could not be made for other reasons.
-const COMPILE_AGAIN: Duration = Duration::from_secs(1);
+const COMPILE_AGAIN: Duration = Duration::from_secs(5);
 
 /// What a fetch came to, and when it began.
 type Ended = (Result<Fetched, String>, Instant);
