@@ -66,7 +66,20 @@ impl Egret {
     /// When it does not become ready; with what it said.
     #[must_use]
     pub fn start(configuration: &str) -> Self {
-        let mut egret = Self::launch(configuration);
+        Self::launch(configuration).once_ready()
+    }
+
+    /// The same, given the folder the configuration stands in.
+    ///
+    /// # Panics
+    /// As [`Egret::start`].
+    #[must_use]
+    pub fn start_on_folder(configuration: &str) -> Self {
+        Self::launch_on(configuration, "").once_ready()
+    }
+
+    fn once_ready(self) -> Self {
+        let mut egret = self;
         let ready = within(PATIENCE, || {
             let ended = egret.process.exited().map(|_| false);
             egret.is_ready().then_some(true).or(ended)
@@ -88,12 +101,17 @@ impl Egret {
     /// When the program cannot be started.
     #[must_use]
     pub fn launch(configuration: &str) -> Self {
+        Self::launch_on(configuration, FILE)
+    }
+
+    /// Given what is called `named` in its folder.
+    fn launch_on(configuration: &str, named: &str) -> Self {
         let dir = TempDir::with_prefix("egret-gateway-").expect("a temporary directory");
         fs::write(dir.path().join(FILE), configuration).expect("its configuration");
         let mut command = Command::new(peers::egret());
         command
             .args(["run", "--config"])
-            .arg(dir.path().join(FILE))
+            .arg(dir.path().join(named))
             .current_dir(dir.path());
         command
             .stdin(Stdio::null())
