@@ -1,25 +1,39 @@
-//! A short name for a configuration: equal texts give equal names.
+//! A short name for a configuration: equal texts give equal names, the content
+//! of remote lists included.
 //!
 //! It is a name, not a proof: FNV-1a is not made against somebody who seeks two
 //! configurations of one name, and who may write configurations needs none.
 
 use crate::file::SourceFile;
+use crate::remote::{KnownLists, RemoteList};
 use crate::snapshot::Digest;
 
 /// FNV-1a, 128 bits.
 const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
 const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
 
-/// The digest of files in load order. Names of files are no part of it: what a
-/// configuration means does not hang on where it is mounted.
-pub(crate) fn of(files: &[SourceFile]) -> Digest {
-    let hash = files.iter().fold(OFFSET, |hash, file| {
-        let length = u64::try_from(file.text.len()).unwrap_or(u64::MAX);
-        add(add(hash, &length.to_be_bytes()), file.text.as_bytes())
+/// The digest of files in load order and of what is known of `lists`. Names of
+/// files are no part of it: what a configuration means does not hang on where
+/// it is mounted.
+pub(crate) fn of(files: &[SourceFile], lists: &[RemoteList], known: &KnownLists) -> Digest {
+    let hash = files
+        .iter()
+        .fold(OFFSET, |hash, file| add_text(hash, &file.text));
+    let hash = lists.iter().fold(hash, |hash, list| {
+        let hash = add_text(hash, &list.name);
+        match known.get(&list.source()) {
+            Some(text) => add_text(add(hash, b"known"), text),
+            None => add(hash, b"unknown"),
+        }
     });
     let [.., a, b, c, d, e, f] = mixed(hash).to_be_bytes();
     let number = [0, 0, a, b, c, d, e, f];
     Digest(format!("{:012x}", u64::from_be_bytes(number)).into())
+}
+
+fn add_text(hash: u128, text: &str) -> u128 {
+    let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
+    add(add(hash, &length.to_be_bytes()), text.as_bytes())
 }
 
 fn add(hash: u128, bytes: &[u8]) -> u128 {
@@ -44,7 +58,7 @@ mod tests {
             .iter()
             .map(|text| SourceFile::new("f", *text))
             .collect();
-        of(&files).to_string()
+        of(&files, &[], &KnownLists::new()).to_string()
     }
 
     #[test]
@@ -54,7 +68,7 @@ mod tests {
         assert!(digest(&[text]).bytes().all(|b| b.is_ascii_hexdigit()));
         assert_eq!(
             digest(&[text]),
-            of(&[SourceFile::new("other", text)]).to_string()
+            of(&[SourceFile::new("other", text)], &[], &KnownLists::new()).to_string()
         );
     }
 

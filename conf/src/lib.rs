@@ -15,6 +15,7 @@ pub mod problem;
 mod quantity;
 pub mod question;
 pub mod read;
+pub mod remote;
 mod report;
 pub mod snapshot;
 mod spelling;
@@ -28,6 +29,7 @@ pub use problem::{Problem, Severity};
 pub use snapshot::Snapshot;
 
 use node::Node;
+use remote::KnownLists;
 use report::Report;
 
 /// What a configuration may depend on beside its files.
@@ -39,6 +41,8 @@ pub struct Environment {
     pub hostname: String,
     /// The namespace of objects that name none; `default` without a word.
     pub namespace: Option<String>,
+    /// What was fetched of remote lists.
+    pub lists: KnownLists,
 }
 
 /// Compiles a configuration: all of it, or nothing.
@@ -71,7 +75,8 @@ pub fn compile(files: &[SourceFile], environment: &Environment) -> Result<Snapsh
     }
     match Admission::compile(lowered.admission) {
         Ok(admission) => Ok(Snapshot {
-            digest: digest::of(files),
+            digest: digest::of(files, &lowered.lists, &environment.lists),
+            lists: lowered.lists,
             settings: lowered.settings,
             admission,
             warnings: report.finish(files),

@@ -23,9 +23,6 @@ use crate::yaml;
 pub struct Reading {
     /// In load order.
     pub files: Vec<SourceFile>,
-    /// Every file and folder asked for, whether or not it is there: a change in
-    /// one of them is a change of the configuration.
-    pub watched: Vec<PathBuf>,
     /// What could not be read.
     pub problems: Vec<Problem>,
 }
@@ -33,7 +30,18 @@ pub struct Reading {
 /// Reads files and folders, and what they name under `sources`.
 #[must_use]
 pub fn read(paths: &[PathBuf]) -> Reading {
-    let mut reader = Reader::default();
+    read_watched(paths, &mut |_| {})
+}
+
+/// As [`read`], and says each file and folder before it is read, whether or not
+/// it is there: a change in one of them is a change of the configuration.
+pub fn read_watched(paths: &[PathBuf], watch: &mut dyn FnMut(&Path)) -> Reading {
+    let mut reader = Reader {
+        files: Vec::new(),
+        watch,
+        seen: HashSet::new(),
+        report: Report::default(),
+    };
     for path in paths {
         let named = Origin::new(path.to_string_lossy(), 1, 1);
         reader.path(path, &named);
@@ -41,22 +49,20 @@ pub fn read(paths: &[PathBuf]) -> Reading {
     Reading {
         problems: reader.report.finish(&reader.files),
         files: reader.files,
-        watched: reader.watched,
     }
 }
 
-#[derive(Default)]
-struct Reader {
+struct Reader<'w> {
     files: Vec<SourceFile>,
-    watched: Vec<PathBuf>,
+    watch: &'w mut dyn FnMut(&Path),
     /// Resolved names: a file is read once, and folders may name each other.
     seen: HashSet<PathBuf>,
     report: Report,
 }
 
-impl Reader {
+impl Reader<'_> {
     fn path(&mut self, path: &Path, named: &Origin) {
-        self.watched.push(path.to_owned());
+        (self.watch)(path);
         let known = fs::canonicalize(path).and_then(|real| {
             let is_folder = fs::metadata(&real)?.is_dir();
             Ok((self.seen.insert(real), is_folder))
@@ -180,6 +186,13 @@ mod tests {
         path
     }
 
+    /// What is read, and what is watched.
+    fn watched(paths: &[PathBuf]) -> (Reading, Vec<PathBuf>) {
+        let mut watched = Vec::new();
+        let reading = read_watched(paths, &mut |path| watched.push(path.to_owned()));
+        (reading, watched)
+    }
+
     fn names(reading: &Reading, folder: &Path) -> Vec<String> {
         let relative = |file: &SourceFile| {
             let path = Path::new(&*file.name).strip_prefix(folder).unwrap();
@@ -201,10 +214,10 @@ mod tests {
         ] {
             write(root.path(), name, "version: 1\n");
         }
-        let reading = read(&[root.path().to_owned()]);
+        let (reading, watched) = watched(&[root.path().to_owned()]);
         assert_eq!(names(&reading, root.path()), ["a.yml", "b.yaml"]);
         assert_eq!(reading.problems, []);
-        assert!(reading.watched.contains(&root.path().to_owned()));
+        assert!(watched.contains(&root.path().to_owned()));
     }
 
     #[test]
@@ -230,7 +243,7 @@ mod tests {
             "version: 1\nsources:\n  - dir: gone\n  - dir: main.yaml\n",
         );
         let absent = root.path().join("absent.yaml");
-        let reading = read(&[main.clone(), absent.clone()]);
+        let (reading, watched) = watched(&[main.clone(), absent.clone()]);
         let told: Vec<_> = reading
             .problems
             .iter()
@@ -263,7 +276,7 @@ mod tests {
                 ),
             ]
         );
-        assert!(reading.watched.contains(&gone) && reading.watched.contains(&absent));
+        assert!(watched.contains(&gone) && watched.contains(&absent));
         assert_eq!(names(&reading, root.path()), ["main.yaml"]);
     }
 

@@ -19,6 +19,7 @@ use policy::pattern::HostPattern;
 use policy::{Admission, LogFilter};
 
 use crate::problem::Problem;
+use crate::remote::RemoteList;
 
 pub(crate) use pins::Pin;
 pub use pins::Pins;
@@ -29,11 +30,13 @@ pub struct Snapshot {
     pub(crate) digest: Digest,
     pub(crate) settings: Settings,
     pub(crate) admission: Admission,
+    pub(crate) lists: Vec<RemoteList>,
     pub(crate) warnings: Vec<Problem>,
 }
 
 impl Snapshot {
-    /// Names this configuration in records: equal files give equal digests.
+    /// Names this configuration in records: equal files and lists give equal
+    /// digests.
     #[must_use]
     pub fn digest(&self) -> &Digest {
         &self.digest
@@ -51,6 +54,12 @@ impl Snapshot {
         &self.admission
     }
 
+    /// The lists this configuration asks and does not hold.
+    #[must_use]
+    pub fn lists(&self) -> &[RemoteList] {
+        &self.lists
+    }
+
     /// What the operator should know although it is no error.
     #[must_use]
     pub fn warnings(&self) -> &[Problem] {
@@ -58,7 +67,7 @@ impl Snapshot {
     }
 }
 
-/// The first 12 hexadecimal digits of a hash over every file.
+/// The first 12 hexadecimal digits of a hash over every file and remote list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Digest(pub(crate) Arc<str>);
 

@@ -29,6 +29,7 @@ fn environment() -> Environment {
         pod_name: Some("istio-egressgateway-747b6764b8-44rrh".to_owned()),
         hostname: "node-1".to_owned(),
         namespace: None,
+        lists: Default::default(),
     }
 }
 

@@ -1,9 +1,9 @@
 //! The process: sockets, TLS, DNS, logs, metrics, commands.
 //!
 //! A module uses only those below it in this list: command · run · reload ·
-//! load · admin · listen · connection · http1, http2, tunnel · exchange · gateway ·
+//! lists · load · admin · listen · connection · http1, http2, tunnel · exchange · gateway ·
 //! live · upstream · resolve · identity · intake · headers, reply · record,
-//! metrics · limits · socket. `ARCHITECTURE.md` tells the life of a request.
+//! metrics · limits · socket, watched. `ARCHITECTURE.md` tells the life of a request.
 
 pub mod admin;
 mod clock;
@@ -19,6 +19,7 @@ pub mod identity;
 mod intake;
 mod limits;
 mod listen;
+mod lists;
 pub mod live;
 pub mod load;
 pub mod metrics;
@@ -31,5 +32,6 @@ mod server_name;
 mod socket;
 mod tunnel;
 pub mod upstream;
+pub mod watched;
 
 pub use gateway::Gateway;

@@ -5,8 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use conf::Snapshot;
+use conf::remote::RemoteList;
 use conf::snapshot::ListenerMode;
-use policy::destination::{TlsPolicy, UpstreamProtocol, UpstreamRef, UpstreamTls as TlsChoice};
+use policy::destination::{
+    TlsPolicy, Upstream, UpstreamProtocol, UpstreamRef, UpstreamTls as TlsChoice,
+};
 use policy::origin::Origin;
 use policy::principal::Principal;
 use policy::source::Caller;
@@ -22,6 +25,8 @@ pub struct Live {
     digest: String,
     reporter_uid: String,
     targets: Box<[Target]>,
+    /// The servers of remote lists, in the order of the snapshot's lists.
+    lists: Box<[Target]>,
     acceptor: Option<Acceptor>,
     loggers: Loggers,
 }
@@ -79,6 +84,7 @@ impl Live {
             reporter_uid: snapshot.settings().gateway.reporter_uid(),
             loggers,
             targets: credentials.targets.into(),
+            lists: credentials.lists.into(),
             acceptor: credentials.acceptor,
             snapshot,
         })
@@ -114,6 +120,15 @@ impl Live {
         self.targets.get(usize::try_from(upstream.0).ok()?)
     }
 
+    /// The server of a list.
+    pub(crate) fn list(&self, list: &RemoteList) -> Option<&Target> {
+        let source = list.source();
+        let mut lists = self.snapshot.lists().iter().zip(&self.lists);
+        lists
+            .find(|(list, _)| list.source() == source)
+            .map(|(_, target)| target)
+    }
+
     pub(crate) fn acceptor(&self) -> Option<&Acceptor> {
         self.acceptor.as_ref()
     }
@@ -123,6 +138,7 @@ impl Live {
 struct Credentials {
     acceptor: Option<Acceptor>,
     targets: Vec<Target>,
+    lists: Vec<Target>,
 }
 
 impl Credentials {
@@ -133,15 +149,25 @@ impl Credentials {
             None
         });
         let mut contexts = Contexts::default();
-        let mut targets = Vec::new();
         let pins = &snapshot.settings().pins;
-        for upstream in snapshot.admission().upstreams() {
-            match contexts.find(&upstream.tls, upstream.protocol) {
-                Ok(tls) => targets.push(Target::new(upstream.clone(), tls, Arc::clone(pins))),
-                Err(error) => errors.push(LiveError::Upstream(Arc::clone(&upstream.origin), error)),
+        let mut targets = |upstreams: &mut dyn Iterator<Item = &Upstream>| {
+            let mut targets = Vec::new();
+            for upstream in upstreams {
+                match contexts.find(&upstream.tls, upstream.protocol) {
+                    Ok(tls) => targets.push(Target::new(upstream.clone(), tls, Arc::clone(pins))),
+                    Err(error) => {
+                        errors.push(LiveError::Upstream(Arc::clone(&upstream.origin), error));
+                    }
+                }
             }
-        }
-        (Self { acceptor, targets }, errors)
+            targets
+        };
+        let credentials = Self {
+            acceptor,
+            targets: targets(&mut snapshot.admission().upstreams().iter()),
+            lists: targets(&mut snapshot.lists().iter().map(|list| &list.upstream)),
+        };
+        (credentials, errors)
     }
 }
 

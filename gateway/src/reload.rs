@@ -1,24 +1,31 @@
 //! A changed file → read → compile → swap; or the last good configuration
 //! stays, and every problem is said.
 //!
-//! Folders are watched, not files: Kubernetes swaps a link, editors rename.
+//! A change takes effect within a second, and a compilation: folders are watched,
+//! not files, since Kubernetes swaps a link and editors rename; and what the
+//! system does not tell (network mounts, folders replaced whole) is looked for.
 //! Key and certificate change one after the other; a pair that does not match
 //! yet is tried again.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use conf::SourceFile;
+use conf::remote::KnownLists;
 use conf::snapshot::Settings;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, sleep, timeout};
 
 use crate::gateway::Gateway;
+use crate::lists::Lists;
 use crate::live::Live;
-use crate::load::{Loaded, fingerprint, load};
+use crate::load::{LoadError, Loaded, load, load_again};
 use crate::metrics::Reload;
+use crate::watched::{Look, Watched};
 
 /// Quiet time after which a burst of changes is over.
 const SETTLE: Duration = Duration::from_millis(100);
@@ -26,7 +33,9 @@ const SETTLE: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_millis(500);
 /// Files are looked at this often even if nobody says they changed: some
 /// mounts tell nobody.
-const LOOK: Duration = Duration::from_secs(3);
+const GLANCE: Duration = Duration::from_millis(500);
+/// Of so many glances one reads the files.
+const READ: u32 = 6;
 /// After a refused configuration whose files changed in between.
 const AGAIN: Duration = Duration::from_millis(250);
 
@@ -35,17 +44,23 @@ const AGAIN: Duration = Duration::from_millis(250);
 pub struct Reloader {
     gateway: Arc<Gateway>,
     paths: Vec<PathBuf>,
-    watched: Vec<PathBuf>,
-    seen: u64,
-    folders: HashSet<PathBuf>,
+    watched: Watched,
+    /// What the running snapshot was made from.
+    files: Arc<[SourceFile]>,
+    lists: Lists,
     watcher: Option<RecommendedWatcher>,
     changes: mpsc::Receiver<()>,
 }
 
 impl Reloader {
-    /// Watches the files a configuration was made from.
+    /// Watches the files the running configuration was made from.
     #[must_use]
-    pub fn new(gateway: Arc<Gateway>, paths: Vec<PathBuf>, watched: Vec<PathBuf>) -> Self {
+    pub(crate) fn new(
+        gateway: Arc<Gateway>,
+        paths: Vec<PathBuf>,
+        watched: Watched,
+        files: Arc<[SourceFile]>,
+    ) -> Self {
         let (tell, changes) = mpsc::channel(1);
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             // Reading is no change: we read them ourselves.
@@ -55,14 +70,16 @@ impl Reloader {
             }
         });
         let watcher = watcher
-            .inspect_err(|error| tracing::warn!(%error, "cannot watch files; looking every 3 s"))
+            .inspect_err(
+                |error| tracing::warn!(%error, "cannot watch files; looking at them instead"),
+            )
             .ok();
         let mut reloader = Self {
-            seen: fingerprint(&watched),
+            lists: Lists::new(gateway.live().snapshot().lists()),
             gateway,
             paths,
             watched,
-            folders: HashSet::new(),
+            files,
             watcher,
             changes,
         };
@@ -70,18 +87,38 @@ impl Reloader {
         reloader
     }
 
-    /// Reloads when a file changes or `asked` says so, for ever.
+    /// True once the remote lists there are at the start have been asked for.
+    pub(crate) fn lists_settled(&self) -> Arc<AtomicBool> {
+        self.lists.settled()
+    }
+
+    /// Reloads when a file or list changes or `asked` says so, for ever.
     pub async fn run(mut self, mut asked: mpsc::Receiver<()>) {
+        let mut glance = tokio::time::interval(GLANCE);
+        glance.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut glances = (0..READ).cycle();
         loop {
-            tokio::select! {
-                _ = self.changes.recv() => self.settle().await,
+            let changed = tokio::select! {
+                _ = self.changes.recv() => {
+                    self.settle().await;
+                    self.differs(Look::Read).await
+                }
                 _ = asked.recv() => {
                     self.gateway.sinks.reopen();
-                    self.seen = 0;
+                    true
                 }
-                () = sleep(LOOK) => {}
+                () = self.lists.changed(&self.gateway) => {
+                    self.recompile().await;
+                    false
+                }
+                _ = glance.tick() => match glances.next() {
+                    Some(0) => self.differs(Look::Read).await,
+                    Some(_) | None => self.differs(Look::Glance).await,
+                },
+            };
+            if changed {
+                self.until_settled().await;
             }
-            self.look().await;
         }
     }
 
@@ -90,54 +127,114 @@ impl Reloader {
         while Instant::now() < patience && timeout(SETTLE, self.changes.recv()).await.is_ok() {}
     }
 
-    async fn look(&mut self) {
-        let now = fingerprint(&self.watched);
-        if now == self.seen {
-            return;
-        }
-        self.seen = now;
+    /// Reloads, and again while what is refused is still changing.
+    async fn until_settled(&mut self) {
         while !self.reload().await {
             sleep(AGAIN).await;
-            let now = fingerprint(&self.watched);
-            if now == self.seen {
+            if !self.differs(Look::Read).await {
                 return;
             }
-            self.seen = now;
+        }
+    }
+
+    async fn differs(&mut self, look: Look) -> bool {
+        let mut watched = std::mem::take(&mut self.watched);
+        // A disk may take its time.
+        let looking = tokio::task::spawn_blocking(move || (watched.differs(look), watched));
+        match looking.await {
+            Ok((differs, watched)) => {
+                self.watched = watched;
+                differs
+            }
+            Err(_) => true,
         }
     }
 
     /// Whether a new configuration took effect.
     async fn reload(&mut self) -> bool {
         let (paths, sinks) = (self.paths.clone(), Arc::clone(&self.gateway.sinks));
-        // Compiling a large configuration takes long enough to be in the way.
-        let loading = tokio::task::spawn_blocking(move || load(&paths, &sinks));
-        match loading.await {
-            Ok(Ok(Loaded { value, watched })) => {
-                for warning in value.snapshot().warnings() {
-                    tracing::warn!("{warning}");
-                }
-                self.warn_of_sockets(&value);
-                tracing::info!(snapshot = value.digest(), "configuration applied");
-                self.gateway.swap(value);
-                self.gateway.metrics.reloaded(Reload::Applied);
-                self.watched = watched;
-                self.seen = fingerprint(&self.watched);
+        let loading = move |lists| load(&paths, &sinks, lists);
+        let Loaded {
+            value,
+            watched,
+            files,
+        } = match self.compiled(loading).await {
+            Ok(loaded) => loaded,
+            Err(refused) => {
+                self.watched = match refused {
+                    Some(refused) => refused.into_watched(),
+                    None => self.watched.as_it_is(),
+                };
                 self.watch();
-                true
+                return false;
             }
-            Ok(Err(error)) => {
-                tracing::error!(
-                    problems = error.count(),
-                    "configuration refused; the last good one stays\n{error}"
-                );
-                self.gateway.metrics.reloaded(Reload::Refused);
-                false
-            }
-            Err(error) => {
-                tracing::error!(%error, "reloading broke off; the last good configuration stays");
-                false
+        };
+        for warning in value.snapshot().warnings() {
+            tracing::warn!("{warning}");
+        }
+        self.warn_of_sockets(&value);
+        self.files = files;
+        self.watched = watched;
+        self.watch();
+        self.lists.forgive();
+        self.apply(value);
+        true
+    }
+
+    /// The running configuration with what is known of its lists now.
+    async fn recompile(&mut self) {
+        let (files, sinks) = (Arc::clone(&self.files), Arc::clone(&self.gateway.sinks));
+        let loading = move |lists| load_again(&files, &sinks, lists);
+        let Ok(value) = self.compiled(loading).await else {
+            return;
+        };
+        let running = self.gateway.live();
+        let said = running.snapshot().warnings();
+        let warnings = value.snapshot().warnings().iter();
+        for warning in warnings.filter(|warning| !said.contains(warning)) {
+            tracing::warn!("{warning}");
+        }
+        self.apply(value);
+    }
+
+    /// What `load` makes of the lists that are known, without content that is
+    /// no good; or the other problem there is, which was told.
+    async fn compiled<T: Send + 'static>(
+        &mut self,
+        load: impl Fn(KnownLists) -> Result<T, LoadError> + Clone + Send + 'static,
+    ) -> Result<T, Option<LoadError>> {
+        loop {
+            let (load, known) = (load.clone(), self.lists.known());
+            // Compiling a large configuration takes long enough to be in the way.
+            match tokio::task::spawn_blocking(move || load(known)).await {
+                Ok(Ok(loaded)) => return Ok(loaded),
+                // Each round refuses content, of which there is an end.
+                Ok(Err(error)) if self.lists.refuse(error.problems(), &self.gateway) => {}
+                Ok(Err(error)) => {
+                    tracing::error!(
+                        problems = error.count(),
+                        "configuration refused; the last good one stays\n{error}"
+                    );
+                    self.gateway.metrics.reloaded(Reload::Refused);
+                    return Err(Some(error));
+                }
+                Err(error) => {
+                    let message = "reloading broke off; the last good configuration stays";
+                    tracing::error!(%error, "{message}");
+                    return Err(None);
+                }
             }
         }
+    }
+
+    fn apply(&mut self, value: Live) {
+        tracing::info!(snapshot = value.digest(), "configuration applied");
+        self.lists.accepted();
+        self.lists.follow(value.snapshot().lists());
+        let names = value.snapshot().lists().iter().map(|list| &*list.name);
+        self.gateway.metrics.using_lists(names);
+        self.gateway.swap(value);
+        self.gateway.metrics.reloaded(Reload::Applied);
     }
 
     /// Sockets and the resolver are made once.
@@ -162,26 +259,25 @@ impl Reloader {
         let Some(watcher) = &mut self.watcher else {
             return;
         };
-        for path in &self.watched {
-            let folder = if path.is_dir() {
-                Some(path.as_path())
-            } else {
-                path.parent()
-            };
-            let folder = folder
-                .filter(|folder| !folder.as_os_str().is_empty())
-                .unwrap_or(Path::new("."));
-            if self.folders.contains(folder) {
-                continue;
-            }
-            match watcher.watch(folder, RecursiveMode::NonRecursive) {
-                Ok(()) => {
-                    self.folders.insert(folder.to_owned());
-                }
-                Err(error) => {
-                    tracing::warn!(folder = %folder.display(), %error, "cannot watch folder");
-                }
+        let folders: HashSet<&Path> = self.watched.paths().map(folder).collect();
+        for folder in folders {
+            // Again and again: another folder may have come in its place.
+            if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
+                tracing::warn!(folder = %folder.display(), %error, "cannot watch folder");
             }
         }
     }
+}
+
+/// Where changes of a path are told: a folder's own, or those of the one a file
+/// stands in.
+fn folder(path: &Path) -> &Path {
+    let folder = if path.is_dir() {
+        Some(path)
+    } else {
+        path.parent()
+    };
+    folder
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }

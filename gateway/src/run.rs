@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use conf::remote::KnownLists;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -25,6 +26,10 @@ use crate::reload::Reloader;
 const SWEEP: Duration = Duration::from_secs(1);
 /// At the end, time for the last log lines.
 const FLUSH: Duration = Duration::from_secs(5);
+
+/// The gateway is not ready before its remote lists have been asked for, but
+/// takes no longer over it: without them it refuses what depends on them.
+const FIRST_LISTS: Duration = Duration::from_secs(5);
 
 /// Why the process cannot start.
 #[derive(Debug)]
@@ -76,7 +81,12 @@ impl Process {
     /// The first thing without which the gateway cannot serve.
     pub async fn start(options: &Options) -> Result<Self, StartError> {
         let sinks = Arc::new(Sinks::new());
-        let Loaded { value, watched } = load(&options.config, &sinks).map_err(StartError::Load)?;
+        // Lists are fetched once there is a gateway to fetch them with.
+        let Loaded {
+            value,
+            watched,
+            files,
+        } = load(&options.config, &sinks, KnownLists::new()).map_err(StartError::Load)?;
         for warning in value.snapshot().warnings() {
             tracing::warn!("{warning}");
         }
@@ -100,7 +110,7 @@ impl Process {
             }
         };
         Ok(Self {
-            reloader: Reloader::new(Arc::clone(&gateway), options.config.clone(), watched),
+            reloader: Reloader::new(Arc::clone(&gateway), options.config.clone(), watched, files),
             gateway,
             listeners,
             admin,
@@ -144,7 +154,8 @@ impl Process {
             tokio::spawn(bound.serve(gateway, drain.clone()));
         }
         if let Some(socket) = self.admin {
-            let state = admin_state(&self.gateway, &ready);
+            let lists = self.reloader.lists_settled();
+            let state = admin_state(&self.gateway, &ready, lists);
             tokio::spawn(admin::serve(socket, state, admin_ends));
         }
         let (reload, asked) = mpsc::channel(1);
@@ -192,16 +203,23 @@ async fn sweep(gateway: Arc<Gateway>) {
     }
 }
 
-fn admin_state(gateway: &Arc<Gateway>, ready: &Arc<AtomicBool>) -> Arc<AdminState> {
+fn admin_state(
+    gateway: &Arc<Gateway>,
+    ready: &Arc<AtomicBool>,
+    lists: Arc<AtomicBool>,
+) -> Arc<AdminState> {
+    let begun = Instant::now();
     let (metrics, config) = (Arc::clone(gateway), Arc::clone(gateway));
     let ready = Arc::clone(ready);
     Arc::new(AdminState {
         ready: Box::new(move || {
-            if ready.load(Ordering::Acquire) {
-                Ok(())
-            } else {
-                Err("draining".to_owned())
+            if !ready.load(Ordering::Acquire) {
+                return Err("draining".to_owned());
             }
+            if !lists.load(Ordering::Acquire) && begun.elapsed() < FIRST_LISTS {
+                return Err("fetching lists".to_owned());
+            }
+            Ok(())
         }),
         metrics: Box::new(move || metrics.metrics.render(&metrics.sinks.stats())),
         config: Box::new(move || {

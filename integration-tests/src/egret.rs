@@ -81,16 +81,29 @@ impl Egret {
     /// When it does not become ready; with what it said.
     #[must_use]
     pub fn start(configuration: &str) -> Self {
-        Self::start_beside(configuration, &Beside::default())
+        Self::launch(configuration).once_ready()
     }
 
-    /// The same, with more beside it.
+    /// The same, given the folder the configuration stands in.
+    ///
+    /// # Panics
+    /// As [`Egret::start`].
+    #[must_use]
+    pub fn start_on_folder(configuration: &str) -> Self {
+        Self::launch_on(configuration, "", &Beside::default()).once_ready()
+    }
+
+    /// The same as [`Egret::start`], with more beside it.
     ///
     /// # Panics
     /// As [`Egret::start`].
     #[must_use]
     pub fn start_beside(configuration: &str, beside: &Beside) -> Self {
-        let mut egret = Self::launch_beside(configuration, beside);
+        Self::launch_on(configuration, FILE, beside).once_ready()
+    }
+
+    fn once_ready(self) -> Self {
+        let mut egret = self;
         let ready = within(PATIENCE, || {
             let ended = egret.process.exited().map(|_| false);
             egret.is_ready().then_some(true).or(ended)
@@ -112,16 +125,17 @@ impl Egret {
     /// When the program cannot be started.
     #[must_use]
     pub fn launch(configuration: &str) -> Self {
-        Self::launch_beside(configuration, &Beside::default())
+        Self::launch_on(configuration, FILE, &Beside::default())
     }
 
-    fn launch_beside(configuration: &str, beside: &Beside) -> Self {
+    /// Given what is called `named` in its folder.
+    fn launch_on(configuration: &str, named: &str, beside: &Beside) -> Self {
         let dir = TempDir::with_prefix("egret-gateway-").expect("a temporary directory");
         fs::write(dir.path().join(FILE), configuration).expect("its configuration");
         let mut command = Command::new(peers::egret());
         command
             .args(["run", "--config"])
-            .arg(dir.path().join(FILE))
+            .arg(dir.path().join(named))
             .current_dir(dir.path());
         for more in &beside.configurations {
             command.arg("--config").arg(more);

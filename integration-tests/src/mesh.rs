@@ -66,6 +66,19 @@ impl Mesh {
     /// When a part does not start.
     #[must_use]
     pub fn start_with(pki: Pki, configuration: &str) -> Self {
+        Self::start_by(Egret::start, pki, configuration)
+    }
+
+    /// The same, with a gateway that is given the folder of its configuration.
+    ///
+    /// # Panics
+    /// When a part does not start.
+    #[must_use]
+    pub fn start_on_folder(configuration: &str) -> Self {
+        Self::start_by(Egret::start_on_folder, Pki::create(), configuration)
+    }
+
+    fn start_by(start: fn(&str) -> Egret, pki: Pki, configuration: &str) -> Self {
         let _ = pki.gateway();
         let nginx = Nginx::start(&sites(&pki));
         let recorder = Recorder::start(&pki.origin(&RECORDER_HOSTS), Clients::Anyone);
@@ -76,7 +89,7 @@ impl Mesh {
             recorder: &recorder,
             names: &names,
         };
-        let egret = Egret::start(&parts.complete(configuration));
+        let egret = start(&parts.complete(configuration));
         Self {
             pki,
             nginx,

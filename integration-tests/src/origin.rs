@@ -138,6 +138,18 @@ impl Nginx {
         read(&self.dir.path().join("error.log"))
     }
 
+    /// Serves `content` at `/lists/NAME` from now on. Its entity tag differs from
+    /// that of the last one if the length does.
+    ///
+    /// # Panics
+    /// When the file cannot be written.
+    pub fn publish(&self, name: &str, content: &str) {
+        let beside = self.dir.path().join("beside");
+        fs::write(&beside, content).expect("the new list");
+        let place = self.dir.path().join("www/lists").join(name);
+        fs::rename(&beside, place).expect("the new list in place");
+    }
+
     /// Every request logged so far.
     #[must_use]
     pub fn requests(&self) -> Vec<Value> {
@@ -202,7 +214,7 @@ fn free_addresses() -> (SocketAddr, SocketAddr) {
 fn prefix(configuration: &str) -> TempDir {
     let dir = TempDir::with_prefix("egret-nginx-").expect("a temporary directory");
     fs::write(dir.path().join("nginx.conf"), configuration).expect("its configuration");
-    fs::create_dir(dir.path().join("www")).expect("its documents");
+    fs::create_dir_all(dir.path().join("www/lists")).expect("its documents");
     fs::write(dir.path().join("www/large"), vec![b'.'; LARGE]).expect("a large document");
     dir
 }
@@ -279,6 +291,7 @@ fn server(address: SocketAddr, site: &Site, default: &str) -> String {
     ssl_certificate_key {key};
     {verify}
     location = /large {{ root www; }}
+    location /lists/ {{ root www; }}
     location / {{ return 200 \"{host} serves $request_uri\\n\"; }}
   }}
 "

@@ -281,10 +281,6 @@ fn what_is_said_not_to_be_there_yet_is_refused() {
             "version: 1\nlisteners: [{ port: 8443, mode: forward-proxy }]\n".to_owned(),
         ),
         (
-            "lists fetched from a URL",
-            format!("{listener}lists: {{ a: {{ url: 'https://a.example/' }} }}\n"),
-        ),
-        (
             "Workload API",
             format!("{listener}identity: {{ workloadApi: 'unix:///agent.sock' }}\n"),
         ),

@@ -9,12 +9,14 @@ use policy::pattern::{HostPattern, PathPattern};
 use policy::rule::Matcher;
 use policy::source::SourcePattern;
 
+use super::asking::{Asking, Follows};
 use super::canonical_path::Part;
 use super::context::Context;
 use super::expression;
 use super::pattern;
 use crate::fields::{Fields, number, parsed};
 use crate::node::{Node, Value};
+use crate::remote;
 use crate::report::Report;
 
 const KEYS: [&str; 11] = [
@@ -32,7 +34,7 @@ const KEYS: [&str; 11] = [
 ];
 
 /// One matcher or a list of them.
-pub(super) fn matchers(node: &Node, context: &Context<'_>) -> Vec<Matcher> {
+pub(super) fn matchers(node: &Node, follows: Follows, context: &Context<'_>) -> Vec<Matcher> {
     let nodes = node.one_or_many();
     if nodes.is_empty() {
         let message =
@@ -41,14 +43,14 @@ pub(super) fn matchers(node: &Node, context: &Context<'_>) -> Vec<Matcher> {
     }
     nodes
         .iter()
-        .filter_map(|node| matcher(node, context))
+        .filter_map(|node| matcher(node, follows, context))
         .collect()
 }
 
 /// One matcher.
-pub(super) fn matcher(node: &Node, context: &Context<'_>) -> Option<Matcher> {
+pub(super) fn matcher(node: &Node, follows: Follows, context: &Context<'_>) -> Option<Matcher> {
     let matcher = Fields::read(node, context.report, |fields| {
-        let matcher = keys(fields, context);
+        let matcher = keys(fields, follows, context);
         for key in ["status", "decision"] {
             if let Some(entry) = fields.entry(key) {
                 let message = format!(
@@ -67,12 +69,18 @@ pub(super) fn matcher(node: &Node, context: &Context<'_>) -> Option<Matcher> {
 }
 
 /// The matcher whose keys stand among others; nothing when none of them does.
-pub(super) fn keys(fields: &Fields<'_>, context: &Context<'_>) -> Option<Matcher> {
+pub(super) fn keys(
+    fields: &Fields<'_>,
+    follows: Follows,
+    context: &Context<'_>,
+) -> Option<Matcher> {
+    let asking = Asking::new(context, follows);
     let matcher = Matcher {
-        hosts: hosts(fields, "host", context),
-        paths: paths(fields, "path", Part::Path, context),
-        ..without_host_and_path(fields, context)
+        hosts: hosts(fields, "host", &asking),
+        paths: paths(fields, "path", Part::Path, &asking),
+        ..without_host_and_path(fields, &asking)
     };
+    let matcher = asking.matcher(matcher);
     KEYS.iter().any(|key| fields.has(key)).then_some(matcher)
 }
 
@@ -91,15 +99,13 @@ const PATHS: [&str; 5] = ["path", "exact", "prefix", "regex", "template"];
 /// The matcher of a route. It stands under its destination's host, and knows
 /// shorthands for paths.
 pub(super) fn of_route(fields: &Fields<'_>, context: &Context<'_>) -> OfRoute {
-    let one = |key, parse: fn(&Node, &Report) -> Option<PathPattern>| -> Vec<PathPattern> {
-        let nodes = context.alternatives(fields.many(key)).into_iter();
-        nodes
-            .filter_map(|node| parse(node, fields.report))
-            .collect()
+    let asking = Asking::new(context, Follows::Way);
+    let one = |key, parse: fn(&Node, &Report) -> Option<PathPattern>| {
+        asking.alternatives(fields.many(key), |node| parse(node, fields.report))
     };
     let prefix = one("prefix", pattern::segment_prefix);
     let prefixes = prefix.iter().filter_map(beginning).collect();
-    let mut all = paths(fields, "path", Part::Path, context);
+    let mut all = paths(fields, "path", Part::Path, &asking);
     all.extend(one("exact", pattern::exact));
     all.extend(prefix);
     all.extend(one("regex", pattern::regex));
@@ -113,10 +119,10 @@ pub(super) fn of_route(fields: &Fields<'_>, context: &Context<'_>) -> OfRoute {
         let message = "a route stands under its destination's host: delete `host`, or write `rewrite: { host: … }`";
         fields.report.error(&entry.origin, message);
     }
-    let matcher = Matcher {
+    let matcher = asking.matcher(Matcher {
         paths: all,
-        ..without_host_and_path(fields, context)
-    };
+        ..without_host_and_path(fields, &asking)
+    });
     let asks = KEYS.iter().chain(&PATHS).any(|key| fields.has(key));
     OfRoute {
         matcher: asks.then_some(matcher),
@@ -133,24 +139,16 @@ fn beginning(prefix: &PathPattern) -> Option<Box<str>> {
     }
 }
 
-fn without_host_and_path(fields: &Fields<'_>, context: &Context<'_>) -> Matcher {
-    let ports = context.alternatives(fields.many("port")).into_iter();
-    let listener_ports = context
-        .alternatives(fields.many("listenerPort"))
-        .into_iter();
+fn without_host_and_path(fields: &Fields<'_>, asking: &Asking<'_, '_>) -> Matcher {
     Matcher {
-        from: sources(fields, context),
+        from: sources(fields, asking),
         hosts: Vec::new(),
         paths: Vec::new(),
-        targets: paths(fields, "target", Part::Target, context),
-        methods: methods(fields, context),
-        ports: ports
-            .filter_map(|node| number(node, fields.report, 1..=u16::MAX))
-            .collect(),
-        listener_ports: listener_ports
-            .filter_map(|node| number(node, fields.report, 1..=u16::MAX))
-            .collect(),
-        server_names: hosts(fields, "sni", context),
+        targets: paths(fields, "target", Part::Target, asking),
+        methods: methods(fields, asking),
+        ports: ports(fields, "port", asking),
+        listener_ports: ports(fields, "listenerPort", asking),
+        server_names: hosts(fields, "sni", asking),
         headers: pattern::named(fields, "header", super::headers::header_name),
         query: pattern::named(fields, "query", |name| Ok(name.into())),
         expr: fields
@@ -159,52 +157,52 @@ fn without_host_and_path(fields: &Fields<'_>, context: &Context<'_>) -> Matcher 
     }
 }
 
-fn sources(fields: &Fields<'_>, context: &Context<'_>) -> Vec<SourcePattern> {
-    let nodes = context.alternatives(fields.many("from")).into_iter();
-    let sources = nodes.filter_map(|node| {
-        parsed(node, fields.report, |text| {
-            SourcePattern::parse(text, &context.local)
-        })
-    });
-    sources.flatten().collect()
+fn ports(fields: &Fields<'_>, key: &'static str, asking: &Asking<'_, '_>) -> Vec<u16> {
+    asking.alternatives(fields.many(key), |node| {
+        number(node, fields.report, 1..=u16::MAX)
+    })
 }
 
-fn hosts(fields: &Fields<'_>, key: &'static str, context: &Context<'_>) -> Vec<HostPattern> {
-    let nodes = context.alternatives(fields.many(key)).into_iter();
-    let patterns = nodes.filter_map(|node| {
+fn sources(fields: &Fields<'_>, asking: &Asking<'_, '_>) -> Vec<SourcePattern> {
+    let sources = asking.alternatives(fields.many("from"), |node| {
+        parsed(node, fields.report, |text| {
+            SourcePattern::parse(text, &asking.context.local)
+        })
+    });
+    sources.into_iter().flatten().collect()
+}
+
+fn hosts(fields: &Fields<'_>, key: &'static str, asking: &Asking<'_, '_>) -> Vec<HostPattern> {
+    asking.alternatives(fields.many(key), |node| {
         let host = pattern::host(node, fields.report)?;
-        if key == "host" {
-            context
-                .named_hosts
-                .borrow_mut()
-                .push((host.clone(), node.origin.clone()));
+        // A list made elsewhere speaks of hosts of no concern here.
+        if key == "host" && !remote::is_fetched(&node.origin) {
+            let mut named = asking.context.named_hosts.borrow_mut();
+            named.push((host.clone(), node.origin.clone()));
         }
         Some(host)
-    });
-    patterns.collect()
+    })
 }
 
 fn paths(
     fields: &Fields<'_>,
     key: &'static str,
     part: Part,
-    context: &Context<'_>,
+    asking: &Asking<'_, '_>,
 ) -> Vec<PathPattern> {
-    let nodes = context.alternatives(fields.many(key)).into_iter();
-    nodes
-        .filter_map(|node| pattern::path(node, part, fields.report))
-        .collect()
+    asking.alternatives(fields.many(key), |node| {
+        pattern::path(node, part, fields.report)
+    })
 }
 
-fn methods(fields: &Fields<'_>, context: &Context<'_>) -> Option<MethodSet> {
-    let nodes = context.alternatives(fields.many("method"));
-    if nodes.is_empty() {
-        return None;
-    }
-    let names = nodes.into_iter().filter_map(|node| {
+fn methods(fields: &Fields<'_>, asking: &Asking<'_, '_>) -> Option<MethodSet> {
+    let names = asking.alternatives(fields.many("method"), |node| {
         parsed(node, fields.report, |name| {
-            MethodSet::parse([name]).map(|_| name)
+            MethodSet::parse([name]).map(|_| Box::<str>::from(name))
         })
     });
-    MethodSet::parse(names).ok()
+    match names.is_empty() {
+        true => None,
+        false => MethodSet::parse(names).ok(),
+    }
 }

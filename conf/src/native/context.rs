@@ -10,7 +10,7 @@ use crate::node::Node;
 use crate::report::Report;
 use crate::spelling::{listed, nearest};
 
-use super::list::List;
+use super::list::{Entries, List};
 
 /// Lists by name, the names of our own trust domain, and where problems go.
 #[derive(Debug)]
@@ -24,22 +24,8 @@ pub(super) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// The alternatives of a key, with `{ list: name }` in the place of entries.
-    pub(super) fn alternatives<'n>(&self, nodes: &'n [Node]) -> Vec<&'n Node>
-    where
-        'a: 'n,
-    {
-        let mut all = Vec::with_capacity(nodes.len());
-        for node in nodes {
-            match node.entry("list") {
-                Some(_) => all.extend(self.list(node)),
-                None => all.push(node),
-            }
-        }
-        all
-    }
-
-    fn list(&self, node: &Node) -> &'a [Node] {
+    /// The list that a `{ list: NAME }` names.
+    pub(super) fn list(&self, node: &Node) -> Option<&Entries<'a>> {
         let found = Fields::read(node, self.report, |fields| {
             let name = fields.text("list")?;
             let found = self.lists.iter().find(|list| list.name == name);
@@ -54,9 +40,9 @@ impl<'a> Context<'a> {
                     self.lists.iter().map(|list| list.name),
                 );
             }
-            found.map(|list| list.entries)
+            found.map(|list| &list.entries)
         });
-        found.flatten().unwrap_or_default()
+        found.flatten()
     }
 
     /// Reports a name that nothing has.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use policy::door::View;
 use policy::pattern::HostPattern;
 
+use super::asking::{Asking, Follows};
 use super::context::Context;
 use super::pattern;
 use crate::fields::Fields;
@@ -117,11 +118,9 @@ fn mode(fields: &Fields<'_>) -> Option<ListenerMode> {
 }
 
 fn hosts(fields: &Fields<'_>, context: &Context<'_>) -> Vec<HostPattern> {
-    let nodes = context.alternatives(fields.many("hosts"));
-    nodes
-        .into_iter()
-        .filter_map(|node| pattern::host(node, fields.report))
-        .collect()
+    Asking::new(context, Follows::Way).alternatives(fields.many("hosts"), |node| {
+        pattern::host(node, fields.report)
+    })
 }
 
 /// `8443`, `127.0.0.1`, `127.0.0.1:8443`, `[::]:8443`.

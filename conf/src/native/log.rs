@@ -5,6 +5,7 @@ use std::sync::Arc;
 use policy::expr::Expr;
 use policy::{DecisionWord, LogFilter, StatusPattern};
 
+use super::asking::Follows;
 use super::condition;
 use super::context::Context;
 use super::expression;
@@ -248,12 +249,12 @@ fn filter(fields: &Fields<'_>, context: &Context<'_>) -> LogFilter {
         several => {
             filter.when = several
                 .iter()
-                .filter_map(|node| condition::matcher(node, context))
+                .filter_map(|node| condition::matcher(node, Follows::Telling, context))
                 .collect()
         }
     }
     if let Some(node) = fields.take("unless") {
-        filter.unless = condition::matchers(node, context);
+        filter.unless = condition::matchers(node, Follows::Silence, context);
     }
     filter
 }
@@ -267,7 +268,9 @@ fn outcome(fields: &Fields<'_>, filter: &mut LogFilter, context: &Context<'_>) {
     filter.decisions = decisions
         .filter_map(|node| parsed(node, fields.report, DecisionWord::parse))
         .collect();
-    filter.when = condition::keys(fields, context).into_iter().collect();
+    filter.when = condition::keys(fields, Follows::Telling, context)
+        .into_iter()
+        .collect();
     if fields.is_empty() {
         let message = "a `when` that asks nothing: delete it, or write what it asks";
         context.report.error(fields.origin(), message);

@@ -7,6 +7,7 @@
 
 mod action;
 mod addresses;
+mod asking;
 pub(crate) mod canonical_path;
 mod condition;
 mod context;
@@ -34,6 +35,7 @@ use policy::AdmissionSpec;
 
 use crate::Environment;
 use crate::node::Node;
+use crate::remote::RemoteList;
 use crate::report::Report;
 use crate::snapshot::{ListenerMode, Settings, local_domains};
 // What Istio's kinds write in the same way.
@@ -55,6 +57,8 @@ pub(crate) struct Lowered {
     pub(crate) settings: Settings,
     pub(crate) admission: AdmissionSpec,
     pub(crate) defaults: Defaults,
+    /// Lists to be fetched.
+    pub(crate) lists: Vec<RemoteList>,
     /// Whether there is any native document.
     pub(crate) is_written: bool,
     /// Whether they say which listeners there are.
@@ -68,13 +72,13 @@ pub(crate) struct Lowered {
 pub(crate) fn lower(documents: &[Node], environment: &Environment, report: &Report) -> Lowered {
     let sections = Sections::of(documents, report);
     let trust = identity::trust(&sections.trust, report);
+    let defaults = destination::defaults(sections.defaults, report);
     let context = Context {
         report,
-        lists: list::lists(&sections.lists, report),
+        lists: list::lists(&sections.lists, &defaults, &environment.lists, report),
         local: local_domains(&trust),
         named_hosts: RefCell::default(),
     };
-    let defaults = destination::defaults(sections.defaults, report);
     let listeners = listener::listeners(&sections.listeners, &context);
     let (destinations, mut upstreams) =
         destination::destinations(&sections.destinations, &defaults, &context);
@@ -110,6 +114,7 @@ pub(crate) fn lower(documents: &[Node], environment: &Environment, report: &Repo
         is_written: !documents.is_empty(),
         listeners_written: !sections.listeners.is_empty(),
         logs_written: !sections.logs.is_empty(),
+        lists: context.lists.into_iter().filter_map(|l| l.remote).collect(),
         defaults,
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use policy::rule::{Answer, Effect, Enforcement, Matcher, Rule};
 
+use super::asking::Follows;
 use super::condition;
 use super::context::Context;
 use super::expression::template;
@@ -42,6 +43,16 @@ enum Word {
     Audit,
 }
 
+impl Word {
+    fn follows(self) -> Follows {
+        match self {
+            Self::Allow => Follows::Permission,
+            Self::Deny => Follows::Refusal,
+            Self::Audit => Follows::Telling,
+        }
+    }
+}
+
 const WORDS: [(&str, Word); 3] = [
     ("allow", Word::Allow),
     ("deny", Word::Deny),
@@ -51,8 +62,9 @@ const WORDS: [(&str, Word); 3] = [
 fn policy(fields: &Fields<'_>, default_name: &str, context: &Context<'_>) -> Option<Rule> {
     let name = fields.text("name").unwrap_or(default_name);
     let spoken = word(fields, context);
+    let excepted = spoken.as_ref().map(|(word, _)| word.follows().excepted());
     let unless = match fields.take("unless") {
-        Some(node) => condition::matchers(node, context),
+        Some(node) => condition::matchers(node, excepted.unwrap_or(Follows::Permission), context),
         None => Vec::new(),
     };
     let shadow = fields.truth("shadow");
@@ -105,10 +117,12 @@ fn word(fields: &Fields<'_>, context: &Context<'_>) -> Option<(Word, Vec<Matcher
         ),
     }
     let entries = WORDS.map(|(key, word)| Some((word, fields.entry(key)?)));
-    let matchers = entries
-        .into_iter()
-        .flatten()
-        .map(|(word, entry)| (word, condition::matchers(&entry.node, context)));
+    let matchers = entries.into_iter().flatten().map(|(word, entry)| {
+        (
+            word,
+            condition::matchers(&entry.node, word.follows(), context),
+        )
+    });
     matchers.last()
 }
 

@@ -93,6 +93,7 @@ pub(super) fn host(fields: &Fields<'_>, inherited: &Inherited) -> UpstreamHost {
     }
 }
 
+/// `addresses`, of which each may be dialled.
 pub(super) fn addresses(fields: &Fields<'_>, port: u16, reach: &Reach) -> Vec<SocketAddr> {
     let nodes = fields.many("addresses").iter();
     let addresses = nodes.filter_map(|node| {
@@ -117,7 +118,7 @@ fn idle(fields: &Fields<'_>) -> Option<Duration> {
 }
 
 /// A handshake must name whom it speaks to, and an address is no name.
-fn refuse_nameless(upstream: &Upstream, report: &Report) {
+pub(super) fn refuse_nameless(upstream: &Upstream, report: &Report) {
     let (UpstreamHost::Named(host), UpstreamTls::On(tls)) = (&upstream.host, &upstream.tls) else {
         return;
     };

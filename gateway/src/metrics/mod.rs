@@ -10,6 +10,7 @@ mod histogram;
 mod render;
 
 use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -61,6 +62,14 @@ pub struct Metrics {
     reloads_applied: AtomicU64,
     reloads_refused: AtomicU64,
     snapshot: Mutex<Box<str>>,
+    lists: Mutex<BTreeMap<Box<str>, List>>,
+}
+
+/// How a remote list fares.
+#[derive(Clone, Copy, Debug, Default)]
+struct List {
+    last_success: Option<SystemTime>,
+    failures: u64,
 }
 
 /// What Istio measures of an exchange. Its number of requests is the number of
@@ -126,6 +135,7 @@ impl Metrics {
             reloads_applied: AtomicU64::new(0),
             reloads_refused: AtomicU64::new(0),
             snapshot: Mutex::default(),
+            lists: Mutex::default(),
         }
     }
 
@@ -164,6 +174,28 @@ impl Metrics {
     /// Says which snapshot is in use.
     pub fn using_snapshot(&self, digest: &str) {
         *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = digest.into();
+    }
+
+    /// A remote list was fetched, or found to be what it was.
+    pub fn list_fetched(&self, name: &str, when: SystemTime) {
+        self.of_list(name, |list| list.last_success = Some(when));
+    }
+
+    /// A remote list could not be fetched, or what was fetched is no good.
+    pub fn list_failed(&self, name: &str) {
+        self.of_list(name, |list| list.failures = list.failures.saturating_add(1));
+    }
+
+    /// Forgets all lists but these.
+    pub fn using_lists<'n>(&self, names: impl Iterator<Item = &'n str>) {
+        let names: BTreeSet<_> = names.collect();
+        let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        lists.retain(|name, _| names.contains(&**name));
+    }
+
+    fn of_list(&self, name: &str, change: impl FnOnce(&mut List)) {
+        let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        change(lists.entry(name.into()).or_default());
     }
 
     /// This registry's share in this thread.

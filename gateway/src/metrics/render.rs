@@ -38,6 +38,7 @@ impl Metrics {
         self.attempts(&mut out);
         self.connections(&mut out);
         logs(&mut out, sinks);
+        self.lists(&mut out);
         self.process(&mut out);
         out.into_text()
     }
@@ -208,6 +209,32 @@ impl Metrics {
         let name = "egret_upstream_connections_total";
         out.metric(name, Kind::Counter, "Connections made to upstreams.");
         out.sample(name, &none, read(&self.upstream_connections));
+    }
+
+    /// Where there are no remote lists, nothing is told of them.
+    fn lists(&self, out: &mut Exposition) {
+        let lists = self
+            .lists
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        if lists.is_empty() {
+            return;
+        }
+        let name = "egret_list_last_success_seconds";
+        let help = "When a remote list was last fetched, in seconds since 1970.";
+        out.metric(name, Kind::Gauge, help);
+        for (list, when) in lists.iter().filter_map(|(n, l)| Some((n, l.last_success?))) {
+            let since = when.duration_since(UNIX_EPOCH).unwrap_or_default();
+            let millis = u64::try_from(since.as_millis()).unwrap_or(0);
+            out.decimal(name, &label("list", list), millis, 3);
+        }
+        let name = "egret_list_failures_total";
+        let help = "Failed attempts to fetch a remote list, and contents refused.";
+        out.metric(name, Kind::Counter, help);
+        for (list, of) in &lists {
+            out.sample(name, &label("list", list), of.failures);
+        }
     }
 
     fn process(&self, out: &mut Exposition) {

@@ -2,6 +2,7 @@
 //! its place and its words.
 
 mod destinations;
+mod lists;
 mod logs;
 mod passthrough;
 mod routes;
@@ -18,6 +19,7 @@ fn environment() -> Environment {
         pod_name: None,
         hostname: "node-1".to_owned(),
         namespace: None,
+        lists: Default::default(),
     }
 }
 

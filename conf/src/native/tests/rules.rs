@@ -356,12 +356,6 @@ fn a_list_is_written_out_and_its_entries_are_checked_where_they_stand() {
         "3:10 error: `a` has no entries: write such as `a: [/health, /sport]`"
     );
     assert_eq!(
-        problem(
-            "lists: { a: { url: 'https://x/', refresh: 60s } }\npolicies: [{ deny: { path: { list: a } } }]\n"
-        ),
-        "3:15 error: not supported yet: `url`: write the entries as a list"
-    );
-    assert_eq!(
         problem("lists: { a: [/ok, bad] }\npolicies: [{ deny: { path: { list: a } } }]\n"),
         "3:19 error: a path begins with `/`; write `/bad`, or `*bad` for every path that ends so",
     );

@@ -116,6 +116,7 @@ fn the_gateway_is_istios_unless_it_says_otherwise() {
         pod_name: Some("pod-7".to_owned()),
         hostname: "h".to_owned(),
         namespace: None,
+        lists: Default::default(),
     };
     let snapshot = compile(&[document("")], &environment).unwrap();
     assert_eq!(
