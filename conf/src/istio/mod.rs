@@ -6,6 +6,7 @@
 //! kind, but for what the README lists as different on purpose.
 
 mod kind;
+mod mixer;
 mod object;
 mod proto;
 mod scope;
@@ -66,11 +67,20 @@ pub(crate) fn lower(
         connect_timeout: lowered.defaults.connect_timeout,
     };
     unhonoured::refuse(&objects, &scope);
-    let said = Said::default();
+    let mut said = Said::default();
+    said.mixer(mixer::lower(&objects, &scope));
     said.join(lowered);
 }
 
 impl Said {
+    /// Mixer's checks refuse beside whatever else is said, and allow nothing.
+    fn mixer(&mut self, mixer: mixer::Lowered) {
+        self.rules.extend(mixer.rules);
+        if let Some(logs) = mixer.logs {
+            self.logs.get_or_insert_default().extend(logs);
+        }
+    }
+
     /// Adds to what native documents say; where both may say only one thing,
     /// they have the last word.
     fn join(self, lowered: &mut Lowered) {

@@ -9,7 +9,7 @@ use policy::pattern::PathPattern;
 
 /// What of a target a pattern speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(crate) enum Part {
     /// Only the path.
     Path,
     /// Path and query.
@@ -28,7 +28,7 @@ const LENIENT: PathProfile = PathProfile {
 ///
 /// # Errors
 /// Why none can, and what to write.
-pub(super) fn check(pattern: &PathPattern, part: Part) -> Result<(), String> {
+pub(crate) fn check(pattern: &PathPattern, part: Part) -> Result<(), String> {
     let (text, more) = match pattern {
         PathPattern::Any | PathPattern::Suffix(_) | PathPattern::Regex(_) => return Ok(()),
         PathPattern::Exact(text) => (text.to_string(), ""),

@@ -7,7 +7,7 @@
 
 mod action;
 mod addresses;
-mod canonical_path;
+pub(crate) mod canonical_path;
 mod condition;
 mod context;
 mod destination;
