@@ -84,7 +84,7 @@ fn compiled(names: &[&str]) -> Snapshot {
     let environment = Environment {
         pod_name: None,
         hostname: "node-1".to_owned(),
-        namespace: None,
+        ..Environment::default()
     };
     conf::compile(&reading.files, &environment).unwrap_or_else(|problems| {
         let told: Vec<String> = problems.iter().map(ToString::to_string).collect();

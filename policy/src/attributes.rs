@@ -35,7 +35,7 @@ impl Attributes for Request<'_> {
                 Some(Value::Ip(self.source().to_canonical()))
             }
             Attribute::ContextReporterKind => text("outbound"),
-            Attribute::ContextProtocol => text("http"),
+            Attribute::ContextProtocol => text(if self.is_grpc() { "grpc" } else { "http" }),
             Attribute::ConnectionMtls => Some(Value::Bool(principal.is_some())),
             Attribute::ConnectionRequestedServerName => self.server_name().and_then(text),
             _ => None,
@@ -61,6 +61,15 @@ impl Request<'_> {
             None => Cow::Borrowed(self.path()),
             Some(query) => Cow::Owned(format!("{}?{query}", self.path())),
         }
+    }
+
+    /// Whether the media type is gRPC's: else a check of gRPC would be evaded
+    /// by speaking it.
+    fn is_grpc(&self) -> bool {
+        let media_type = self.headers().value("content-type", 0);
+        media_type
+            .and_then(|value| value.strip_prefix(b"application/grpc"))
+            .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
     }
 
     /// All values of a field, joined as RFC 9110, section 5.3, joins them.

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use crate::expr::{Attributes, Expr, Truth};
 use crate::matching::Toward;
+use crate::pattern::HostPattern;
 use crate::request::Request;
 use crate::rule::Matcher;
+use crate::ruleset::{hosts, hosts_of};
 use crate::tunnel::Tunnel;
 
 /// The condition of a log. Empty parts ask nothing.
@@ -42,6 +44,24 @@ impl LogFilter {
     #[must_use]
     pub fn asks_request(&self) -> bool {
         !self.when.is_empty() || !self.unless.is_empty()
+    }
+
+    /// The hosts outside of which the log tells nothing; empty: any. So that of
+    /// many logs only a few need be asked about an attempt.
+    #[must_use]
+    pub fn hosts(&self) -> Vec<HostPattern> {
+        let of_expr = self.expr.as_deref().map(hosts).unwrap_or_default();
+        if !of_expr.is_empty() {
+            return of_expr;
+        }
+        let mut all = Vec::new();
+        for matcher in &self.when {
+            match hosts_of(matcher) {
+                none if none.is_empty() => return Vec::new(),
+                some => all.extend(some),
+            }
+        }
+        all
     }
 
     /// Whether the log tells this attempt. In doubt it does not, as in Mixer.
@@ -197,6 +217,7 @@ mod tests {
     use std::borrow::Cow;
 
     use crate::expr::{Attribute, Value};
+    use crate::pattern::HostPattern;
 
     use super::*;
 
@@ -239,5 +260,43 @@ mod tests {
             ..LogFilter::default()
         };
         assert!(!asks.selects(None, outcome, &Nothing));
+    }
+
+    #[test]
+    fn hosts_are_those_outside_of_which_nothing_is_told() {
+        let expr = |text: &str| Some(Arc::new(Expr::cexl(text).unwrap()));
+        let at = |host: &str| Matcher {
+            hosts: vec![HostPattern::parse(host).unwrap()],
+            ..Matcher::default()
+        };
+        let asks = |text: &str| Matcher {
+            expr: expr(text),
+            ..Matcher::default()
+        };
+        let cnn = r#"request.method == "GET" && request.host.endsWith(".cnn.com")"#;
+        for (when, expr, expected) in [
+            (vec![], None, &[][..]),
+            (vec![], expr(cnn), &["*.cnn.com"]),
+            (
+                vec![at("a"), at("*b")],
+                expr("response.code == 200"),
+                &["a", "*b"],
+            ),
+            (vec![at("a"), asks(cnn)], None, &["a", "*.cnn.com"]),
+            // One of them asks for no host.
+            (vec![at("a"), Matcher::default()], None, &[]),
+            (vec![at("a"), asks("request.method == \"GET\"")], None, &[]),
+        ] {
+            let filter = LogFilter {
+                when,
+                expr,
+                ..LogFilter::default()
+            };
+            let expected: Vec<_> = expected
+                .iter()
+                .map(|host| HostPattern::parse(host).unwrap())
+                .collect();
+            assert_eq!(filter.hosts(), expected, "{filter:?}");
+        }
     }
 }

@@ -106,8 +106,16 @@ impl Matcher {
         self.residual_mismatch(request, toward)
     }
 
-    /// The first key that does not hold, of those no index knows.
+    /// The first key that does not hold, of those a route's index does not know.
     pub(crate) fn residual_mismatch(&self, request: &Request<'_>, toward: Toward) -> Option<Key> {
+        if !self.targets.is_empty() && !target_holds(&self.targets, request, toward) {
+            return Some(Key::Target);
+        }
+        self.unindexed_mismatch(request, toward)
+    }
+
+    /// The first key that does not hold, of those no index knows.
+    pub(crate) fn unindexed_mismatch(&self, request: &Request<'_>, toward: Toward) -> Option<Key> {
         let methods = self.methods.as_ref();
         if methods.is_some_and(|set| !set.contains(&request.method())) {
             return Some(Key::Method);
@@ -122,9 +130,6 @@ impl Matcher {
         }
         if !self.server_names.is_empty() && !server_name_holds(self, request) {
             return Some(Key::ServerName);
-        }
-        if !self.targets.is_empty() && !target_holds(&self.targets, request, toward) {
-            return Some(Key::Target);
         }
         if !self
             .headers

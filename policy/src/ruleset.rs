@@ -11,6 +11,8 @@
 mod clause;
 mod exception;
 mod group;
+mod hoist;
+mod targets;
 mod tunnel;
 
 use std::borrow::Cow;
@@ -21,13 +23,14 @@ use crate::pattern::{Case, Hits, HostMap, PathIndex, RegexPool};
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::routing::CompileError;
-use crate::rule::{DefaultPolicy, Effect, Matcher, Rule};
+use crate::rule::{DefaultPolicy, Effect, Rule};
 use crate::source::{SourceId, SourcePattern, SourceTable};
 
 pub(crate) use clause::residue;
 use clause::{Clause, Verdict};
 use exception::Exception;
 use group::{Group, HostGroups};
+pub(crate) use hoist::{hosts, hosts_of};
 
 /// The number of a rule within its snapshot, in load order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -121,7 +124,7 @@ impl RuleSet {
             for matcher in &rule.matchers {
                 let clause = u32::try_from(clauses.len()).unwrap_or(u32::MAX);
                 groups.insert(matcher, clause, toward, sources);
-                match Clause::compile(RuleId(number), rule, matcher, toward) {
+                match Clause::compile(RuleId(number), rule, matcher, toward, pool) {
                     Ok(clause) => clauses.push(clause),
                     Err(error) => errors.push(CompileError::new(&rule.origin, &error)),
                 }
@@ -322,12 +325,12 @@ fn is_unusual(method: &Method<'_>) -> bool {
 }
 
 /// The numbers of a matcher's sources; everybody's when it names none.
-fn numbers(matcher: &Matcher, toward: Toward, sources: &mut SourceTable) -> Box<[SourceId]> {
-    if matcher.from.is_empty() {
+fn numbers(from: &[SourcePattern], toward: Toward, sources: &mut SourceTable) -> Box<[SourceId]> {
+    if from.is_empty() {
         return [SourceId::ANY].into();
     }
-    let mut ids: Vec<_> = matcher.from.iter().map(|s| sources.number(s)).collect();
-    let speaks_of_workloads = matcher.from.iter().any(SourcePattern::speaks_of_workloads);
+    let mut ids: Vec<_> = from.iter().map(|s| sources.number(s)).collect();
+    let speaks_of_workloads = from.iter().any(SourcePattern::speaks_of_workloads);
     if toward == Toward::Refuse && speaks_of_workloads {
         ids.push(SourceId::UNVERIFIED);
     }

@@ -7,6 +7,9 @@
     reason = "a test that cannot go on must fail"
 )]
 
+#[path = "reference/expressions.rs"]
+mod expressions;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -48,7 +51,11 @@ const PATHS: &[&str] = &[
     "/%70olitics",
     "/a.",
     "/politics%20",
+    "/a?x=1",
+    "/A;p?x=1",
+    "/health?X=1",
 ];
+const TARGET_PATTERNS: &[&str] = &["/a?x=1", "/a*", "/health?x=1", "*=1", "/politics"];
 const PATH_PATTERNS: &[&str] = &["*", "/a", "/a*", "*c", "/politics*", "/health", "/"];
 const PATH_REGEXES: &[&str] = &["/health|/sport", "/a(/.*)?", "/[a-c]/.", ".*b.*", "/po.+s"];
 const CALLERS: &[Option<&str>] = &[
@@ -98,6 +105,16 @@ fn paths() -> impl Strategy<Value = Vec<PathPattern>> {
     })
 }
 
+fn targets() -> impl Strategy<Value = Vec<PathPattern>> {
+    let plain = some_of(TARGET_PATTERNS, 2).prop_map(|all| {
+        let patterns = all.into_iter().map(|p| PathPattern::parse(p).unwrap());
+        patterns
+            .chain([PathPattern::regex(".*[Xx]=.").unwrap()])
+            .collect()
+    });
+    proptest::option::weighted(0.2, plain).prop_map(Option::unwrap_or_default)
+}
+
 fn matcher() -> impl Strategy<Value = Matcher> {
     let methods = proptest::option::weighted(0.2, proptest::sample::select(METHODS));
     let header = proptest::option::weighted(0.2, proptest::sample::select(&["red", "blue"][..]));
@@ -107,24 +124,30 @@ fn matcher() -> impl Strategy<Value = Matcher> {
         paths(),
         methods,
         header,
+        targets(),
+        proptest::option::weighted(0.4, expressions::expression()),
     )
-        .prop_map(|(from, hosts, paths, method, header)| Matcher {
-            from: sources(&from),
-            hosts: hosts
-                .into_iter()
-                .map(|h| HostPattern::parse(h).unwrap())
-                .collect(),
-            paths,
-            methods: method.map(|m| MethodSet::parse([m]).unwrap()),
-            headers: header
-                .map(|value| NamedPattern {
-                    name: "x-team".into(),
-                    pattern: ValuePattern::exact(value),
-                })
-                .into_iter()
-                .collect(),
-            ..Matcher::default()
-        })
+        .prop_map(
+            |(from, hosts, paths, method, header, targets, expr)| Matcher {
+                from: sources(&from),
+                hosts: hosts
+                    .into_iter()
+                    .map(|h| HostPattern::parse(h).unwrap())
+                    .collect(),
+                paths,
+                targets,
+                expr,
+                methods: method.map(|m| MethodSet::parse([m]).unwrap()),
+                headers: header
+                    .map(|value| NamedPattern {
+                        name: "x-team".into(),
+                        pattern: ValuePattern::exact(value),
+                    })
+                    .into_iter()
+                    .collect(),
+                ..Matcher::default()
+            },
+        )
 }
 
 fn rule() -> impl Strategy<Value = Rule> {

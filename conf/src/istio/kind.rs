@@ -73,7 +73,7 @@ const OURS: [&str; 6] = [
 ];
 
 /// Kinds that say nothing to a gateway, or to this one.
-const IGNORED: [(&str, &str); 24] = [
+const IGNORED: [(&str, &str); 36] = [
     ("config.istio.io", "attributemanifest"),
     ("config.istio.io", "metric"),
     ("config.istio.io", "prometheus"),
@@ -86,6 +86,18 @@ const IGNORED: [(&str, &str); 24] = [
     ("config.istio.io", "QuotaSpec"),
     ("config.istio.io", "QuotaSpecBinding"),
     ("config.istio.io", "tracespan"),
+    ("config.istio.io", "reportnothing"),
+    ("config.istio.io", "edge"),
+    ("config.istio.io", "circonus"),
+    ("config.istio.io", "cloudwatch"),
+    ("config.istio.io", "dogstatsd"),
+    ("config.istio.io", "fluentd"),
+    ("config.istio.io", "noop"),
+    ("config.istio.io", "signalfx"),
+    ("config.istio.io", "solarwinds"),
+    ("config.istio.io", "stackdriver"),
+    ("config.istio.io", "statsd"),
+    ("config.istio.io", "wavefront"),
     ("networking.istio.io", "Sidecar"),
     ("networking.istio.io", "WorkloadEntry"),
     ("networking.istio.io", "WorkloadGroup"),

@@ -7,6 +7,7 @@
 
 mod authorization;
 mod kind;
+mod mixer;
 mod network;
 mod object;
 mod proto;
@@ -84,7 +85,7 @@ pub(crate) fn lower(
     let first = lowered.admission.upstreams.len();
     let network = network::lower(&objects, &scope, listeners, first);
     let authorization = authorization::lower(&objects, &scope);
-    let said = Said {
+    let mut said = Said {
         rules: authorization.rules,
         allows: authorization.allows,
         destinations: network.destinations,
@@ -93,6 +94,7 @@ pub(crate) fn lower(
         listeners: network.listeners,
         ..Said::default()
     };
+    said.mixer(mixer::lower(&objects, &scope));
     refuse_rivals(&said.destinations, &lowered.admission.destinations, report);
     said.join(lowered);
 }
@@ -114,6 +116,14 @@ fn refuse_rivals(ours: &[Destination], native: &[Destination], report: &Report) 
 }
 
 impl Said {
+    /// Mixer's checks refuse beside whatever else is said, and allow nothing.
+    fn mixer(&mut self, mixer: mixer::Lowered) {
+        self.rules.extend(mixer.rules);
+        if let Some(logs) = mixer.logs {
+            self.logs.get_or_insert_default().extend(logs);
+        }
+    }
+
     /// Adds to what native documents say; where both may say only one thing,
     /// they have the last word.
     fn join(self, lowered: &mut Lowered) {

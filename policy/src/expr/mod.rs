@@ -16,6 +16,7 @@ mod fault;
 mod fold;
 mod hosts;
 mod lexer;
+mod members;
 mod names;
 mod networks;
 mod parser;
@@ -35,6 +36,7 @@ use std::slice;
 
 pub use error::{ExprError, Problem};
 pub use fault::Fault;
+pub use members::Members;
 pub use regex::Pattern;
 pub use tree::{Affix, Arithmetic, Case, Clock, Logic, Node, Relation, Unit};
 pub use types::{Map, Type, Value};

@@ -40,7 +40,7 @@ fn constructor(syntax: &Syntax) -> Option<(&str, &str)> {
 }
 
 /// IPv4 written as IPv6 is IPv4, as it is in the addresses compared.
-fn canonical(network: IpNet) -> IpNet {
+pub(super) fn canonical(network: IpNet) -> IpNet {
     let mapped = match network {
         IpNet::V6(v6) => v6
             .addr()

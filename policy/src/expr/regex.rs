@@ -12,10 +12,18 @@ pub struct Pattern(Matcher);
 
 impl Pattern {
     pub(super) fn new(text: &str) -> Result<Self, Problem> {
-        compile(text).map(Self).map_err(|error| Problem::Pattern {
+        Self::parse(text).map_err(|error| Problem::Pattern {
             pattern: text.to_owned(),
             reason: error.to_string(),
         })
+    }
+
+    /// A pattern that no expression's text holds.
+    ///
+    /// # Errors
+    /// What RE2 refuses, and a pattern whose automaton is too large.
+    pub fn parse(text: &str) -> Result<Self, PatternError> {
+        compile(text).map(Self)
     }
 
     /// The pattern as written.

@@ -3,11 +3,12 @@
 //! never the rule itself.
 
 use crate::matching::Toward;
-use crate::pattern::PatternError;
+use crate::pattern::{PatternError, RegexPool};
 use crate::request::Request;
 use crate::rule::{Effect, Enforcement, Matcher, Rule};
 use crate::tunnel::Tunnel;
 
+use super::targets::Targets;
 use super::{RuleId, case, is_unusual};
 
 /// A matcher whose caller, host and path are in the index.
@@ -19,6 +20,7 @@ pub(super) struct Clause {
     pub(super) excepted: bool,
     /// Whether it asks for a path, which a tunnel has not.
     asks_path: bool,
+    targets: Option<Box<Targets>>,
     /// What is left to ask.
     residue: Option<Box<Matcher>>,
 }
@@ -40,12 +42,15 @@ impl Clause {
         rule: &Rule,
         matcher: &Matcher,
         toward: Toward,
+        pool: &mut RegexPool,
     ) -> Result<Self, PatternError> {
+        let targets = Targets::compile(&matcher.targets, toward, pool)?;
         Ok(Self {
             rule: id,
             verdict: Verdict::of(rule),
             excepted: !rule.unless.is_empty(),
             asks_path: !matcher.paths.is_empty(),
+            targets: targets.map(Box::new),
             residue: residue(matcher, toward)?.map(Box::new),
         })
     }
@@ -61,7 +66,9 @@ impl Clause {
         if toward == Toward::Permit && !named && is_unusual(&request.method()) {
             return false;
         }
-        residue.is_none_or(|matcher| matcher.residual_mismatch(request, toward).is_none())
+        let targets = self.targets.as_ref();
+        targets.is_none_or(|targets| targets.hold(request, toward))
+            && residue.is_none_or(|matcher| matcher.unindexed_mismatch(request, toward).is_none())
     }
 
     /// As [`Clause::holds`], for a tunnel.

@@ -9,6 +9,7 @@ use crate::source::{Caller, SourceId, SourceTable};
 use crate::tunnel::Tunnel;
 
 use super::clause::residue;
+use super::targets::Targets;
 use super::{Folded, case, numbers};
 
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub(super) struct Exception {
     sources: Box<[SourceId]>,
     hosts: Option<HostMap<()>>,
     paths: Option<PathIndex>,
+    targets: Option<Targets>,
     residue: Option<Box<Matcher>>,
 }
 
@@ -35,19 +37,21 @@ impl Exception {
         };
         let hosts = matcher.hosts.iter().map(|host| (host.clone(), ()));
         Ok(Self {
-            sources: numbers(matcher, toward, sources),
+            sources: numbers(&matcher.from, toward, sources),
             hosts: (!matcher.hosts.is_empty()).then(|| HostMap::build(hosts)),
             paths,
+            targets: Targets::compile(&matcher.targets, toward, pool)?,
             residue: residue(matcher, toward)?.map(Box::new),
         })
     }
 
     pub(super) fn holds(&self, request: &Request<'_>, toward: Toward) -> bool {
-        let residue = self.residue.as_ref();
+        let (targets, residue) = (self.targets.as_ref(), self.residue.as_ref());
         self.names(request.caller())
             && self.hosts_hold(request.host())
             && self.paths_hold(request.path(), toward)
-            && residue.is_none_or(|matcher| matcher.residual_mismatch(request, toward).is_none())
+            && targets.is_none_or(|targets| targets.hold(request, toward))
+            && residue.is_none_or(|matcher| matcher.unindexed_mismatch(request, toward).is_none())
     }
 
     /// As [`Exception::holds`], for a tunnel.

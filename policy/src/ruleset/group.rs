@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use super::hoist::Keys;
 use super::numbers;
 use crate::matching::Toward;
 use crate::pattern::{Case, HostMap, HostPattern, PathIndex, PathPattern, PatternError, RegexPool};
@@ -56,9 +57,10 @@ impl HostGroups {
     ) {
         let any_host = [HostPattern::Any];
         let any_path = [PathPattern::Any];
-        let hosts = or(&matcher.hosts, &any_host);
-        let paths = or(&matcher.paths, &any_path);
-        let sources = numbers(matcher, toward, table);
+        let keys = Keys::of(matcher);
+        let hosts = or(&keys.hosts, &any_host);
+        let paths = or(&keys.paths, &any_path);
+        let sources = numbers(&keys.from, toward, table);
         for host in hosts {
             let group = self.0.entry(host.clone()).or_default();
             for path in paths {

@@ -4,6 +4,7 @@
 
 mod cel;
 mod cexl;
+mod members;
 mod refusals;
 mod soup;
 mod tree;
