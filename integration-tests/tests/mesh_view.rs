@@ -184,6 +184,29 @@ fn without_a_passage_it_is_refused_again() {
 }
 
 #[test]
+fn pins_change_with_the_configuration() {
+    let mesh = start(&[LOOPBACK, PINNED, GOOGLE]);
+    let url = "https://www.googleapis.com/x";
+    assert_eq!(fetch(&mesh, url).status, 200);
+    // The recorder has no certificate for this name: curl will not have it.
+    let elsewhere = PINNED.replace("$NGINX", "$RECORDER");
+    mesh.configure(&[LISTENERS, LOOPBACK, &elsewhere, GOOGLE].concat());
+    until("the other address is dialled", || {
+        (fetch(&mesh, url).status == 0).then_some(())
+    });
+    let recorder = mesh.recorder.address().to_string();
+    let record = mesh
+        .egret
+        .wait_for_record("the other address", |r| r["upstream_host"] == recorder);
+    assert_eq!(record["requested_server_name"], "www.googleapis.com");
+    assert!(
+        !mesh.egret.said().contains("takes effect at the next start"),
+        "{}",
+        mesh.egret.said()
+    );
+}
+
+#[test]
 fn plain_http_to_port_443_stays_plain_http() {
     let destination = "destinations:
   - { host: \"*.googleapis.com\", upstream: { tls: { ca: $ORIGIN_CA } } }
