@@ -2,6 +2,8 @@
 //! wildcard stands first or nowhere, and nothing here is a regular expression
 //! (security: H7, H8).
 
+use std::fmt;
+
 use super::PatternError;
 use super::host_name;
 
@@ -74,6 +76,18 @@ impl HostPattern {
             Self::Subdomains(parent) => Some(format!(".{parent}")),
             Self::Suffix(suffix) => Some(suffix.to_string()),
             Self::Exact(_) | Self::Any => None,
+        }
+    }
+}
+
+/// The spelling that [`HostPattern::parse`] reads.
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(host) => f.write_str(host),
+            Self::Subdomains(parent) => write!(f, "*.{parent}"),
+            Self::Suffix(suffix) => write!(f, "*{suffix}"),
+            Self::Any => f.write_str("*"),
         }
     }
 }
