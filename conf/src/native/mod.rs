@@ -11,7 +11,9 @@ mod canonical_path;
 mod condition;
 mod context;
 mod destination;
+mod door;
 mod expression;
+mod fault;
 mod headers;
 mod identity;
 mod limits;
@@ -22,8 +24,10 @@ mod pattern;
 mod policy_rule;
 mod route;
 mod sections;
+mod source;
 mod tls;
 mod upstream;
+mod write;
 
 use std::cell::RefCell;
 
@@ -36,6 +40,7 @@ use crate::snapshot::{ListenerMode, Settings, local_domains};
 use context::Context;
 pub(crate) use destination::Defaults;
 use sections::Sections;
+pub(crate) use write::{Remarks, write};
 
 /// What native documents say.
 #[derive(Debug)]
@@ -56,10 +61,12 @@ pub(crate) struct Lowered {
 pub(crate) fn lower(documents: &[Node], environment: &Environment, report: &Report) -> Lowered {
     let sections = Sections::of(documents, report);
     let trust = identity::trust(&sections.trust, report);
+    let gateway = identity::gateway(sections.gateway, environment, report);
     let context = Context {
         report,
         lists: list::lists(&sections.lists, report),
         local: local_domains(&trust),
+        reporter_uid: gateway.reporter_uid(),
         named_hosts: RefCell::default(),
     };
     let defaults = destination::defaults(sections.defaults, report);
@@ -74,7 +81,7 @@ pub(crate) fn lower(documents: &[Node], environment: &Environment, report: &Repo
     let speaks_tls = listeners.iter().any(|l| l.mode == ListenerMode::MutualTls);
     Lowered {
         settings: Settings {
-            gateway: identity::gateway(sections.gateway, environment, report),
+            gateway,
             identity: (speaks_tls || sections.identity.is_some()).then_some(identity),
             trust,
             listeners,

@@ -2,7 +2,9 @@
 //! its place and its words.
 
 mod destinations;
+mod doors;
 mod logs;
+mod patterns;
 mod routes;
 mod rules;
 mod settings;
