@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::gateway::Gateway;
 use crate::live::Live;
-use crate::load::{Loaded, fingerprint, load};
+use crate::load::{Loaded, Source, fingerprint, load};
 use crate::metrics::Reload;
 
 /// Quiet time after which a burst of changes is over.
@@ -34,7 +34,7 @@ const AGAIN: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub struct Reloader {
     gateway: Arc<Gateway>,
-    paths: Vec<PathBuf>,
+    source: Source,
     watched: Vec<PathBuf>,
     seen: u64,
     folders: HashSet<PathBuf>,
@@ -45,7 +45,7 @@ pub struct Reloader {
 impl Reloader {
     /// Watches the files a configuration was made from.
     #[must_use]
-    pub fn new(gateway: Arc<Gateway>, paths: Vec<PathBuf>, watched: Vec<PathBuf>) -> Self {
+    pub fn new(gateway: Arc<Gateway>, source: Source, watched: Vec<PathBuf>) -> Self {
         let (tell, changes) = mpsc::channel(1);
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             // Reading is no change: we read them ourselves.
@@ -60,7 +60,7 @@ impl Reloader {
         let mut reloader = Self {
             seen: fingerprint(&watched),
             gateway,
-            paths,
+            source,
             watched,
             folders: HashSet::new(),
             watcher,
@@ -108,12 +108,12 @@ impl Reloader {
 
     /// Whether a new configuration took effect.
     async fn reload(&mut self) -> bool {
-        let (paths, sinks) = (self.paths.clone(), Arc::clone(&self.gateway.sinks));
+        let (source, sinks) = (self.source.clone(), Arc::clone(&self.gateway.sinks));
         // Compiling a large configuration takes long enough to be in the way.
-        let loading = tokio::task::spawn_blocking(move || load(&paths, &sinks));
+        let loading = tokio::task::spawn_blocking(move || load(&source, &sinks));
         match loading.await {
             Ok(Ok(Loaded { value, watched })) => {
-                for warning in value.snapshot().warnings() {
+                for warning in value.snapshot().grave() {
                     tracing::warn!("{warning}");
                 }
                 self.warn_of_sockets(&value);
