@@ -4,6 +4,7 @@
 //! Knows neither sockets nor clocks. Files are read in `read`, nowhere else.
 
 pub mod cases;
+mod convert;
 mod digest;
 mod fields;
 mod file;
@@ -24,6 +25,7 @@ mod yaml;
 use policy::Admission;
 use policy::origin::Origin;
 
+pub use convert::{Converted, convert};
 pub use file::SourceFile;
 pub use problem::{Problem, Severity};
 pub use snapshot::Snapshot;
@@ -51,25 +53,7 @@ pub struct Environment {
 /// Every problem of every file, warnings too, by file and line.
 pub fn compile(files: &[SourceFile], environment: &Environment) -> Result<Snapshot, Vec<Problem>> {
     let report = Report::default();
-    let documents: Vec<Node> = files
-        .iter()
-        .flat_map(|file| yaml::documents(file, &report))
-        .collect();
-    if documents.is_empty() && !report.has_errors() {
-        let name = files.first().map_or("configuration", |file| &file.name);
-        let message = "there is no configuration: write a document that begins `version: 1`";
-        report.error(&Origin::new(name, 1, 1), message);
-    }
-    let (objects, documents): (Vec<Node>, Vec<Node>) =
-        documents.into_iter().partition(istio::is_object);
-    let mut lowered = native::lower(&documents, environment, &report);
-    istio::lower(&objects, &mut lowered, environment, &report);
-    if lowered.settings.listeners.is_empty() && !lowered.listeners_written {
-        let message = "`listeners` is missing: write such as `listeners: [{ port: 8443 }]`";
-        if let Some(first) = documents.first().or(objects.first()) {
-            report.error(&first.origin, message);
-        }
-    }
+    let lowered = lower(files, environment, &report);
     if report.has_errors() {
         return Err(report.finish(files));
     }
@@ -88,6 +72,30 @@ pub fn compile(files: &[SourceFile], environment: &Environment) -> Result<Snapsh
             Err(report.finish(files))
         }
     }
+}
+
+/// Reads what files say: native documents, then Istio's objects.
+fn lower(files: &[SourceFile], environment: &Environment, report: &Report) -> native::Lowered {
+    let documents: Vec<Node> = files
+        .iter()
+        .flat_map(|file| yaml::documents(file, report))
+        .collect();
+    if documents.is_empty() && !report.has_errors() {
+        let name = files.first().map_or("configuration", |file| &file.name);
+        let message = "there is no configuration: write a document that begins `version: 1`";
+        report.error(&Origin::new(name, 1, 1), message);
+    }
+    let (objects, documents): (Vec<Node>, Vec<Node>) =
+        documents.into_iter().partition(istio::is_object);
+    let mut lowered = native::lower(&documents, environment, report);
+    istio::lower(&objects, &mut lowered, environment, report);
+    if lowered.settings.listeners.is_empty() && !lowered.listeners_written {
+        let message = "`listeners` is missing: write such as `listeners: [{ port: 8443 }]`";
+        if let Some(first) = documents.first().or(objects.first()) {
+            report.error(&first.origin, message);
+        }
+    }
+    lowered
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use policy::origin::Origin;
 use policy::pattern::HostPattern;
 use policy::{Admission, LogFilter};
 
-use crate::problem::Problem;
+use crate::problem::{Problem, Severity};
 use crate::remote::RemoteList;
 
 pub(crate) use pins::Pin;
@@ -60,10 +60,16 @@ impl Snapshot {
         &self.lists
     }
 
-    /// What the operator should know although it is no error.
+    /// What the operator should know although it is no error, notes included.
     #[must_use]
     pub fn warnings(&self) -> &[Problem] {
         &self.warnings
+    }
+
+    /// Of that, what is graver than a note.
+    pub fn grave(&self) -> impl Iterator<Item = &Problem> {
+        let all = self.warnings.iter();
+        all.filter(|problem| problem.severity != Severity::Note)
     }
 }
 
@@ -305,6 +311,8 @@ pub struct Log {
     pub sink: Sink,
     /// What happens when the sink does not keep up.
     pub overflow: Overflow,
+    /// Where it was written; the log that nobody wrote was nowhere.
+    pub origin: Option<Arc<Origin>>,
 }
 
 /// The form of a line.

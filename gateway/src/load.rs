@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use conf::remote::KnownLists;
-use conf::{Environment, Problem, Snapshot, SourceFile};
+use conf::{Converted, Environment, Problem, Severity, Snapshot, SourceFile};
 use policy::destination::{Pem, UpstreamTls};
 
 use crate::live::{Live, LiveError};
@@ -36,13 +36,15 @@ impl LoadError {
     /// How many things are wrong.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.problems.len() + self.files.len()
+        Counts::of(&self.problems).errors + self.files.len()
     }
 }
 
+/// Everything but notes, which only `egret check` tells.
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for problem in &self.problems {
+        let problems = self.problems.iter();
+        for problem in problems.filter(|p| p.severity != Severity::Note) {
             writeln!(f, "{problem}")?;
         }
         for error in &self.files {
@@ -53,6 +55,60 @@ impl fmt::Display for LoadError {
 }
 
 impl std::error::Error for LoadError {}
+
+/// How many problems there are of each kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Configurations with one are refused.
+    pub errors: usize,
+    /// What the operator should know.
+    pub warnings: usize,
+    /// What he may want to know.
+    pub notes: usize,
+}
+
+impl Counts {
+    /// Counts problems.
+    #[must_use]
+    pub fn of(problems: &[Problem]) -> Self {
+        let of = |severity| problems.iter().filter(|p| p.severity == severity).count();
+        Self {
+            errors: of(Severity::Error),
+            warnings: of(Severity::Warning),
+            notes: of(Severity::Note),
+        }
+    }
+}
+
+/// `2 errors, 1 warning, 0 notes`, without errors where there are none.
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = |count| if count == 1 { "" } else { "s" };
+        let Self {
+            errors,
+            warnings,
+            notes,
+        } = *self;
+        if errors > 0 {
+            write!(f, "{errors} error{}, ", plural(errors))?;
+        }
+        write!(
+            f,
+            "{warnings} warning{}, {notes} note{}",
+            plural(warnings),
+            plural(notes)
+        )
+    }
+}
+
+/// Where a configuration is, and what it takes for granted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Source {
+    /// Files and folders.
+    pub paths: Vec<PathBuf>,
+    /// The namespace of objects that name none; `default` without a word.
+    pub namespace: Option<String>,
+}
 
 /// A configuration, and the files it was made from.
 #[derive(Debug)]
@@ -67,12 +123,12 @@ pub struct Loaded<T> {
 
 /// What configurations may ask of the process's surroundings.
 #[must_use]
-pub fn environment(lists: KnownLists) -> Environment {
+pub fn environment(source: &Source, lists: KnownLists) -> Environment {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     Environment {
         pod_name: std::env::var("POD_NAME").ok(),
         hostname: host.trim().to_owned(),
-        namespace: None,
+        namespace: source.namespace.clone(),
         lists,
     }
 }
@@ -82,16 +138,29 @@ pub fn environment(lists: KnownLists) -> Environment {
 ///
 /// # Errors
 /// Every problem with its place.
-pub fn compile(paths: &[PathBuf]) -> Result<Loaded<Snapshot>, LoadError> {
-    compile_with(paths, KnownLists::new())
+pub fn compile(source: &Source) -> Result<Loaded<Snapshot>, LoadError> {
+    made(source, KnownLists::new(), conf::compile)
 }
 
-fn compile_with(paths: &[PathBuf], lists: KnownLists) -> Result<Loaded<Snapshot>, LoadError> {
+/// As [`compile`], into the native format.
+///
+/// # Errors
+/// Every problem with its place.
+pub fn convert(source: &Source) -> Result<Converted, LoadError> {
+    made(source, KnownLists::new(), conf::convert).map(|loaded| loaded.value)
+}
+
+/// What `make` makes of the files.
+fn made<T>(
+    source: &Source,
+    lists: KnownLists,
+    make: impl Fn(&[SourceFile], &Environment) -> Result<T, Vec<Problem>>,
+) -> Result<Loaded<T>, LoadError> {
     let mut watched = Watched::default();
-    let reading = conf::read::read_watched(paths, &mut |path| watched.add(path));
-    let compiled = conf::compile(&reading.files, &environment(lists));
+    let reading = conf::read::read_watched(&source.paths, &mut |path| watched.add(path));
+    let made = make(&reading.files, &environment(source, lists));
     let mut problems = reading.problems;
-    match compiled {
+    match made {
         Ok(value) if problems.is_empty() => Ok(Loaded {
             value,
             watched,
@@ -110,12 +179,8 @@ fn compile_with(paths: &[PathBuf], lists: KnownLists) -> Result<Loaded<Snapshot>
 ///
 /// # Errors
 /// Every problem, those of files included.
-pub fn load(
-    paths: &[PathBuf],
-    sinks: &Sinks,
-    lists: KnownLists,
-) -> Result<Loaded<Live>, LoadError> {
-    let mut loaded = compile_with(paths, lists)?;
+pub fn load(source: &Source, sinks: &Sinks, lists: KnownLists) -> Result<Loaded<Live>, LoadError> {
+    let mut loaded = made(source, lists, conf::compile)?;
     let certificates = certificates(&loaded.value);
     certificates
         .iter()
@@ -136,11 +201,12 @@ pub fn load(
 /// # Errors
 /// As [`load`].
 pub fn load_again(
+    source: &Source,
     files: &[SourceFile],
     sinks: &Sinks,
     lists: KnownLists,
 ) -> Result<Live, LoadError> {
-    let snapshot = conf::compile(files, &environment(lists))
+    let snapshot = conf::compile(files, &environment(source, lists))
         .map_err(|problems| of_problems(problems, Watched::default()))?;
     Live::load(snapshot, sinks).map_err(|files| of_files(files, Watched::default()))
 }
@@ -183,4 +249,43 @@ fn certificates(snapshot: &Snapshot) -> Vec<PathBuf> {
         policy.ca.iter().chain(client).filter_map(Pem::file)
     });
     identity.chain(trust).chain(upstream).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use conf::SourceFile;
+
+    use super::*;
+
+    #[test]
+    fn problems_are_counted_by_their_kind() {
+        let told = |errors, warnings, notes| {
+            Counts {
+                errors,
+                warnings,
+                notes,
+            }
+            .to_string()
+        };
+        assert_eq!(told(2, 1, 0), "2 errors, 1 warning, 0 notes");
+        assert_eq!(told(0, 0, 1), "0 warnings, 1 note");
+    }
+
+    #[test]
+    fn a_refusal_tells_no_notes_and_counts_errors_alone() {
+        let text = "version: 1\nlisteners: [{ port: 8443 }]\npolicies: [{ allow: { host: a.example } }, { deny: {} }]\n";
+        let filter = "apiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\nmetadata: { name: other, namespace: elsewhere }\nspec: {}\n";
+        let files = [
+            SourceFile::new("a.yaml", text),
+            SourceFile::new("b.yaml", filter),
+        ];
+        let problems = conf::compile(&files, &Environment::default()).unwrap_err();
+        let error = of_problems(problems, Watched::default());
+        let counts = Counts::of(error.problems());
+        assert_eq!((counts.errors, counts.warnings, counts.notes), (1, 1, 1));
+        assert_eq!(error.count(), 1);
+        let shown = error.to_string();
+        assert!(shown.contains("error: ") && shown.contains("warning: "));
+        assert!(!shown.contains("note: "), "{shown}");
+    }
 }

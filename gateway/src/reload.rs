@@ -8,7 +8,7 @@
 //! yet is tried again.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use tokio::time::{Instant, MissedTickBehavior, sleep, timeout};
 use crate::gateway::Gateway;
 use crate::lists::Lists;
 use crate::live::Live;
-use crate::load::{LoadError, Loaded, load, load_again};
+use crate::load::{LoadError, Loaded, Source, load, load_again};
 use crate::metrics::Reload;
 use crate::watched::{Look, Watched};
 
@@ -43,7 +43,7 @@ const AGAIN: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub struct Reloader {
     gateway: Arc<Gateway>,
-    paths: Vec<PathBuf>,
+    source: Source,
     watched: Watched,
     /// What the running snapshot was made from.
     files: Arc<[SourceFile]>,
@@ -57,7 +57,7 @@ impl Reloader {
     #[must_use]
     pub(crate) fn new(
         gateway: Arc<Gateway>,
-        paths: Vec<PathBuf>,
+        source: Source,
         watched: Watched,
         files: Arc<[SourceFile]>,
     ) -> Self {
@@ -77,7 +77,7 @@ impl Reloader {
         let mut reloader = Self {
             lists: Lists::new(gateway.live().snapshot().lists()),
             gateway,
-            paths,
+            source,
             watched,
             files,
             watcher,
@@ -152,8 +152,8 @@ impl Reloader {
 
     /// Whether a new configuration took effect.
     async fn reload(&mut self) -> bool {
-        let (paths, sinks) = (self.paths.clone(), Arc::clone(&self.gateway.sinks));
-        let loading = move |lists| load(&paths, &sinks, lists);
+        let (source, sinks) = (self.source.clone(), Arc::clone(&self.gateway.sinks));
+        let loading = move |lists| load(&source, &sinks, lists);
         let Loaded {
             value,
             watched,
@@ -169,7 +169,7 @@ impl Reloader {
                 return false;
             }
         };
-        for warning in value.snapshot().warnings() {
+        for warning in value.snapshot().grave() {
             tracing::warn!("{warning}");
         }
         self.warn_of_sockets(&value);
@@ -183,14 +183,15 @@ impl Reloader {
 
     /// The running configuration with what is known of its lists now.
     async fn recompile(&mut self) {
-        let (files, sinks) = (Arc::clone(&self.files), Arc::clone(&self.gateway.sinks));
-        let loading = move |lists| load_again(&files, &sinks, lists);
+        let (source, files) = (self.source.clone(), Arc::clone(&self.files));
+        let sinks = Arc::clone(&self.gateway.sinks);
+        let loading = move |lists| load_again(&source, &files, &sinks, lists);
         let Ok(value) = self.compiled(loading).await else {
             return;
         };
         let running = self.gateway.live();
         let said = running.snapshot().warnings();
-        let warnings = value.snapshot().warnings().iter();
+        let warnings = value.snapshot().grave();
         for warning in warnings.filter(|warning| !said.contains(warning)) {
             tracing::warn!("{warning}");
         }

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -18,7 +17,7 @@ use crate::admin::{self, AdminState};
 use crate::drain::{Drain, Phase};
 use crate::gateway::Gateway;
 use crate::listen::Bound;
-use crate::load::{LoadError, Loaded, load};
+use crate::load::{LoadError, Loaded, Source, load};
 use crate::record::Sinks;
 use crate::reload::Reloader;
 
@@ -59,8 +58,8 @@ impl std::error::Error for StartError {}
 /// How to run.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Files and folders.
-    pub config: Vec<PathBuf>,
+    /// The configuration.
+    pub config: Source,
     /// Worker threads.
     pub threads: usize,
 }
@@ -87,7 +86,7 @@ impl Process {
             watched,
             files,
         } = load(&options.config, &sinks, KnownLists::new()).map_err(StartError::Load)?;
-        for warning in value.snapshot().warnings() {
+        for warning in value.snapshot().grave() {
             tracing::warn!("{warning}");
         }
         let settings = value.snapshot().settings().clone();
@@ -224,7 +223,7 @@ fn admin_state(
         metrics: Box::new(move || metrics.metrics.render(&metrics.sinks.stats())),
         config: Box::new(move || {
             let live = config.live();
-            let warnings = live.snapshot().warnings().iter().map(ToString::to_string);
+            let warnings = live.snapshot().grave().map(ToString::to_string);
             serde_json::json!({
                 "snapshot": live.digest(),
                 "warnings": warnings.collect::<Vec<_>>(),

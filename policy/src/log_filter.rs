@@ -158,6 +158,19 @@ impl StatusPattern {
     }
 }
 
+/// The spelling that reads as the same set.
+impl fmt::Display for StatusPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { first, last } = *self;
+        match last.saturating_sub(first) {
+            0 => write!(f, "{first}"),
+            99 if first % 100 == 0 && first > 0 => write!(f, "{}xx", first / 100),
+            _ if last == 599 => write!(f, ">={first}"),
+            _ => write!(f, "<{}", last.saturating_add(1)),
+        }
+    }
+}
+
 /// A word for what was decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecisionWord {
@@ -202,6 +215,17 @@ impl DecisionWord {
         }
     }
 
+    /// The word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::ShadowDeny => "shadow-deny",
+            Self::Audit => "audit",
+        }
+    }
+
     fn matches(self, outcome: Outcome) -> bool {
         match self {
             Self::Allow => outcome.allowed,
@@ -243,6 +267,30 @@ mod tests {
         assert!(matches("<400", 0) && !matches("<400", 400));
         for text in ["", "abc", "6xx", "0xx", "1000", ">=", "-1"] {
             assert!(StatusPattern::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_set_is_spelled_so_that_it_reads_the_same() {
+        for (text, spelled) in [
+            ("200", "200"),
+            ("0", "0"),
+            ("<1", "0"),
+            ("4xx", "4xx"),
+            (">=500", "5xx"),
+            (">=400", ">=400"),
+            (">=599", "599"),
+            ("<400", "<400"),
+            ("<100", "<100"),
+            ("<599", "<599"),
+            (">=0", ">=0"),
+        ] {
+            let set = StatusPattern::parse(text).unwrap();
+            assert_eq!(set.to_string(), spelled);
+            assert_eq!(StatusPattern::parse(spelled).unwrap(), set, "{text}");
+        }
+        for word in ["allow", "deny", "shadow-deny", "audit"] {
+            assert_eq!(DecisionWord::parse(word).unwrap().as_str(), word);
         }
     }
 

@@ -39,12 +39,26 @@ impl NamePattern {
         }
     }
 
-    fn matches(&self, name: &str) -> bool {
+    /// Whether a name matches.
+    #[must_use]
+    pub fn matches(&self, name: &str) -> bool {
         match self {
             Self::Any => true,
             Self::Exact(exact) => **exact == *name,
             Self::Prefix(prefix) => name.starts_with(&**prefix),
             Self::Suffix(suffix) => name.ends_with(&**suffix),
+        }
+    }
+}
+
+/// The spelling that [`NamePattern::parse`] reads.
+impl fmt::Display for NamePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("*"),
+            Self::Exact(exact) => f.write_str(exact),
+            Self::Prefix(prefix) => write!(f, "{prefix}*"),
+            Self::Suffix(suffix) => write!(f, "*{suffix}"),
         }
     }
 }
@@ -84,7 +98,8 @@ impl fmt::Display for SourceError {
             f,
             "`{}` names no source: write `sa:NAMESPACE/NAME`, `ns:NAMESPACE`, `td:TRUST-DOMAIN`, \
              `spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/NAME`, `TRUST-DOMAIN/ns/NAMESPACE/sa/NAME`, \
-             `ip:CIDR`, `any` or `anonymous`; only a final `*` is a wildcard",
+             `name:PATTERN`, `ip:CIDR`, `any` or `anonymous`; a `*` ends a name, or begins one \
+             behind `ns:`, `sa:` or `name:`",
             self.0
         )
     }
@@ -102,16 +117,19 @@ impl SourcePattern {
     /// When the text has none of the spellings the error lists.
     pub fn parse(text: &str, local: &[Box<str>]) -> Result<Vec<Self>, SourceError> {
         let error = || SourceError(text.to_owned());
-        if text.trim_end_matches('*').contains('*') || text.ends_with("**") {
-            return Err(error());
-        }
         let one = |source: Option<Self>| source.map(|s| vec![s]).ok_or_else(error);
+        if let Some(name) = text.strip_prefix("name:") {
+            return one(whole_name(name).map(Self::Name));
+        }
         if let Some(account) = text.strip_prefix("sa:") {
             let (namespace, name) = account.split_once('/').ok_or_else(error)?;
             return local_workloads(namespace, name, local).ok_or_else(error);
         }
         if let Some(namespace) = text.strip_prefix("ns:") {
             return local_workloads(namespace, "*", local).ok_or_else(error);
+        }
+        if text.trim_end_matches('*').contains('*') || text.ends_with("**") {
+            return Err(error());
         }
         match text {
             "any" | "*" => one(Some(Self::Any)),
@@ -176,14 +194,37 @@ impl SourcePattern {
 
 fn plain(part: &str) -> bool {
     let name = part.strip_suffix('*').unwrap_or(part);
-    (!name.is_empty() || part == "*")
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+    (!name.is_empty() || part == "*") && has_name_characters(name)
+}
+
+fn has_name_characters(name: &str) -> bool {
+    name.bytes()
+        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+}
+
+/// As [`plain`], or `*` and the end of a name.
+fn plain_or_ending(part: &str) -> bool {
+    plain(part)
+        || part
+            .strip_prefix('*')
+            .is_some_and(|ending| !ending.contains('*') && plain(ending))
+}
+
+/// A pattern over a whole name (Istio: `principals`): its characters, and a `*`
+/// at one end.
+fn whole_name(text: &str) -> Option<NamePattern> {
+    let pattern = NamePattern::parse(text);
+    let (NamePattern::Exact(part) | NamePattern::Prefix(part) | NamePattern::Suffix(part)) =
+        &pattern
+    else {
+        return Some(pattern);
+    };
+    let mut segments = part.split('/');
+    (!part.is_empty() && segments.all(has_name_characters)).then_some(pattern)
 }
 
 fn local_workloads(namespace: &str, name: &str, local: &[Box<str>]) -> Option<Vec<SourcePattern>> {
-    (plain(namespace) && plain(name)).then(|| {
+    (plain_or_ending(namespace) && plain_or_ending(name)).then(|| {
         local
             .iter()
             .map(|domain| SourcePattern::Workload {

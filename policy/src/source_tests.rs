@@ -55,6 +55,50 @@ fn a_final_star_is_a_prefix_of_the_part_it_stands_in() {
 }
 
 #[test]
+fn a_star_may_begin_a_name_where_it_says_so() {
+    let shop = Some("cluster.local/ns/shop-prod/sa/cart-bot");
+    for text in [
+        "ns:*-prod",
+        "sa:*-prod/cart-bot",
+        "sa:shop-prod/*-bot",
+        "sa:shop*/*bot",
+    ] {
+        assert!(matches(text, shop), "{text}");
+    }
+    for text in ["ns:*-dev", "sa:*-prod/cart", "sa:shop/*-bot"] {
+        assert!(!matches(text, shop), "{text}");
+    }
+    assert!(!matches(
+        "ns:*-prod",
+        Some("partner.example/ns/x-prod/sa/y")
+    ));
+}
+
+#[test]
+fn a_whole_name_is_compared_without_regard_to_its_parts() {
+    let shop = Some("partner.example/ns/shop-prod/sa/cart");
+    for text in [
+        "name:partner.example/ns/shop-prod/sa/cart",
+        "name:partner.example/ns/*",
+        "name:part*",
+        "name:*/sa/cart",
+        "name:*cart",
+        "name:*",
+    ] {
+        assert!(matches(text, shop), "{text}");
+        assert!(!matches(text, None), "{text}");
+    }
+    assert!(!matches("name:cart", shop) && !matches("name:*/sa/car", shop));
+}
+
+#[test]
+fn a_pattern_is_spelled_as_it_is_read() {
+    for text in ["*", "a", "a*", "*a"] {
+        assert_eq!(NamePattern::parse(text).to_string(), text);
+    }
+}
+
+#[test]
 fn refuses_what_it_cannot_compare_part_by_part() {
     for text in [
         "",
@@ -72,6 +116,13 @@ fn refuses_what_it_cannot_compare_part_by_part() {
         "spiffe://Cluster.Local/ns/a/sa/b",
         "**",
         "td:*",
+        "ns:*a*",
+        "ns:**",
+        "sa:a*b/c",
+        "name:",
+        "name:*a*",
+        "name:a b",
+        "cluster.local/ns/*-prod/sa/x",
     ] {
         assert!(SourcePattern::parse(text, &local()).is_err(), "{text}");
     }

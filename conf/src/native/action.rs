@@ -4,13 +4,14 @@
 use policy::destination::{
     Action, PathRewrite, Redirect, Respond, Rewrite, Upstream, UpstreamRef, Weighted,
 };
+use policy::door::{Door, View};
 
 use super::canonical_path::verbatim;
 use super::expression::MAX_BODY;
 use super::tls::host_name;
-use super::upstream::{Inherited, upstream};
+use super::upstream::{Inherited, refuse_nameless, upstream};
 use crate::fields::Fields;
-use crate::node::Node;
+use crate::node::{Node, Value};
 
 pub(super) const MAX_WEIGHT: u32 = 1_000_000;
 /// A redirection that says no status, as in Istio.
@@ -25,6 +26,8 @@ pub(super) struct Leads<'a> {
     pub(super) inherited: &'a Inherited,
     /// The destination's own.
     pub(super) own: UpstreamRef,
+    /// By which way requests come to the destination.
+    pub(super) door: Option<Door>,
 }
 
 /// Adds an upstream to those of the configuration.
@@ -39,7 +42,8 @@ pub(super) fn action(fields: &Fields<'_>, leads: &mut Leads<'_>) -> Action {
     let to = fields.many("to");
     let redirect = fields.entry("redirect");
     let respond = fields.entry("respond");
-    let given = ["to", "redirect", "respond"]
+    let hop = hop(fields, leads.door);
+    let given = ["to", "redirect", "respond", "hop"]
         .into_iter()
         .filter(|key| fields.has(key));
     if let [first, second, ..] = given.collect::<Vec<_>>().as_slice() {
@@ -50,8 +54,20 @@ pub(super) fn action(fields: &Fields<'_>, leads: &mut Leads<'_>) -> Action {
     let read_respond = |fields: &Fields<'_>| Action::Respond(read_respond(fields));
     let own = redirect
         .and_then(|entry| Fields::read(&entry.node, fields.report, read_redirect))
-        .or_else(|| Fields::read(&respond?.node, fields.report, read_respond));
+        .or_else(|| Fields::read(&respond?.node, fields.report, read_respond))
+        .or(hop);
     own.unwrap_or_else(|| forward(to, fields, leads))
+}
+
+/// `hop: 443`: on in the gateway's own view, at that port. A gateway's route
+/// would lead round in a circle.
+fn hop(fields: &Fields<'_>, door: Option<Door>) -> Option<Action> {
+    let entry = fields.entry("hop")?;
+    if door.is_none_or(|door| door.view != View::Mesh) {
+        let message = "`hop` goes on at the gateway, as a sidecar's route does: write `at: mesh:PORT` in the destination, or name an upstream";
+        fields.report.error(&entry.origin, message);
+    }
+    fields.number("hop", 1..=u16::MAX).map(Action::Hop)
 }
 
 fn forward(to: &[Node], fields: &Fields<'_>, leads: &mut Leads<'_>) -> Action {
@@ -83,6 +99,7 @@ fn share(fields: &Fields<'_>, leads: &mut Leads<'_>) -> Weighted {
         None => leads.own,
         Some(node) => {
             let upstream = upstream(Some(node), leads.inherited, &node.origin, fields.report);
+            refuse_nameless(&upstream, fields.report);
             add(leads.upstreams, upstream)
         }
     };
@@ -128,7 +145,7 @@ fn read_respond(fields: &Fields<'_>) -> Respond {
 }
 
 /// `rewrite: { path, prefix, host }` of a route whose `prefix:` is one of
-/// `prefixes`.
+/// `prefixes`; or `prefix: { from, to }`, which says what it replaces.
 pub(super) fn rewrite(fields: &Fields<'_>, prefixes: &[Box<str>], action: &Action) -> Rewrite {
     let Some(entry) = fields.entry("rewrite") else {
         return Rewrite::default();
@@ -147,16 +164,25 @@ pub(super) fn rewrite(fields: &Fields<'_>, prefixes: &[Box<str>], action: &Actio
 
 fn path_rewrite(fields: &Fields<'_>, prefixes: &[Box<str>]) -> Option<PathRewrite> {
     let whole = fields.parsed("path", path_alone);
-    let prefix = fields.parsed("prefix", path_alone);
-    if fields.has("path") && fields.has("prefix") {
-        let message =
-            "`path` replaces the whole path and `prefix` its beginning: delete one of them";
+    let written = fields.take("prefix");
+    let begins = fields.take("begins");
+    let given = ["path", "prefix", "begins"].into_iter();
+    if given.filter(|key| fields.has(key)).count() > 1 {
+        let message = "`path` replaces the whole path, `prefix` its first segments and `begins` its first letters: write one of them";
         fields.report.error(fields.origin(), message);
     }
     if let Some(path) = whole {
         return Some(PathRewrite::Whole(path));
     }
-    match (prefix?, prefixes) {
+    if let Some(node) = begins {
+        let (from, to) = Fields::read(node, fields.report, from_to).flatten()?;
+        return Some(PathRewrite::Beginning { from, to });
+    }
+    if let Some(node) = written.filter(|node| matches!(node.value, Value::Map(_))) {
+        let (from, to) = Fields::read(node, fields.report, from_to).flatten()?;
+        return Some(PathRewrite::Prefix { from, to });
+    }
+    match (fields.parsed("prefix", path_alone)?, prefixes) {
         (to, [from]) => Some(PathRewrite::Prefix {
             from: from.clone(),
             to,
@@ -170,6 +196,24 @@ fn path_rewrite(fields: &Fields<'_>, prefixes: &[Box<str>]) -> Option<PathRewrit
             fields.report.error(place, message);
             None
         }
+    }
+}
+
+fn from_to(fields: &Fields<'_>) -> Option<(Box<str>, Box<str>)> {
+    fields.need("from", "/v1");
+    fields.need("to", "/v2");
+    let (from, to) = (
+        fields.parsed("from", beginning),
+        fields.parsed("to", path_alone),
+    );
+    Some((from?, to?))
+}
+
+/// What a rewrite may replace; nothing stands before every path.
+fn beginning(text: &str) -> Result<Box<str>, String> {
+    match text {
+        "" => Ok(text.into()),
+        text => path_alone(text),
     }
 }
 

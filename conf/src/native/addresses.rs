@@ -10,13 +10,13 @@ use policy::destination::Reach;
 use crate::fields::{Fields, parsed};
 use crate::spelling::listed;
 
-/// `defaults.addresses.deny`: ranges refused although they are public.
+/// `defaults.addresses.deny` and `denyAddresses`: ranges refused although they are public.
 ///
 /// The special classes may be named, as a note to the reader. They are refused
 /// whether named or not, and admitted only by a destination's `allowAddresses`:
 /// an omission must not open the metadata service.
-pub(super) fn denied(fields: &Fields<'_>) -> Vec<IpNet> {
-    let nodes = fields.many("deny").iter();
+fn denied(fields: &Fields<'_>, key: &'static str) -> Vec<IpNet> {
+    let nodes = fields.many(key).iter();
     let denied = nodes.filter_map(|node| parsed(node, fields.report, class_or_range));
     denied.flatten().collect()
 }
@@ -47,14 +47,16 @@ fn class_or_range(text: &str) -> Result<Option<IpNet>, String> {
 pub(super) fn default_reach(fields: &Fields<'_>) -> Reach {
     Reach {
         allowed: allowed(fields, "allow"),
-        denied: denied(fields),
+        denied: denied(fields, "deny"),
     }
 }
 
-/// `allowAddresses`, with what the defaults say.
+/// `allowAddresses` and `denyAddresses` of a destination or an upstream, with
+/// what is said above.
 pub(super) fn reach(fields: &Fields<'_>, above: &Reach) -> Reach {
     let mut reach = above.clone();
     reach.allowed.extend(allowed(fields, "allowAddresses"));
+    reach.denied.extend(denied(fields, "denyAddresses"));
     reach
 }
 

@@ -7,13 +7,13 @@
 use policy::canonical::MethodSet;
 use policy::pattern::{HostPattern, PathPattern};
 use policy::rule::Matcher;
-use policy::source::SourcePattern;
 
 use super::asking::{Asking, Follows};
 use super::canonical_path::Part;
 use super::context::Context;
 use super::expression;
 use super::pattern;
+use super::source::sources;
 use crate::fields::{Fields, number, parsed};
 use crate::node::{Node, Value};
 use crate::remote;
@@ -51,7 +51,7 @@ pub(super) fn matchers(node: &Node, follows: Follows, context: &Context<'_>) -> 
 pub(super) fn matcher(node: &Node, follows: Follows, context: &Context<'_>) -> Option<Matcher> {
     let matcher = Fields::read(node, context.report, |fields| {
         let matcher = keys(fields, follows, context);
-        for key in ["status", "decision"] {
+        for key in ["status", "decision", "record"] {
             if let Some(entry) = fields.entry(key) {
                 let message = format!(
                     "`{key}` stands only in a log, in a `when` that is one map: write another log"
@@ -87,11 +87,14 @@ pub(super) fn keys(
 /// What a route asks.
 #[derive(Debug)]
 pub(super) struct OfRoute {
-    /// Nothing when it asks nothing.
-    pub(super) matcher: Option<Matcher>,
+    /// One of them holds; none when it asks nothing.
+    pub(super) matchers: Vec<Matcher>,
     /// Its `prefix:`, which a rewrite may replace.
     pub(super) prefixes: Vec<Box<str>>,
 }
+
+const NO_HOST: &str =
+    "a route stands under its destination's host: delete `host`, or write `rewrite: { host: … }`";
 
 /// The ways a route names paths; they exclude each other.
 const PATHS: [&str; 5] = ["path", "exact", "prefix", "regex", "template"];
@@ -116,18 +119,38 @@ pub(super) fn of_route(fields: &Fields<'_>, context: &Context<'_>) -> OfRoute {
         fields.report.error(fields.origin(), message);
     }
     if let Some(entry) = fields.entry("host") {
-        let message = "a route stands under its destination's host: delete `host`, or write `rewrite: { host: … }`";
-        fields.report.error(&entry.origin, message);
+        fields.report.error(&entry.origin, NO_HOST);
     }
     let matcher = asking.matcher(Matcher {
         paths: all,
         ..without_host_and_path(fields, &asking)
     });
-    let asks = KEYS.iter().chain(&PATHS).any(|key| fields.has(key));
-    OfRoute {
-        matcher: asks.then_some(matcher),
-        prefixes,
+    let mut asked = KEYS.iter().chain(&PATHS).filter(|key| fields.has(key));
+    let asked = asked.next();
+    let mut matchers: Vec<Matcher> = asked.map(|_| matcher).into_iter().collect();
+    if let Some(entry) = fields.entry("when") {
+        if let Some(key) = asked {
+            let message = format!(
+                "`{key}` stands beside `when`, which holds all that the route asks: write it within"
+            );
+            fields.report.error(&entry.origin, message);
+        }
+        matchers = alternatives_of_route(&entry.node, context);
     }
+    OfRoute { matchers, prefixes }
+}
+
+/// `when`: matchers of which one must hold. Hosts are not asked.
+fn alternatives_of_route(node: &Node, context: &Context<'_>) -> Vec<Matcher> {
+    for matcher in node.one_or_many() {
+        let Value::Map(entries) = &matcher.value else {
+            continue;
+        };
+        for host in entries.iter().filter(|entry| &*entry.key == "host") {
+            context.report.error(&host.origin, NO_HOST);
+        }
+    }
+    matchers(node, Follows::Way, context)
 }
 
 /// What a prefix replaces when it is rewritten; nothing for `prefix: /`.
@@ -153,7 +176,7 @@ fn without_host_and_path(fields: &Fields<'_>, asking: &Asking<'_, '_>) -> Matche
         query: pattern::named(fields, "query", |name| Ok(name.into())),
         expr: fields
             .take("expr")
-            .and_then(|node| expression::condition(node, fields.report)),
+            .and_then(|node| expression::condition(node, asking.context)),
     }
 }
 
@@ -161,15 +184,6 @@ fn ports(fields: &Fields<'_>, key: &'static str, asking: &Asking<'_, '_>) -> Vec
     asking.alternatives(fields.many(key), |node| {
         number(node, fields.report, 1..=u16::MAX)
     })
-}
-
-fn sources(fields: &Fields<'_>, asking: &Asking<'_, '_>) -> Vec<SourcePattern> {
-    let sources = asking.alternatives(fields.many("from"), |node| {
-        parsed(node, fields.report, |text| {
-            SourcePattern::parse(text, &asking.context.local)
-        })
-    });
-    sources.into_iter().flatten().collect()
 }
 
 fn hosts(fields: &Fields<'_>, key: &'static str, asking: &Asking<'_, '_>) -> Vec<HostPattern> {

@@ -21,6 +21,8 @@ pub(super) struct Context<'a> {
     pub(super) lists: Vec<List<'a>>,
     /// The mesh's own trust domain and its aliases.
     pub(super) local: Vec<Box<str>>,
+    /// What expressions call `context.reporter.uid`, a constant of the process.
+    pub(super) reporter_uid: String,
 }
 
 impl<'a> Context<'a> {

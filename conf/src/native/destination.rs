@@ -5,24 +5,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use policy::canonical::{DuplicateSlashes, Encoded, PathProfile};
-use policy::destination::{Action, Destination, Reach, Upstream, UpstreamHost, Weighted};
+use policy::destination::{
+    Action, Destination, Reach, Route, Upstream, UpstreamHost, UpstreamRef, Weighted,
+};
 use policy::pattern::HostPattern;
 use policy::rule::DefaultPolicy;
 
 use super::action::{Leads, add};
 use super::addresses::{default_reach, reach};
 use super::context::Context;
+use super::door::{at, ports};
 use super::pattern;
 use super::route::{Settings, UNNAMED, routes};
-use super::upstream::{Inherited, upstream};
-use crate::fields::{Fields, number};
+use super::upstream::{Inherited, refuse_nameless, upstream};
+use crate::fields::Fields;
 use crate::node::{Entry, Node};
 use crate::report::Report;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// What callers may name beside a host: plain HTTP that the gateway encrypts
-/// comes as either (Istio's own examples use both).
-const PORTS: [u16; 2] = [80, 443];
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// `defaults`: what destinations have unless they say otherwise.
 #[derive(Clone, Debug)]
@@ -110,9 +110,10 @@ pub(super) fn destinations(
         let Some(destination) = destination.flatten() else {
             continue;
         };
-        match known.get(&destination.host) {
+        let key = (destination.host.clone(), destination.door);
+        match known.get(&key) {
             None => {
-                known.insert(destination.host.clone(), destination.origin.clone());
+                known.insert(key, destination.origin.clone());
                 destinations.push(destination);
             }
             Some(first) => {
@@ -146,17 +147,16 @@ fn destination(
             .duration("connectTimeout")
             .unwrap_or(defaults.connect_timeout),
     };
-    let own = upstream(
-        fields.take("upstream"),
-        &inherited,
-        fields.origin(),
-        fields.report,
-    );
+    let written_upstream = fields.take("upstream");
+    let own = upstream(written_upstream, &inherited, fields.origin(), fields.report);
+    let own_as_read = own.clone();
     let own = add(upstreams, own);
+    let door = at(fields);
     let mut leads = Leads {
         upstreams,
         inherited: &inherited,
         own,
+        door,
     };
     let written = fields.many("routes");
     let routes = match written {
@@ -169,8 +169,12 @@ fn destination(
         }
         nodes => routes(nodes, &settings, &mut leads, context),
     };
+    // One that nobody wrote and no route leads to needs no name.
+    if written_upstream.is_some() || routes.iter().any(|route| leads_to(route, own)) {
+        refuse_nameless(&own_as_read, fields.report);
+    }
     Some(Destination {
-        door: None,
+        door,
         ports: ports(fields),
         profile: profile(fields, defaults.profile),
         routes,
@@ -183,13 +187,10 @@ fn destination(
     })
 }
 
-fn ports(fields: &Fields<'_>) -> Vec<u16> {
-    match fields.many("ports") {
-        [] => PORTS.to_vec(),
-        nodes => nodes
-            .iter()
-            .filter_map(|node| number(node, fields.report, 1..=u16::MAX))
-            .collect(),
+fn leads_to(route: &Route, upstream: UpstreamRef) -> bool {
+    match &route.action {
+        Action::Forward(to) => to.iter().any(|weighted| weighted.upstream == upstream),
+        Action::Redirect(_) | Action::Respond(_) | Action::Hop(_) => false,
     }
 }
 

@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
-use policy::expr::{Attribute, Expr, ExprError, Known, Type};
+use policy::expr::{Attribute, Expr, ExprError, Known, Type, Value};
 use policy::rule::{Template, TemplatePart};
 
-use crate::fields::text;
-use crate::node::Node;
+use super::context::Context;
+use crate::fields::{Fields, text};
+use crate::node::{self, Node};
 use crate::report::Report;
 
 /// Longest body of an answer, in bytes.
@@ -17,18 +18,45 @@ pub(crate) const MAX_BODY: usize = 1024 * 1024;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum When {
     Deciding,
+    /// Whatever there is, and what is never known besides.
     Reporting,
 }
 
-/// A condition on a request, in the CEL subset.
-pub(super) fn condition(node: &Node, report: &Report) -> Option<Arc<Expr>> {
-    let expr = compiled(
-        node,
-        0,
-        Expr::cel(text(node, report)?),
-        When::Deciding,
-        report,
-    )?;
+/// A condition on a request: in the CEL subset, or `{ mixer: TEXT }` in CEXL.
+/// The gateway's own name is a constant of the process.
+pub(super) fn condition(node: &Node, context: &Context<'_>) -> Option<Arc<Expr>> {
+    let expr = truth(node, When::Deciding, context.report)?;
+    let uid = Value::String(context.reporter_uid.as_str().into());
+    Some(Arc::new(
+        expr.specialise(Attribute::ContextReporterUid, &uid),
+    ))
+}
+
+/// A condition on all that is known when an attempt is recorded, written as
+/// [`condition`] is.
+pub(super) fn record(node: &Node, report: &Report) -> Option<Arc<Expr>> {
+    truth(node, When::Reporting, report).map(Arc::new)
+}
+
+/// An expression that is true or false.
+fn truth(node: &Node, when: When, report: &Report) -> Option<Expr> {
+    let expr = match node.value {
+        node::Value::Map(_) => {
+            let example = "'request.size > 1024'";
+            let read = Fields::read(node, report, |fields| fields.need("mixer", example));
+            let node = read.flatten()?;
+            let expr = compiled(
+                node,
+                0,
+                Expr::cexl(text(node, report)?),
+                When::Reporting,
+                report,
+            )?;
+            warn_of_absent(node, &expr, when, report);
+            expr
+        }
+        _ => compiled(node, 0, Expr::cel(text(node, report)?), when, report)?,
+    };
     if expr.ty() != Type::Bool {
         let message = format!(
             "the condition is {} where BOOL belongs: write a comparison",
@@ -37,7 +65,21 @@ pub(super) fn condition(node: &Node, report: &Report) -> Option<Arc<Expr>> {
         report.error(&node.origin, message);
         return None;
     }
-    Some(Arc::new(expr))
+    Some(expr)
+}
+
+/// Mixer's rules asked for whatever they liked, and rules that came from it
+/// keep their meaning: what is absent refuses in a `deny` and never allows.
+fn warn_of_absent(node: &Node, expr: &Expr, when: When, report: &Report) {
+    for attribute in expr.attributes() {
+        if !is_known(attribute, when) {
+            let name = attribute.name();
+            let message = format!(
+                "`{name}` is never known here: where it decides, a `deny` refuses and nothing else matches"
+            );
+            report.warning(&node.origin, message);
+        }
+    }
 }
 
 /// A field of a log, in Mixer's CEXL.
@@ -112,7 +154,7 @@ pub(super) fn template(node: &Node, report: &Report) -> Option<Template> {
             .unwrap_or_default()
             .chars()
             .count();
-        let Some((expr, behind)) = behind.split_once('}') else {
+        let Some((expr, behind)) = closed(behind) else {
             report.error(
                 &node.place_of(begin.saturating_sub(2)),
                 "`${` is not closed: write `}`, or `$${` for the signs themselves",
@@ -125,6 +167,26 @@ pub(super) fn template(node: &Node, report: &Report) -> Option<Template> {
     }
     push_text(&mut parts, rest);
     Some(Template(parts))
+}
+
+/// What stands before the `}` that no string holds, and what behind it.
+fn closed(text: &str) -> Option<(&str, &str)> {
+    let mut quote = None;
+    let mut escaped = false;
+    for (at, c) in text.char_indices() {
+        match quote {
+            Some('"') if escaped => escaped = false,
+            Some('"') if c == '\\' => escaped = true,
+            Some(open) if open == c => quote = None,
+            None if c == '"' || c == '`' => quote = Some(c),
+            None if c == '}' => {
+                let (expr, rest) = text.split_at_checked(at)?;
+                return Some((expr, rest.strip_prefix('}')?));
+            }
+            Some(_) | None => {}
+        }
+    }
+    None
 }
 
 fn push_text(parts: &mut Vec<TemplatePart>, text: &str) {

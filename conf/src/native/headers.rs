@@ -84,15 +84,24 @@ fn names(edits: &Edits) -> impl Iterator<Item = &Box<str>> {
 fn edits(fields: &Fields<'_>) -> Edits {
     let remove = fields.many("remove").iter();
     Edits {
-        set: pairs(fields, "set"),
-        add: pairs(fields, "add"),
+        set: pairs(fields, "set", one_value),
+        add: pairs(fields, "add", Node::one_or_many),
         remove: remove
             .filter_map(|node| parsed(node, fields.report, changeable))
             .collect(),
     }
 }
 
-fn pairs(fields: &Fields<'_>, key: &'static str) -> Vec<(Box<str>, Box<str>)> {
+fn one_value(node: &Node) -> &[Node] {
+    std::slice::from_ref(node)
+}
+
+/// Name and value of each field; `values` says which a name may have.
+fn pairs(
+    fields: &Fields<'_>,
+    key: &'static str,
+    values: fn(&Node) -> &[Node],
+) -> Vec<(Box<str>, Box<str>)> {
     let Some(node) = fields.take(key) else {
         return Vec::new();
     };
@@ -111,7 +120,8 @@ fn pairs(fields: &Fields<'_>, key: &'static str) -> Vec<(Box<str>, Box<str>)> {
         }
         (name, &entry.node)
     });
-    named.filter_map(pair).collect()
+    let each = named.flat_map(|(name, node)| values(node).iter().map(move |v| (name.clone(), v)));
+    each.filter_map(pair).collect()
 }
 
 /// The name of a field that an operator may change, in lower case.

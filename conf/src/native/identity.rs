@@ -13,8 +13,8 @@ use crate::node::{Entry, Node, Value};
 use crate::report::Report;
 use crate::snapshot::{GatewayName, IdentityFiles, TrustDomain};
 
-const NAME: &str = "istio-egressgateway";
-const NAMESPACE: &str = "istio-system";
+pub(super) const NAME: &str = "istio-egressgateway";
+pub(super) const NAMESPACE: &str = "istio-system";
 /// The labels of Istio's own egress gateway.
 const LABELS: [(&str, &str); 2] = [("app", "istio-egressgateway"), ("istio", "egressgateway")];
 const TRUST_DOMAIN: &str = "cluster.local";
@@ -48,10 +48,14 @@ pub(super) fn gateway(
         name: name.into(),
         namespace: namespace.into(),
         pod: pod.into(),
-        labels: labels
-            .unwrap_or_else(|| LABELS.map(|(key, value)| (key.into(), value.into())).into()),
+        labels: labels.unwrap_or_else(own_labels),
         root_namespace: root_namespace.unwrap_or(NAMESPACE).into(),
     }
+}
+
+/// The labels of a gateway that says none.
+pub(super) fn own_labels() -> BTreeMap<Box<str>, Box<str>> {
+    LABELS.map(|(key, value)| (key.into(), value.into())).into()
 }
 
 /// The labels of the gateway's pod.
@@ -150,13 +154,18 @@ pub(super) fn trust(nodes: &[&Node], report: &Report) -> Vec<TrustDomain> {
         }
     }
     if domains.is_empty() {
-        domains.push(TrustDomain {
-            domain: TRUST_DOMAIN.into(),
-            aliases: Vec::new(),
-            roots: None,
-        });
+        domains.push(only_domain());
     }
     domains
+}
+
+/// The mesh's own domain where none is named.
+pub(super) fn only_domain() -> TrustDomain {
+    TrustDomain {
+        domain: TRUST_DOMAIN.into(),
+        aliases: Vec::new(),
+        roots: None,
+    }
 }
 
 fn trust_domain<'a>(

@@ -14,7 +14,7 @@ use super::pins::pins;
 const DNS_PORT: u16 = 53;
 /// Istio's readiness port; the address is that of every interface, since the
 /// kubelet and Prometheus call from outside the pod.
-const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 15021);
+pub(super) const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 15021);
 /// Less holds no request.
 const LEAST_HEAD: u64 = 64;
 /// Pingora holds no larger head …

@@ -20,7 +20,7 @@ use crate::snapshot::{Listener, ListenerMode};
 
 const ANY_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 /// What callers mean who reach a socket on whatever port was free.
-const UNNAMED_PORT: u16 = 443;
+pub(super) const UNNAMED_PORT: u16 = 443;
 
 /// Reads all listeners.
 pub(super) fn listeners(nodes: &[&Node], context: &Context<'_>) -> Vec<Listener> {
@@ -93,7 +93,7 @@ fn listener(fields: &Fields<'_>, context: &Context<'_>) -> Option<Listener> {
     })
 }
 
-fn default_name(mode: ListenerMode, port: u16) -> Arc<str> {
+pub(super) fn default_name(mode: ListenerMode, port: u16) -> Arc<str> {
     match mode {
         ListenerMode::MutualTls => format!("mtls-{port}").into(),
         ListenerMode::Plaintext => format!("plaintext-{port}").into(),

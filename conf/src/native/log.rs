@@ -16,14 +16,15 @@ use crate::report::Report;
 use crate::snapshot::{Layout, Level, Log, Overflow, Rotate, Sink, TextFormat};
 
 /// Formats that need no definition.
-const BUILT_IN: [(&str, BuiltIn); 3] = [
+pub(super) const BUILT_IN: [(&str, BuiltIn); 3] = [
     ("json", BuiltIn::Json),
     ("envoy-2018", BuiltIn::Text(TextFormat::Envoy2018)),
     ("istio", BuiltIn::Text(TextFormat::Istio)),
 ];
 
-#[derive(Clone, Copy)]
-enum BuiltIn {
+/// A layout without parts of its own.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum BuiltIn {
     Json,
     Text(TextFormat),
     Mixer,
@@ -110,10 +111,13 @@ fn mixer_fields(node: &Node, report: &Report) -> Arc<[(Box<str>, Expr)]> {
     fields.into()
 }
 
-/// Reads `logs`; without a word every attempt is told on standard output.
+/// Reads `logs`; without a word every attempt is told on standard output, and
+/// none with `logs: off`.
 pub(super) fn logs(nodes: &[&Node], formats: &[Format<'_>], context: &Context<'_>) -> Vec<Log> {
-    if nodes.is_empty() {
-        return vec![every_attempt()];
+    match nodes {
+        [] => return vec![every_attempt()],
+        [only] if is_off(only) => return Vec::new(),
+        _ => {}
     }
     let mut logs: Vec<(Log, &Node)> = Vec::with_capacity(nodes.len());
     for (index, node) in nodes.iter().enumerate() {
@@ -127,8 +131,13 @@ pub(super) fn logs(nodes: &[&Node], formats: &[Format<'_>], context: &Context<'_
     logs.into_iter().map(|(log, _)| log).collect()
 }
 
-fn every_attempt() -> Log {
+fn is_off(node: &Node) -> bool {
+    matches!(&node.value, Value::Scalar(word) if &*word.text == "off")
+}
+
+pub(super) fn every_attempt() -> Log {
     Log {
+        origin: None,
         name: "access".into(),
         filter: LogFilter::default(),
         layout: Layout::Json,
@@ -176,6 +185,7 @@ fn log(
         ("refuse", Overflow::Refuse),
     ];
     Log {
+        origin: Some(Arc::new(fields.origin().clone())),
         name: fields.text("name").unwrap_or(default_name).into(),
         filter: filter(fields, context),
         layout: format(fields, formats, context).unwrap_or(Layout::Json),
@@ -236,7 +246,8 @@ fn rotation(fields: &Fields<'_>) -> Rotate {
 }
 
 /// `when` and `unless`. What was decided and answered is asked once for the
-/// whole log, so `status` and `decision` stand in one `when`.
+/// whole log, so `status`, `decision` and `record`, a condition on all that is
+/// recorded, stand in one `when`; `request` holds several matchers beside them.
 fn filter(fields: &Fields<'_>, context: &Context<'_>) -> LogFilter {
     let mut filter = LogFilter::default();
     match fields.many("when") {
@@ -271,6 +282,17 @@ fn outcome(fields: &Fields<'_>, filter: &mut LogFilter, context: &Context<'_>) {
     filter.when = condition::keys(fields, Follows::Telling, context)
         .into_iter()
         .collect();
+    filter.expr = fields
+        .take("record")
+        .and_then(|node| expression::record(node, context.report));
+    if let Some(entry) = fields.entry("request") {
+        if !filter.when.is_empty() {
+            let message =
+                "`request` holds all that is asked of the request: write the other keys within it";
+            context.report.error(&entry.origin, message);
+        }
+        filter.when = condition::matchers(&entry.node, Follows::Telling, context);
+    }
     if fields.is_empty() {
         let message = "a `when` that asks nothing: delete it, or write what it asks";
         context.report.error(fields.origin(), message);

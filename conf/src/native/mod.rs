@@ -12,7 +12,9 @@ pub(crate) mod canonical_path;
 mod condition;
 mod context;
 mod destination;
+mod door;
 mod expression;
+mod fault;
 mod headers;
 mod identity;
 mod limits;
@@ -25,8 +27,10 @@ mod pins;
 mod policy_rule;
 mod route;
 mod sections;
+mod source;
 mod tls;
 mod upstream;
+mod write;
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -50,6 +54,7 @@ pub(crate) use tls::host_name;
 use context::Context;
 pub(crate) use destination::Defaults;
 use sections::Sections;
+pub(crate) use write::{Remarks, write};
 
 /// What native documents say.
 #[derive(Debug)]
@@ -73,10 +78,12 @@ pub(crate) fn lower(documents: &[Node], environment: &Environment, report: &Repo
     let sections = Sections::of(documents, report);
     let trust = identity::trust(&sections.trust, report);
     let defaults = destination::defaults(sections.defaults, report);
+    let gateway = identity::gateway(sections.gateway, environment, report);
     let context = Context {
         report,
         lists: list::lists(&sections.lists, &defaults, &environment.lists, report),
         local: local_domains(&trust),
+        reporter_uid: gateway.reporter_uid(),
         named_hosts: RefCell::default(),
     };
     let listeners = listener::listeners(&sections.listeners, &context);
@@ -93,7 +100,7 @@ pub(crate) fn lower(documents: &[Node], environment: &Environment, report: &Repo
     let speaks_tls = listeners.iter().any(|l| l.mode == ListenerMode::MutualTls);
     Lowered {
         settings: Settings {
-            gateway: identity::gateway(sections.gateway, environment, report),
+            gateway,
             identity: (speaks_tls || sections.identity.is_some()).then_some(identity),
             trust,
             listeners,

@@ -13,20 +13,36 @@ use super::context::Context;
 use crate::fields::{Fields, text};
 use crate::node::{Node, Value};
 use crate::report::Report;
+use crate::spelling::listed;
 
 /// `a.example`, `*.example`, `*example`, `*`.
 pub(super) fn host(node: &Node, report: &Report) -> Option<HostPattern> {
     read(node, report, HostPattern::parse)
 }
 
-/// `/x`, `/x*`, `*x`, `*`, `{ regex: … }` or `{ template: … }`.
+/// `/x`, `/x*`, `*x`, `*`, or one of these in a map: `regex`, `template`,
+/// `prefix` (whole segments, as a route's), and `exact`, `begins`, `ends`,
+/// letter for letter, stars included.
 pub(super) fn path(node: &Node, part: Part, report: &Report) -> Option<PathPattern> {
     match node.value {
         Value::Map(_) => Fields::read(node, report, |fields| {
+            let literal = |key, parse: fn(&str) -> Result<PathPattern, PatternError>| {
+                Some(checked(fields.take(key)?, part, report, parse))
+            };
             let regex = fields.take("regex").map(|node| regex(node, report));
             let template = fields.take("template").map(|node| template(node, report));
-            one_of(fields, ["regex", "template"]);
-            regex.or(template).flatten()
+            let others = [
+                literal("prefix", PathPattern::segment_prefix),
+                literal("exact", PathPattern::exact),
+                literal("begins", PathPattern::prefix),
+                literal("ends", PathPattern::suffix),
+            ];
+            one_of(
+                fields,
+                &["regex", "template", "prefix", "exact", "begins", "ends"],
+            );
+            let mut given = [regex, template].into_iter().chain(others).flatten();
+            given.next().flatten()
         })
         .flatten(),
         Value::Nothing | Value::Scalar(_) | Value::List(_) => {
@@ -88,34 +104,60 @@ pub(super) fn named(
         let message = format!("`{key}` names nothing: write such as `{{ name: value }}`");
         report.error(&node.origin, message);
     }
-    let named = entries.iter().filter_map(|entry| {
-        let pattern = value(&entry.node, report);
-        match name(&entry.key) {
-            Ok(name) => Some(NamedPattern {
-                name,
-                pattern: pattern?,
-            }),
-            Err(message) => {
-                report.error(&entry.origin, message);
-                None
-            }
+    let named = entries.iter().flat_map(|entry| {
+        let name = name(&entry.key);
+        if let Err(message) = &name {
+            report.error(&entry.origin, message.clone());
         }
+        let named = |node| {
+            Some(NamedPattern {
+                name: name.clone().ok()?,
+                pattern: value(node, report)?,
+            })
+        };
+        together(&entry.node, report)
+            .iter()
+            .filter_map(named)
+            .collect::<Vec<_>>()
     });
     named.collect()
 }
 
-/// `x`, `x*`, `*x`, `present`, `absent`, `{ regex: … }` or `{ exact: … }`.
+/// The patterns of `{ all: [ … ] }`, which must all hold of one name, or the
+/// one that is written alone.
+fn together<'n>(node: &'n Node, report: &'n Report) -> &'n [Node] {
+    let alone = std::slice::from_ref(node);
+    if node.entry("all").is_none() {
+        return alone;
+    }
+    Fields::read(node, report, |fields| fields.many("all")).unwrap_or_default()
+}
+
+/// `x`, `x*`, `*x`, `present`, `absent`, or one of these in a map: `regex`,
+/// `not`, which takes a value again, and `exact`, `begins`, `ends`, letter for
+/// letter, stars included.
 fn value(node: &Node, report: &Report) -> Option<ValuePattern> {
     match node.value {
         Value::Map(_) => Fields::read(node, report, |fields| {
+            let literal = |key, pattern: fn(Box<str>) -> ValuePattern| {
+                let text = text(fields.take(key)?, report);
+                Some(text.map(|text| pattern(text.into())))
+            };
             let regex = fields
                 .take("regex")
                 .map(|node| read(node, report, ValuePattern::regex));
-            let exact = fields
-                .take("exact")
-                .map(|node| text(node, report).map(ValuePattern::exact));
-            one_of(fields, ["regex", "exact"]);
-            regex.or(exact).flatten()
+            let not = fields.take("not").map(|node| {
+                let pattern = value(node, report)?;
+                Some(ValuePattern::Not(Box::new(pattern)))
+            });
+            let others = [
+                literal("exact", ValuePattern::Exact),
+                literal("begins", ValuePattern::Prefix),
+                literal("ends", ValuePattern::Suffix),
+            ];
+            one_of(fields, &["regex", "not", "exact", "begins", "ends"]);
+            let mut given = [regex, not].into_iter().chain(others).flatten();
+            given.next().flatten()
         })
         .flatten(),
         Value::Nothing | Value::Scalar(_) | Value::List(_) => {
@@ -125,13 +167,11 @@ fn value(node: &Node, report: &Report) -> Option<ValuePattern> {
 }
 
 /// What else stands in the map is told as unknown.
-fn one_of(fields: &Fields<'_>, keys: [&str; 2]) {
-    let [one, other] = keys;
-    if fields.is_empty() || (fields.has(one) && fields.has(other)) {
-        fields.report.error(
-            fields.origin(),
-            format!("write either `{one}` or `{other}`"),
-        );
+fn one_of(fields: &Fields<'_>, keys: &[&str]) {
+    let given = keys.iter().filter(|key| fields.has(key)).count();
+    if fields.is_empty() || given > 1 {
+        let message = format!("write either {}", listed(keys.iter().copied()));
+        fields.report.error(fields.origin(), message);
     }
 }
 

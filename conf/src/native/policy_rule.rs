@@ -12,7 +12,7 @@ use super::expression::template;
 use crate::fields::Fields;
 use crate::node::Node;
 
-const FORBIDDEN: u16 = 403;
+pub(super) const FORBIDDEN: u16 = 403;
 
 /// Reads all policies. A policy without a name is called by its number.
 pub(super) fn policies(nodes: &[&Node], context: &Context<'_>) -> Vec<Rule> {

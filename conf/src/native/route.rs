@@ -11,6 +11,7 @@ use policy::source::SourcePattern;
 use super::action::{Leads, action, rewrite};
 use super::condition;
 use super::context::Context;
+use super::fault::fault;
 use super::headers::{header_edits, merged};
 use crate::fields::{Fields, positive_duration};
 use crate::node::Node;
@@ -83,7 +84,7 @@ fn retries(fields: &Fields<'_>) -> Option<Retries> {
     ];
     let node = fields.take("retries")?;
     Fields::read(node, fields.report, |fields| {
-        let attempts = fields.number("attempts", 0..=10);
+        let attempts = fields.number("attempts", 0..=u8::MAX);
         let nodes = fields.many("on");
         let on: Vec<On> = nodes
             .iter()
@@ -141,8 +142,9 @@ fn route(
     let action = action(fields, leads);
     let rewrite = rewrite(fields, &condition.prefixes, &action);
     Route {
-        matchers: condition.matcher.into_iter().collect(),
+        matchers: condition.matchers,
         rewrite,
+        fault: fault(fields),
         ..settings.route(name, action, fields)
     }
 }

@@ -28,7 +28,7 @@ fn policy(fields: &Fields<'_>) -> TlsPolicy {
     let versions = [("1.2", TlsVersion::Tls12), ("1.3", TlsVersion::Tls13)];
     let names = fields.many("san").iter();
     TlsPolicy {
-        ca: path(fields, "ca").map(Pem::File),
+        ca: pem(fields, "ca"),
         server_name: fields.parsed("sni", dns_name),
         names: names
             .filter_map(|node| parsed(node, fields.report, dns_name))
@@ -39,16 +39,39 @@ fn policy(fields: &Fields<'_>) -> TlsPolicy {
 }
 
 fn client(fields: &Fields<'_>) -> Option<ClientCertificate> {
-    let (cert, key) = (path(fields, "cert"), path(fields, "key"));
+    let (cert, key) = (pem(fields, "cert"), pem(fields, "key"));
     match (fields.has("cert"), fields.has("key")) {
         (true, false) => fields.need("key", "/etc/certs/client.key"),
         (false, true) => fields.need("cert", "/etc/certs/client.crt"),
         (true, true) | (false, false) => None,
     };
     Some(ClientCertificate {
-        chain: Pem::File(cert?),
-        key: Pem::File(key?),
+        chain: cert?,
+        key: key?,
     })
+}
+
+/// The name of a file, or `{ pem: TEXT }`.
+fn pem(fields: &Fields<'_>, key: &'static str) -> Option<Pem> {
+    match fields.take(key) {
+        Some(node) if matches!(node.value, Value::Map(_)) => {
+            let read = |fields: &Fields<'_>| {
+                fields.need("pem", "|-");
+                fields.parsed("pem", armoured)
+            };
+            Fields::read(node, fields.report, read).flatten()
+        }
+        _ => path(fields, key).map(Pem::File),
+    }
+}
+
+/// RFC 7468. What is between its lines is judged where it is used; a message
+/// never repeats it, since it may be a key.
+fn armoured(text: &str) -> Result<Pem, &'static str> {
+    match text.contains("-----BEGIN ") {
+        true => Ok(Pem::Text(text.into())),
+        false => Err("this is no PEM: write the text from `-----BEGIN` to `-----END` on"),
+    }
 }
 
 /// The canonical form of one DNS name; a certificate is never asked for an

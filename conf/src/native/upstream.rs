@@ -8,6 +8,7 @@ use policy::address::classify;
 use policy::destination::{Reach, Upstream, UpstreamHost, UpstreamProtocol, UpstreamTls};
 use policy::origin::Origin;
 
+use super::addresses::reach;
 use super::limits::socket;
 use super::tls::{host_name, is_address, tls};
 use crate::fields::{Fields, parsed};
@@ -15,7 +16,7 @@ use crate::node::Node;
 use crate::report::Report;
 
 pub(super) const HTTPS: u16 = 443;
-const HTTP: u16 = 80;
+pub(super) const HTTP: u16 = 80;
 pub(super) const IDLE: Duration = Duration::from_secs(60);
 
 /// What an upstream has from its destination unless it says otherwise.
@@ -36,7 +37,7 @@ pub(super) fn upstream(
 ) -> Upstream {
     let written =
         node.and_then(|node| Fields::read(node, report, |fields| read(fields, inherited)));
-    let upstream = written.unwrap_or_else(|| Upstream {
+    written.unwrap_or_else(|| Upstream {
         host: inherited.host.clone(),
         port: HTTPS,
         addresses: Vec::new(),
@@ -46,15 +47,14 @@ pub(super) fn upstream(
         connect_timeout: inherited.connect_timeout,
         idle_timeout: IDLE,
         origin: Arc::new(origin.clone()),
-    });
-    refuse_nameless(&upstream, report);
-    upstream
+    })
 }
 
 fn read(fields: &Fields<'_>, inherited: &Inherited) -> Upstream {
     let host = host(fields, inherited);
     let port = fields.number("port", 1..=u16::MAX);
     let tls = tls(fields);
+    let reach = reach(fields, &inherited.reach);
     let port = port.unwrap_or(match tls {
         UpstreamTls::Off => HTTP,
         UpstreamTls::On(_) => HTTPS,
@@ -67,10 +67,10 @@ fn read(fields: &Fields<'_>, inherited: &Inherited) -> Upstream {
     Upstream {
         host,
         port,
-        addresses: addresses(fields, port, &inherited.reach),
+        addresses: addresses(fields, port, &reach),
         tls,
         protocol: fields.choice("protocol", &protocols).unwrap_or_default(),
-        reach: inherited.reach.clone(),
+        reach,
         connect_timeout: fields
             .duration("connectTimeout")
             .unwrap_or(inherited.connect_timeout),

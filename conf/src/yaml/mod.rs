@@ -1,10 +1,12 @@
-//! Everything there is to say about YAML: text in, a tree of [`Node`]s out.
+//! Everything there is to say about YAML: text in, a tree of [`Node`]s out; and
+//! back into text (`emit`).
 //!
 //! No other module calls the parser. A file is split into documents before it
 //! is parsed, so that one broken document does not hide what is wrong with the
 //! others. Size, depth and number of values are bounded; aliases count as what
 //! they stand for; a key given twice is an error.
 
+pub(crate) mod emit;
 mod split;
 mod tree;
 

@@ -1,35 +1,34 @@
-//! `egret check`: every problem of a configuration, with its place.
+//! `egret check`: everything there is to say about a configuration, with its
+//! place. Notes too: they tell which objects do not apply here, and why.
 
 use std::process::ExitCode;
 
 use super::ConfigArgs;
 use crate::live::Live;
-use crate::load::compile;
+use crate::load::{Counts, compile};
 
 pub(super) fn check(args: &ConfigArgs) -> ExitCode {
-    let snapshot = match compile(&args.config) {
+    let snapshot = match compile(&args.source()) {
         Ok(loaded) => loaded.value,
         Err(error) => {
-            eprint!("{error}");
-            let count = error.count();
-            eprintln!(
-                "{count} {}",
-                if count == 1 { "problem" } else { "problems" }
-            );
+            for problem in error.problems() {
+                eprintln!("{problem}");
+            }
+            eprintln!("{}", Counts::of(error.problems()));
             return ExitCode::FAILURE;
         }
     };
-    for warning in snapshot.warnings() {
-        eprintln!("{warning}");
+    for problem in snapshot.warnings() {
+        eprintln!("{problem}");
     }
     let admission = snapshot.admission();
     println!(
-        "configuration {}: {} listeners, {} destinations, {} rules, {} warnings",
+        "configuration {}: {} listeners, {} destinations, {} rules, {}",
         snapshot.digest(),
         snapshot.settings().listeners.len(),
         admission.destinations().count(),
         admission.rules().len(),
-        snapshot.warnings().len(),
+        Counts::of(snapshot.warnings()),
     );
     // Certificates live where the gateway runs; here their absence is news, no error.
     for error in Live::check(&snapshot) {

@@ -35,7 +35,7 @@ pub(super) struct ExplainArgs {
 }
 
 pub(super) fn explain(args: &ExplainArgs) -> ExitCode {
-    let snapshot = match compile(&args.config.config) {
+    let snapshot = match compile(&args.config.source()) {
         Ok(loaded) => loaded.value,
         Err(error) => {
             eprint!("{error}");

@@ -1,6 +1,7 @@
 //! The commands of `egret`, one file each.
 
 mod check;
+mod convert;
 mod demo;
 mod explain;
 mod run;
@@ -11,6 +12,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
+
+use crate::load::Source;
 
 /// A hardened egress gateway: the one door through which a mesh's traffic leaves.
 #[derive(Debug, Parser)]
@@ -26,6 +29,8 @@ enum Command {
     Run(run::RunArgs),
     /// Say everything that is wrong with a configuration.
     Check(ConfigArgs),
+    /// Print a configuration in the native format, Istio's objects included.
+    Convert(ConfigArgs),
     /// Say how a request would be decided, and why.
     Explain(explain::ExplainArgs),
     /// Run policy cases against a configuration.
@@ -43,6 +48,18 @@ struct ConfigArgs {
     /// A file, or a folder of `*.yaml` files; may be given several times.
     #[arg(long, short, required = true)]
     config: Vec<PathBuf>,
+    /// The namespace of objects that name none.
+    #[arg(long, short, default_value = "default")]
+    namespace: String,
+}
+
+impl ConfigArgs {
+    fn source(&self) -> Source {
+        Source {
+            paths: self.config.clone(),
+            namespace: Some(self.namespace.clone()),
+        }
+    }
 }
 
 /// Runs the command the process was started with.
@@ -51,6 +68,7 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(args) => run::run(args),
         Command::Check(args) => check::check(&args),
+        Command::Convert(args) => convert::convert(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Test(args) => test::test(&args),
         Command::Demo(args) => demo::demo(&args),

@@ -30,7 +30,7 @@ pub(super) fn run(args: RunArgs) -> ExitCode {
         .enable_all()
         .build();
     let options = Options {
-        config: args.config.config,
+        config: args.config.source(),
         threads,
     };
     let ended = match runtime {

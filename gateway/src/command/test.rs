@@ -36,7 +36,7 @@ struct Outcome {
 }
 
 pub(super) fn test(args: &TestArgs) -> ExitCode {
-    let snapshot = match compile(&args.config.config) {
+    let snapshot = match compile(&args.config.source()) {
         Ok(loaded) => loaded.value,
         Err(error) => {
             eprint!("{error}");

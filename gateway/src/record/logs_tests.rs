@@ -22,6 +22,7 @@ fn log(path: &Path, layout: Layout, overflow: Overflow) -> Log {
             rotate: None,
         },
         overflow,
+        origin: None,
     }
 }
 

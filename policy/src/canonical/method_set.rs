@@ -53,10 +53,29 @@ impl MethodSet {
         }
     }
 
+    /// Its names, those of common methods first.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let known = KNOWN
+            .iter()
+            .filter(|method| self.known & bit(method) != 0)
+            .map(Method::as_str);
+        known.chain(self.others.iter().map(|name| &**name))
+    }
+
     fn has_other(&self, name: &str) -> bool {
         self.others.iter().any(|other| **other == *name)
     }
 }
+
+const KNOWN: [Method<'static>; 7] = [
+    Method::Get,
+    Method::Head,
+    Method::Post,
+    Method::Put,
+    Method::Patch,
+    Method::Delete,
+    Method::Options,
+];
 
 /// The bit of a method with a variant of its own, zero for any other.
 const fn bit(method: &Method<'_>) -> u8 {
@@ -124,6 +143,17 @@ mod tests {
         assert!(contains(&["GET", "PROPFIND"], "GET"));
         assert!(contains(&["GET", "PROPFIND"], "PROPFIND"));
         assert!(!contains(&["GET", "PROPFIND"], "POST"));
+    }
+
+    #[test]
+    fn names_make_the_same_set_again() {
+        let names = ["PURGE", "OPTIONS", "GET", "MKCOL"];
+        let set = MethodSet::parse(names).unwrap();
+        assert_eq!(
+            set.names().collect::<Vec<_>>(),
+            ["GET", "OPTIONS", "PURGE", "MKCOL"]
+        );
+        assert_eq!(MethodSet::parse(set.names()).unwrap(), set);
     }
 
     #[test]

@@ -53,6 +53,7 @@ impl Expr {
         };
         Self {
             text: text.into(),
+            dialect: self.dialect,
             node: fold::fold(node),
         }
     }
@@ -64,6 +65,7 @@ impl Expr {
         let node = fold::fold(Node::And(Logic::Strict, terms));
         Self {
             text: format!("({}) && ({})", self.text, other.text).into(),
+            dialect: self.dialect,
             node: fold::settled(node),
         }
     }

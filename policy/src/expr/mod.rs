@@ -20,6 +20,7 @@ mod members;
 mod names;
 mod networks;
 mod parser;
+mod pieces;
 mod quoted;
 mod regex;
 mod syntax;
@@ -77,13 +78,16 @@ pub enum Truth {
 #[derive(Debug, Clone)]
 pub struct Expr {
     text: Box<str>,
+    dialect: Dialect,
     node: Node,
 }
 
 /// The two ways to write an expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Dialect {
+pub enum Dialect {
+    /// The language of Mixer's kinds.
     Cexl,
+    /// The subset of CEL.
     Cel,
 }
 
@@ -109,13 +113,20 @@ impl Expr {
         let node = node.map_err(|located| located.in_text(text))?;
         Ok(Self {
             text: text.into(),
+            dialect,
             node: fold::settled(node),
         })
     }
 
-    /// The text the expression was compiled from.
+    /// The text the expression was compiled from, less the conjuncts that
+    /// [`Expr::without`] took away and [`Expr::specialise`] found to hold.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// How the text is to be read.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     /// The type of the expression's values.
@@ -201,15 +212,18 @@ impl Expr {
     /// The answer of the lifted ones and of the rest together is that of the
     /// whole, but for one case: where a term that fails stood before one that
     /// is false, the whole is absent and the parts together are false.
-    pub fn without(&self, mut lifted: impl FnMut(&Node) -> bool) -> Self {
-        let rest = self.conjuncts().iter().filter(|term| !lifted(term));
+    pub fn without(&self, lifted: impl FnMut(&Node) -> bool) -> Self {
+        let taken: Vec<bool> = self.conjuncts().iter().map(lifted).collect();
+        let terms = self.conjuncts().iter().zip(&taken);
+        let rest = terms.filter(|(_, taken)| !**taken).map(|(term, _)| term);
         let logic = match &self.node {
             Node::And(logic, _) => *logic,
             _ => Logic::Strict,
         };
         let node = fold::fold(Node::And(logic, rest.cloned().collect()));
         Self {
-            text: self.text.clone(),
+            text: pieces::left(self, &taken),
+            dialect: self.dialect,
             node,
         }
     }
@@ -220,10 +234,13 @@ impl Expr {
         if value.ty() != attribute.ty() {
             return self.clone();
         }
-        let node = fold::specialised(&self.node, attribute, &value.clone().into_owned());
+        let value = value.clone().into_owned();
+        let specialised = |node: &Node| fold::settled(fold::specialised(node, attribute, &value));
+        let node = specialised(&self.node);
         Self {
-            text: self.text.clone(),
-            node: fold::settled(node),
+            text: pieces::unsettled(self, &node, specialised),
+            dialect: self.dialect,
+            node,
         }
     }
 }

@@ -80,7 +80,7 @@ impl HostPattern {
     }
 }
 
-/// As [`HostPattern::parse`] reads it.
+/// The spelling that [`HostPattern::parse`] reads.
 impl fmt::Display for HostPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -150,3 +150,10 @@ fn says_whether_two_patterns_share_a_host() {
         assert_eq!(host(other).overlaps(&host(one)), shared, "{other} {one}");
     }
 }
+
+#[test]
+fn a_pattern_is_spelled_as_it_is_read() {
+    for text in ["a.b", "*.b", "*b", "*-x.b", "*", "192.0.2.1", "[::1]"] {
+        assert_eq!(host(text).to_string(), text);
+    }
+}

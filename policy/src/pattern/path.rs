@@ -70,6 +70,15 @@ impl PathPattern {
         Ok(Self::Prefix(text.into()))
     }
 
+    /// Every path that ends so, letter for letter.
+    ///
+    /// # Errors
+    /// Refuses what no canonical path can hold.
+    pub fn suffix(text: &str) -> Result<Self, PatternError> {
+        spelling::check(text, 0)?;
+        Ok(Self::Suffix(text.into()))
+    }
+
     /// A path and every path below it; a final `/` makes no difference.
     ///
     /// # Errors

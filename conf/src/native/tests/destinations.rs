@@ -278,3 +278,60 @@ fn defaults_are_checked_like_the_rest() {
     );
     assert!(wrong("addresses: { deny: lan }").starts_with("3:32 error: `lan` is no class and no range: write a range such as `198.51.100.0/24`, or `private`, "));
 }
+
+#[test]
+fn certificates_may_stand_in_the_text() {
+    let text = "destinations:
+  - host: a.example
+    upstream:
+      tls:
+        ca:
+          pem: |
+            -----BEGIN CERTIFICATE-----
+            MIIB
+            -----END CERTIFICATE-----
+";
+    let pem = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+    assert_eq!(tls(&upstreams(text)[0]).ca, Some(Pem::Text(pem.into())));
+    let wrong = "destinations:\n- { host: a.example, upstream: { tls: { cert: c.pem, key: { pem: secret } } } }\n";
+    assert_eq!(
+        problem(wrong),
+        "4:66 error: this is no PEM: write the text from `-----BEGIN` to `-----END` on"
+    );
+}
+
+#[test]
+fn an_upstream_reaches_what_its_destination_does_and_more() {
+    let text = "defaults: { addresses: { deny: [198.51.100.0/24] } }
+destinations:
+  - host: a.example
+    allowAddresses: 10.0.0.0/8
+    denyAddresses: 10.1.0.0/16
+    upstream: { allowAddresses: 192.168.0.0/16, denyAddresses: 10.2.0.0/16 }
+";
+    let reach = upstreams(text).remove(0).reach;
+    let admitted = [
+        "10.0.0.1",
+        "10.1.0.1",
+        "10.2.0.1",
+        "192.168.0.1",
+        "198.51.100.1",
+        "172.16.0.1",
+    ]
+    .map(|address| reach.admits(address.parse().unwrap()));
+    assert_eq!(admitted, [true, false, false, true, false, false]);
+}
+
+#[test]
+fn a_field_is_added_several_times_and_set_once() {
+    let text = "destinations: [{ host: a.example, headers: { add: { x-a: [one, two] } } }]\n";
+    let added = destination(text).routes[0].headers.request.add.clone();
+    assert_eq!(
+        added,
+        [("x-a".into(), "one".into()), ("x-a".into(), "two".into())]
+    );
+    assert_eq!(
+        problem("destinations: [{ host: a.example, headers: { set: { x-a: [one] } } }]\n"),
+        "3:58 error: found a list where a single value belongs"
+    );
+}

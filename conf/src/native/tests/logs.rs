@@ -187,3 +187,36 @@ fn a_format_that_cannot_be_meant_is_refused() {
         "4:31 error: found a list where a map `name: expression` belongs"
     );
 }
+
+#[test]
+fn a_log_asks_the_record_and_several_requests() {
+    let logs = logs(
+        "logs:
+  - when: { status: 4xx, record: response.code >= 400, request: [{ path: /a }, { path: /b }] }
+  - when: { record: { mixer: 'response.size > 1024 && request.size > 1' }, path: /a }
+",
+    );
+    let asked = |log: &Log| (log.filter.expr.is_some(), log.filter.when.len());
+    assert_eq!((asked(&logs[0]), asked(&logs[1])), ((true, 2), (true, 1)));
+    assert_eq!(
+        wrong("when: { path: /a, request: [{ path: /b }] }"),
+        "4:23 error: `request` holds all that is asked of the request: write the other keys within it"
+    );
+    assert_eq!(
+        wrong("when: { record: response.code }"),
+        "4:21 error: the condition is INT64 where BOOL belongs: write a comparison"
+    );
+    assert_eq!(
+        wrong("unless: { record: response.code >= 400 }"),
+        "4:15 error: `record` stands only in a log, in a `when` that is one map: write another log"
+    );
+}
+
+#[test]
+fn logs_are_turned_off_by_a_word_of_their_own() {
+    assert_eq!(logs("logs: off\n").len(), 0);
+    assert_eq!(
+        problem("logs: none\n"),
+        "3:7 error: found a single value where a map `key: value` belongs"
+    );
+}

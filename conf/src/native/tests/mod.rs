@@ -2,9 +2,11 @@
 //! its place and its words.
 
 mod destinations;
+mod doors;
 mod lists;
 mod logs;
 mod passthrough;
+mod patterns;
 mod routes;
 mod rules;
 mod settings;

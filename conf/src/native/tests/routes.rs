@@ -1,5 +1,7 @@
 //! Routes: what they ask, where they lead, what they change.
 
+use std::time::Duration;
+
 use policy::destination::*;
 use policy::pattern::PathPattern;
 
@@ -238,4 +240,76 @@ fn routes_behind_one_that_takes_everything_are_pointed_out() {
     );
     let text = "destinations:\n- host: a.example\n  routes:\n  - { prefix: /, method: GET }\n  - { from: ns:a }\n  - { port: 80 }\n";
     assert_eq!(problems(text), [""; 0]);
+}
+
+#[test]
+fn a_route_names_alternatives_faults_and_what_a_rewrite_replaces() {
+    let text = "destinations:
+  - host: a.example
+    routes:
+      - when: [{ path: /a }, { method: POST }]
+        rewrite: { prefix: { from: /a, to: /b } }
+        fault: { delay: { percent: 0.5, time: 2s }, abort: { status: 503 } }
+";
+    let admission = admission(text);
+    let route = &admission.destinations().next().unwrap().routes[0];
+    assert_eq!(route.matchers.len(), 2);
+    let share = |percent| Share::percent(percent).unwrap();
+    assert_eq!(
+        route.fault,
+        Fault {
+            delay: Some((share(0.5), Duration::from_secs(2))),
+            abort: Some((share(100.0), 503)),
+        }
+    );
+    assert_eq!(route.rewrite.path.as_ref().unwrap().apply("/a/x"), "/b/x");
+}
+
+#[test]
+fn a_fault_or_an_alternative_that_cannot_be_meant_is_refused() {
+    let wrong = |text: &str| {
+        problem(&format!(
+            "destinations:\n- host: a.example\n  routes:\n  - {text}\n"
+        ))
+    };
+    for (text, told) in [
+        (
+            "fault: {}",
+            "6:12 error: nothing goes wrong here: write `delay`, `abort`, or both",
+        ),
+        (
+            "fault: { delay: { percent: 101, time: 2s } }",
+            "6:32 error: `101` is no share of a hundred: write such as `10` or `0.5`",
+        ),
+        (
+            "fault: { delay: { percent: -1, time: 2s } }",
+            "6:32 error: `-1` is no share of a hundred: write such as `10` or `0.5`",
+        ),
+        (
+            "fault: { delay: { percent: 1 } }",
+            "6:21 error: `time` is missing: write such as `time: 2s`",
+        ),
+        (
+            "fault: { abort: { status: 99 } }",
+            "6:31 error: `99` is no number from 200 to 599: write one",
+        ),
+        (
+            "{ path: /a, when: [{ path: /b }] }",
+            "6:17 error: `path` stands beside `when`, which holds all that the route asks: write it within",
+        ),
+        (
+            "when: [{ host: a.example }]",
+            "6:14 error: a route stands under its destination's host: delete `host`, or write `rewrite: { host: … }`",
+        ),
+        (
+            "when: []",
+            "6:11 error: an empty list matches nothing: write a matcher, or `host: \"*\"` for every request",
+        ),
+        (
+            "rewrite: { prefix: { to: /a } }",
+            "6:24 error: `from` is missing: write such as `from: /v1`",
+        ),
+    ] {
+        assert_eq!(wrong(text), told);
+    }
 }

@@ -188,7 +188,7 @@ fn every_pattern_is_refused_at_its_very_character() {
     );
     assert_eq!(
         wrong("allow: { path: { regex: /a, template: /b } }"),
-        "4:20 error: write either `regex` or `template`"
+        "4:20 error: write either `regex`, `template`, `prefix`, `exact`, `begins` or `ends`"
     );
     assert_eq!(
         wrong("allow: { path: { regx: /a } }"),
@@ -196,7 +196,7 @@ fn every_pattern_is_refused_at_its_very_character() {
     );
     assert_eq!(
         wrong("allow: { path: {} }"),
-        "4:20 error: write either `regex` or `template`"
+        "4:20 error: write either `regex`, `template`, `prefix`, `exact`, `begins` or `ends`"
     );
     assert_eq!(
         wrong("allow: { path: x }"),
@@ -223,7 +223,7 @@ fn every_pattern_is_refused_at_its_very_character() {
     );
     assert_eq!(
         wrong("allow: { header: { x: { exact: a, regex: b } } }"),
-        "4:27 error: write either `regex` or `exact`"
+        "4:27 error: write either `regex`, `not`, `exact`, `begins` or `ends`"
     );
     assert_eq!(
         wrong("allow: { path: /x, status: 200 }"),

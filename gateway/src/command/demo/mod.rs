@@ -27,6 +27,7 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use crate::load::Source;
 use crate::record::Sinks;
 use crate::run::{Options, Process, StartError};
 use client::Client;
@@ -144,7 +145,10 @@ impl Demo {
         mesh::write(&folder, &HOSTS, &CALLED)?;
         let configuration = configuration::write(&folder).await?;
         let options = Options {
-            config: vec![folder.file(FILE)],
+            config: Source {
+                paths: vec![folder.file(FILE)],
+                namespace: None,
+            },
             threads: THREADS,
         };
         let process = Process::start(&options).await?;
