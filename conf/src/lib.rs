@@ -18,6 +18,7 @@ pub mod read;
 mod report;
 pub mod snapshot;
 mod spelling;
+pub mod text_format;
 mod yaml;
 
 use policy::Admission;

@@ -11,6 +11,7 @@ mod object;
 mod proto;
 mod scope;
 mod secret;
+mod telemetry;
 mod unhonoured;
 
 use std::collections::HashMap;
@@ -74,13 +75,14 @@ pub(crate) fn lower(
     let listeners = &lowered.settings.listeners;
     let first = lowered.admission.upstreams.len();
     let network = network::lower(&objects, &scope, listeners, first);
-    let said = Said {
+    let mut said = Said {
         destinations: network.destinations,
         passages: network.passages,
         upstreams: network.upstreams,
         listeners: network.listeners,
         ..Said::default()
     };
+    said.telemetry(telemetry::logs(&objects, &scope));
     refuse_rivals(&said.destinations, &lowered.admission.destinations, report);
     said.join(lowered);
 }
@@ -102,6 +104,13 @@ fn refuse_rivals(ours: &[Destination], native: &[Destination], report: &Report) 
 }
 
 impl Said {
+    /// Logs of Telemetry stand beside those of Mixer.
+    fn telemetry(&mut self, logs: Option<Vec<Log>>) {
+        if let Some(logs) = logs {
+            self.logs.get_or_insert_default().extend(logs);
+        }
+    }
+
     /// Adds to what native documents say; where both may say only one thing,
     /// they have the last word.
     fn join(self, lowered: &mut Lowered) {

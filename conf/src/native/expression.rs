@@ -22,13 +22,16 @@ enum When {
 
 /// A condition on a request, in the CEL subset.
 pub(super) fn condition(node: &Node, report: &Report) -> Option<Arc<Expr>> {
-    let expr = compiled(
-        node,
-        0,
-        Expr::cel(text(node, report)?),
-        When::Deciding,
-        report,
-    )?;
+    condition_when(node, When::Deciding, report)
+}
+
+/// A condition on an attempt as it is recorded, in the CEL subset.
+pub(crate) fn log_condition(node: &Node, report: &Report) -> Option<Arc<Expr>> {
+    condition_when(node, When::Reporting, report)
+}
+
+fn condition_when(node: &Node, when: When, report: &Report) -> Option<Arc<Expr>> {
+    let expr = compiled(node, 0, Expr::cel(text(node, report)?), when, report)?;
     if expr.ty() != Type::Bool {
         let message = format!(
             "the condition is {} where BOOL belongs: write a comparison",

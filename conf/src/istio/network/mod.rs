@@ -28,6 +28,8 @@ use super::object::Objects;
 use super::scope::Scope;
 use crate::snapshot::Listener;
 
+pub(super) use service_entry::labels;
+
 use destination_rules::DestinationRules;
 use upstreams::Upstreams;
 
