@@ -20,6 +20,7 @@ pub mod remote;
 mod report;
 pub mod snapshot;
 mod spelling;
+pub mod text_format;
 mod yaml;
 
 use policy::Admission;

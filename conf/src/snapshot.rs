@@ -20,6 +20,7 @@ use policy::{Admission, LogFilter};
 
 use crate::problem::{Problem, Severity};
 use crate::remote::RemoteList;
+use crate::text_format::TextFormat;
 
 pub(crate) use pins::Pin;
 pub use pins::Pins;
@@ -329,15 +330,8 @@ pub enum Layout {
     },
     /// Text with Envoy's command operators.
     Text(TextFormat),
-}
-
-/// The text formats operators know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TextFormat {
-    /// Istio 1.0, 13 fields.
-    Envoy2018,
-    /// Istio today.
-    Istio,
+    /// JSON of the operator's own keys; names and values, sorted by name.
+    Labels(Arc<[(Box<str>, TextFormat)]>),
 }
 
 /// `level` of a line.

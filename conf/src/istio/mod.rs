@@ -13,6 +13,7 @@ mod object;
 mod proto;
 mod scope;
 mod secret;
+mod telemetry;
 mod unhonoured;
 
 use std::collections::HashMap;
@@ -95,6 +96,7 @@ pub(crate) fn lower(
         ..Said::default()
     };
     said.mixer(mixer::lower(&objects, &scope));
+    said.add_logs(telemetry::logs(&objects, &scope));
     refuse_rivals(&said.destinations, &lowered.admission.destinations, report);
     said.join(lowered);
 }
@@ -119,7 +121,12 @@ impl Said {
     /// Mixer's checks refuse beside whatever else is said, and allow nothing.
     fn mixer(&mut self, mixer: mixer::Lowered) {
         self.rules.extend(mixer.rules);
-        if let Some(logs) = mixer.logs {
+        self.add_logs(mixer.logs);
+    }
+
+    /// Logs of Telemetry stand beside those of Mixer.
+    fn add_logs(&mut self, logs: Option<Vec<Log>>) {
+        if let Some(logs) = logs {
             self.logs.get_or_insert_default().extend(logs);
         }
     }

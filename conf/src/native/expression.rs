@@ -38,6 +38,13 @@ pub(super) fn record(node: &Node, report: &Report) -> Option<Arc<Expr>> {
     truth(node, When::Reporting, report).map(Arc::new)
 }
 
+/// The same in the CEL subset alone.
+pub(crate) fn log_condition(node: &Node, report: &Report) -> Option<Arc<Expr>> {
+    // A map would be taken for another dialect.
+    text(node, report)?;
+    record(node, report)
+}
+
 /// An expression that is true or false.
 fn truth(node: &Node, when: When, report: &Report) -> Option<Expr> {
     let expr = match node.value {

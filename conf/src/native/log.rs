@@ -10,33 +10,20 @@ use super::condition;
 use super::context::Context;
 use super::expression;
 use super::identity::path;
-use crate::fields::{Fields, parsed};
+use crate::fields::{Fields, parsed, text};
 use crate::node::{Entry, Node, Value};
 use crate::report::Report;
-use crate::snapshot::{Layout, Level, Log, Overflow, Rotate, Sink, TextFormat};
+use crate::snapshot::{Layout, Level, Log, Overflow, Rotate, Sink};
+use crate::text_format::TextFormat;
 
 /// Formats that need no definition.
-pub(super) const BUILT_IN: [(&str, BuiltIn); 3] = [
-    ("json", BuiltIn::Json),
-    ("envoy-2018", BuiltIn::Text(TextFormat::Envoy2018)),
-    ("istio", BuiltIn::Text(TextFormat::Istio)),
-];
+pub(super) const BUILT_IN: [&str; 4] = ["json", "envoy-2018", "istio-1.1", "istio"];
 
-/// A layout without parts of its own.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum BuiltIn {
-    Json,
-    Text(TextFormat),
-    Mixer,
-}
-
-impl BuiltIn {
-    fn layout(self) -> Option<Layout> {
-        match self {
-            Self::Json => Some(Layout::Json),
-            Self::Text(format) => Some(Layout::Text(format)),
-            Self::Mixer => None,
-        }
+/// A format that needs no definition.
+fn built_in(name: &str) -> Option<Layout> {
+    match name {
+        "json" => Some(Layout::Json),
+        name => TextFormat::preset(name).map(Layout::Text),
     }
 }
 
@@ -50,7 +37,7 @@ pub(super) struct Format<'a> {
 /// Reads `formats`.
 pub(super) fn formats<'a>(entries: &[&'a Entry], report: &Report) -> Vec<Format<'a>> {
     let format = |entry: &&'a Entry| {
-        if BUILT_IN.iter().any(|(name, _)| *name == &*entry.key) {
+        if built_in(&entry.key).is_some() {
             let message = format!("`{}` is a format already: write another name", entry.key);
             report.error(&entry.origin, message);
         }
@@ -64,33 +51,69 @@ pub(super) fn formats<'a>(entries: &[&'a Entry], report: &Report) -> Vec<Format<
 }
 
 fn layout(fields: &Fields<'_>, name: &str) -> Option<Layout> {
-    let words: Vec<_> = BUILT_IN
-        .into_iter()
-        .chain([("mixer", BuiltIn::Mixer)])
-        .collect();
+    let words = BUILT_IN.into_iter().chain(["mixer", "text", "labels"]);
+    let words: Vec<_> = words.map(|word| (word, word)).collect();
     fields.need("layout", "mixer");
     let layout = fields.choice("layout", &words);
-    let instance = fields.text("instance").unwrap_or(name);
-    let written = fields.entry("fields");
-    match layout? {
-        BuiltIn::Mixer => Some(Layout::Mixer {
-            instance: instance.into(),
+    let instance = fields.text("instance");
+    let (written, text) = (fields.entry("fields"), fields.entry("text"));
+    let labels = fields.entry("labels");
+    let layout = layout?;
+    let idle = [
+        (fields.entry("instance"), "mixer"),
+        (written, "mixer"),
+        (text, "text"),
+        (labels, "labels"),
+    ];
+    for (entry, layout) in idle.into_iter().filter(|(_, asks)| *asks != layout) {
+        let Some(entry) = entry else { continue };
+        let message = format!(
+            "`{}` has no effect here: only `layout: {layout}` asks for it",
+            entry.key
+        );
+        fields.report.error(&entry.origin, message);
+    }
+    match layout {
+        "mixer" => Some(Layout::Mixer {
+            instance: instance.unwrap_or(name).into(),
             fields: written
                 .map(|entry| mixer_fields(&entry.node, fields.report))
                 .unwrap_or_default(),
         }),
-        other => {
-            let idle = [fields.entry("instance"), written].into_iter().flatten();
-            for entry in idle {
-                let message = format!(
-                    "`{}` has no effect here: only `layout: mixer` asks for it",
-                    entry.key
-                );
-                fields.report.error(&entry.origin, message);
-            }
-            other.layout()
+        "text" => {
+            let node = fields.need(
+                "text",
+                "\"[%START_TIME%] %REQ(:AUTHORITY)% %RESPONSE_CODE%\"",
+            )?;
+            text_format(node, fields.report).map(Layout::Text)
         }
+        "labels" => {
+            let node = fields.need("labels", "{ status: \"%RESPONSE_CODE%\" }")?;
+            Some(Layout::Labels(self::labels(node, fields.report)))
+        }
+        name => built_in(name),
     }
+}
+
+/// A text with Envoy's command operators.
+pub(crate) fn text_format(node: &Node, report: &Report) -> Option<TextFormat> {
+    let format = TextFormat::parse(text(node, report)?);
+    format
+        .map_err(|error| report.error(&node.place_of(error.offset), error.message))
+        .ok()
+}
+
+/// Names and formats of their values, sorted by name as Envoy writes them.
+pub(crate) fn labels(node: &Node, report: &Report) -> Arc<[(Box<str>, TextFormat)]> {
+    let Value::Map(entries) = &node.value else {
+        let message = format!("found {} where a map `name: format` belongs", node.kind());
+        report.error(&node.origin, message);
+        return Arc::default();
+    };
+    let label = |entry: &Entry| Some((entry.key.clone(), text_format(&entry.node, report)?));
+    let mut labels: Vec<_> = entries.iter().filter_map(label).collect();
+    labels.sort_by(|(one, _), (other, _)| one.cmp(other));
+    labels.into()
 }
 
 /// Name and value, sorted by name as Mixer writes them.
@@ -198,12 +221,12 @@ fn log(
 fn format(fields: &Fields<'_>, formats: &[Format<'_>], context: &Context<'_>) -> Option<Layout> {
     let node = fields.take("format")?;
     let name = fields.text("format")?;
-    if let Some((_, built_in)) = BUILT_IN.iter().find(|(known, _)| *known == name) {
-        return built_in.layout();
+    if let Some(layout) = built_in(name) {
+        return Some(layout);
     }
     let Some(format) = formats.iter().find(|format| format.name == name) else {
         let known = formats.iter().map(|format| format.name);
-        let known = known.chain(BUILT_IN.iter().map(|(name, _)| *name));
+        let known = known.chain(BUILT_IN);
         context.unknown(&node.origin, "format", name, known);
         return None;
     };

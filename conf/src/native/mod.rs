@@ -45,9 +45,10 @@ use crate::snapshot::{ListenerMode, Settings, local_domains};
 // What Istio's kinds write in the same way.
 pub(crate) use action::path_alone;
 pub(crate) use canonical_path::{check_path, verbatim};
-pub(crate) use expression::MAX_BODY;
+pub(crate) use expression::{MAX_BODY, log_condition};
 pub(crate) use headers::{changeable, header_name, header_value, merged};
 pub(crate) use identity::mounted_identity;
+pub(crate) use log::{labels, text_format};
 pub(crate) use route::{UNNAMED, takes_everything};
 pub(crate) use tls::host_name;
 

@@ -35,6 +35,37 @@ pub(crate) fn documents(file: &SourceFile, report: &Report) -> Vec<Node> {
         .collect()
 }
 
+/// YAML text that is a value of another document. Its places are exact where it
+/// stands as a block or on one line, letter for letter.
+pub(crate) fn within(node: &Node, report: &Report) -> Option<Node> {
+    let Value::Scalar(scalar) = &node.value else {
+        let message = format!("found {} where a text of YAML belongs", node.kind());
+        report.error(&node.origin, message);
+        return None;
+    };
+    let mut parsed = tree::parse(&scalar.text, &node.origin, report)?;
+    let column = scalar.verbatim.unwrap_or(node.origin.column);
+    shift(&mut parsed, column.saturating_sub(1));
+    Some(parsed)
+}
+
+/// Moves every place to the right.
+fn shift(node: &mut Node, columns: u32) {
+    let right = |column: &mut u32| *column = column.saturating_add(columns);
+    right(&mut node.origin.column);
+    match &mut node.value {
+        Value::Nothing => {}
+        Value::Scalar(scalar) => scalar.verbatim.iter_mut().for_each(right),
+        Value::List(nodes) => nodes.iter_mut().for_each(|node| shift(node, columns)),
+        Value::Map(entries) => {
+            for entry in entries {
+                right(&mut entry.origin.column);
+                shift(&mut entry.node, columns);
+            }
+        }
+    }
+}
+
 fn check_file(text: &str) -> Result<(), (u32, String)> {
     if text.len() > MAX_FILE {
         let mebibytes = MAX_FILE / 1024 / 1024;

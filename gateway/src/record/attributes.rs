@@ -158,7 +158,7 @@ impl Record<'_> {
     }
 
     /// All values of a field, joined as RFC 9110 section 5.3 joins them.
-    fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+    pub(super) fn header(&self, name: &str) -> Option<Cow<'_, str>> {
         let fields = self.headers?.0;
         let first = String::from_utf8_lossy(fields.value(name, 0)?);
         let mut joined = first;

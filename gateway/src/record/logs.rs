@@ -5,11 +5,12 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use conf::snapshot::{Layout, Log, Overflow};
+use conf::text_format::TextFormat;
 use policy::LogFilter;
 
 use super::queue::{Claim, Full};
 use super::sink::Channel;
-use super::{Record, json, mixer, text};
+use super::{Record, json, labels, mixer, text};
 
 thread_local! {
     /// The line under construction; its allocation serves all lines of a thread.
@@ -37,7 +38,8 @@ struct Logger {
 enum Form {
     Json,
     Mixer(mixer::Form),
-    Text(conf::snapshot::TextFormat),
+    Text(TextFormat),
+    Labels(Arc<[(Box<str>, TextFormat)]>),
 }
 
 /// Room for the lines of one attempt, in every log that would rather refuse
@@ -119,6 +121,7 @@ impl Logger {
                 fields,
             }),
             Layout::Text(format) => Form::Text(format),
+            Layout::Labels(labels) => Form::Labels(labels),
         };
         Self {
             filter: log.filter,
@@ -142,7 +145,8 @@ impl Form {
         match self {
             Self::Json => json::line(out, record),
             Self::Mixer(form) => mixer::line(out, record, form),
-            Self::Text(format) => text::line(out, record, *format),
+            Self::Text(format) => text::line(out, record, format),
+            Self::Labels(labels) => labels::line(out, record, labels),
         }
     }
 }

@@ -2,7 +2,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use conf::snapshot::{Level, Sink, TextFormat};
+use conf::snapshot::{Level, Sink};
 
 use super::super::queue::Bounds;
 use super::super::samples::World;
@@ -35,12 +35,12 @@ fn writes_a_record_to_every_log_that_selects_it() {
         log(&json, Layout::Json, Overflow::DropAndCount),
         log(
             &text,
-            Layout::Text(TextFormat::Envoy2018),
+            Layout::Text(TextFormat::preset("envoy-2018").unwrap()),
             Overflow::DropAndCount,
         ),
         log(
             &text,
-            Layout::Text(TextFormat::Istio),
+            Layout::Text(TextFormat::istio()),
             Overflow::DropAndCount,
         ),
     ];

@@ -6,9 +6,11 @@
 mod attributes;
 mod escape;
 mod json;
+mod labels;
 mod logs;
 mod mixer;
 mod object;
+mod operator;
 mod outlet;
 mod progress;
 mod queue;

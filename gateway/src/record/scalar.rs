@@ -58,6 +58,12 @@ pub(crate) fn address(out: &mut Vec<u8>, address: SocketAddr) {
     }
 }
 
+/// `10.0.0.1` or `2001:db8::1`, by the same spelling.
+pub(crate) fn ip(out: &mut Vec<u8>, ip: IpAddr) {
+    // Writing to memory cannot fail.
+    let _ = write!(out, "{}", ip.to_canonical());
+}
+
 /// `2026-11-20T18:02:04.533Z`, from nanoseconds since 1970 in UTC. What the
 /// form cannot say is written as its nearest instant.
 pub(crate) fn timestamp(out: &mut Vec<u8>, nanos: i128, fraction: Fraction) {

@@ -1,9 +1,12 @@
+use std::time::Duration;
+
 use super::super::samples::{Dice, World};
 use super::*;
 
-fn written(record: &Record<'_>, format: TextFormat) -> String {
+fn written(record: &Record<'_>, format: &str) -> String {
     let mut out = Vec::new();
-    line(&mut out, record, format);
+    let format = TextFormat::preset(format).or_else(|| TextFormat::parse(format).ok());
+    line(&mut out, record, &format.unwrap());
     String::from_utf8(out).unwrap()
 }
 
@@ -24,7 +27,7 @@ fn writes_the_line_of_2018() {
         ..world.allowed()
     };
     assert_eq!(
-        written(&record, TextFormat::Envoy2018),
+        written(&record, "envoy-2018"),
         concat!(
             r#"[2018-08-09T11:32:58.171Z] "GET /books/v1/volumes?q=isbn:0486424618 HTTP/1.1" "#,
             r#"200 - 0 1050 264 264 "-" "Ruby" "b993bae7-4288-9241-81a5-4cde93b2e3a6" "#,
@@ -41,7 +44,7 @@ fn writes_todays_line() {
         ..world.allowed()
     };
     assert_eq!(
-        written(&record, TextFormat::Istio),
+        written(&record, "istio"),
         concat!(
             r#"[2026-11-20T18:02:04.533Z] "GET /politics?page=2 HTTP/1.1" 200 - via_upstream - "#,
             r#""TLS_error: certificate expired" 0 1883355 264 261 "-" "curl/7.88.1" "#,
@@ -56,7 +59,7 @@ fn writes_todays_line() {
 fn absent_is_a_dash_everywhere() {
     let world = World::new();
     assert_eq!(
-        written(&world.handshake(), TextFormat::Istio),
+        written(&world.handshake(), "istio"),
         concat!(
             r#"[2026-11-20T18:02:04.533Z] "- - -" 0 - - certificate_expired "-" 0 0 0 - "#,
             r#""-" "-" "-" "-" "-" - - 10.10.0.7:8443 10.10.0.21:34567 - -"#
@@ -96,7 +99,7 @@ fn any_bytes_give_one_line_with_the_same_fields() {
             request_id: Some(&bytes[2]),
             ..world.allowed()
         };
-        for (format, expected) in [(TextFormat::Envoy2018, 13), (TextFormat::Istio, 22)] {
+        for (format, expected) in [("envoy-2018", 13), ("istio-1.1", 19), ("istio", 22)] {
             let line = written(&record, format);
             assert!(line.bytes().all(|byte| (b' '..0x7f).contains(&byte)));
             // The request line is one quoted field of three words.
@@ -105,4 +108,32 @@ fn any_bytes_give_one_line_with_the_same_fields() {
             assert_eq!(request.split(' ').count(), 3, "{request}");
         }
     }
+}
+
+#[test]
+fn an_operator_is_cut_and_asks_elsewhere_when_nothing_is_there() {
+    let world = World::new();
+    let allowed = world.allowed();
+    for (format, expected) in [
+        ("%REQ(USER-AGENT):4%", "curl"),
+        ("%REQ(x-none?:METHOD)%", "GET"),
+        ("%REQ(x-none)% %%", "- %"),
+        ("%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%", "/politics?page=2"),
+        ("<%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%>", "<10.10.0.21>"),
+        ("%DYNAMIC_METADATA(istio.mixer:status)%", "-"),
+    ] {
+        assert_eq!(written(&allowed, format), expected, "{format}");
+    }
+}
+
+#[test]
+fn however_long_the_format_a_line_is_bounded() {
+    let world = World::new();
+    let path = "/x".repeat(4096);
+    let record = Record {
+        path: Some((&*path).into()),
+        ..world.allowed()
+    };
+    let line = written(&record, &"%REQ(:PATH)% ".repeat(600));
+    assert!(line.len() <= LINE_BYTES + 600 * 2, "{}", line.len());
 }

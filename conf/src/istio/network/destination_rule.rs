@@ -7,12 +7,10 @@ use policy::destination::{ClientCertificate, Pem};
 use policy::origin::Origin;
 use policy::pattern::HostPattern;
 
-use super::super::kind::Kind;
 use super::super::object::{Object, Objects};
 use super::super::proto::{choice, duration, pass_over};
 use super::super::scope::{Scope, full_host};
 use super::super::secret;
-use super::service::covers;
 use super::service_entry::{is_exported, labels, names};
 use crate::fields::{Fields, text};
 use crate::file::relative_to;
@@ -22,8 +20,8 @@ use crate::node::Node;
 /// One rule.
 #[derive(Debug)]
 pub(super) struct DestinationRule<'a> {
-    host: HostPattern,
-    namespace: &'a str,
+    pub(super) host: HostPattern,
+    pub(super) namespace: &'a str,
     policy: TrafficPolicy,
     subsets: Vec<Subset<'a>>,
     pub(super) origin: &'a Origin,
@@ -70,6 +68,36 @@ pub(super) struct Originate {
 }
 
 impl<'a> DestinationRule<'a> {
+    /// A rule that says of a host, or of some of its ports, how TLS is spoken.
+    pub(super) fn of_tls(
+        object: &Object<'a>,
+        host: HostPattern,
+        ports: Option<&[u16]>,
+        originate: Originate,
+    ) -> Self {
+        let tls = PortPolicy {
+            tls: Some(Tls::Originate(Box::new(originate))),
+            ..PortPolicy::default()
+        };
+        let policy = match ports {
+            None => TrafficPolicy {
+                all: tls,
+                ports: Vec::new(),
+            },
+            Some(ports) => TrafficPolicy {
+                all: PortPolicy::default(),
+                ports: ports.iter().map(|port| (*port, tls.clone())).collect(),
+            },
+        };
+        Self {
+            host,
+            namespace: object.namespace,
+            policy,
+            subsets: Vec::new(),
+            origin: object.origin,
+        }
+    }
+
     /// What the rule says of a port, for a subset.
     pub(super) fn policy(&self, port: u16, subset: Option<&Subset<'a>>) -> PortPolicy {
         let own = self.policy.of(port);
@@ -105,43 +133,8 @@ impl PortPolicy {
     }
 }
 
-/// Every rule of a configuration.
-#[derive(Debug)]
-pub(super) struct DestinationRules<'a>(Vec<DestinationRule<'a>>);
-
-impl<'a> DestinationRules<'a> {
-    pub(super) fn read(objects: &Objects<'a>, scope: &Scope<'a>) -> Self {
-        let rules = objects.of_kind(Kind::DestinationRule).filter_map(|object| {
-            object
-                .spec(scope.report, |fields| rule(object, fields, objects, scope))
-                .flatten()
-        });
-        Self(rules.collect())
-    }
-
-    /// The rule for a host of `namespace`: of the gateway's own namespace, else
-    /// the host's, else the root's; of these the most specific.
-    pub(super) fn find(
-        &self,
-        host: &HostPattern,
-        namespace: &str,
-        scope: &Scope<'_>,
-    ) -> Option<&DestinationRule<'a>> {
-        let gateway = scope.gateway;
-        [&*gateway.namespace, namespace, &*gateway.root_namespace]
-            .into_iter()
-            .find_map(|namespace| {
-                let rules = self.0.iter().filter(|rule| rule.namespace == namespace);
-                let fitting = rules.filter(|rule| covers(&rule.host, host));
-                fitting.reduce(|best, next| match covers(&best.host, &next.host) {
-                    true => next,
-                    false => best,
-                })
-            })
-    }
-}
-
-fn rule<'a>(
+/// Reads a rule; nothing when it is none for this gateway, which is told.
+pub(super) fn rule<'a>(
     object: &Object<'a>,
     fields: &Fields<'a>,
     objects: &Objects<'a>,

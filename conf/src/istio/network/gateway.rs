@@ -1,5 +1,6 @@
 //! Gateway: which hosts this gateway serves at which port.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ use crate::snapshot::{Listener, ListenerMode};
 pub(super) struct Server<'a> {
     /// The Gateway's; `None`: in every namespace (there is no Gateway object).
     pub(super) namespace: Option<&'a str>,
-    pub(super) gateway: &'a str,
+    pub(super) gateway: Cow<'a, str>,
     pub(super) port: u16,
     pub(super) mode: ServerMode,
     pub(super) hosts: Vec<ServerHost<'a>>,
@@ -68,7 +69,7 @@ pub(super) fn servers<'a>(
     }
     let server = |port: &u16| Server {
         namespace: None,
-        gateway: &scope.gateway.name,
+        gateway: Cow::Borrowed(&scope.gateway.name),
         port: *port,
         mode: ServerMode::Mutual,
         hosts: vec![ServerHost {
@@ -172,7 +173,7 @@ fn server<'a>(object: &Object<'a>, fields: &Fields<'a>, selects: bool) -> Option
     };
     Some(Server {
         namespace: Some(object.namespace),
-        gateway: object.name,
+        gateway: Cow::Borrowed(object.name),
         port: number,
         mode,
         hosts,

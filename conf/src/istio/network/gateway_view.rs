@@ -29,7 +29,7 @@ pub(super) fn drafts(
             let namespace = server.namespace.unwrap_or(service.namespace);
             let from = Viewpoint {
                 door,
-                gateway: Some((namespace, server.gateway)),
+                gateway: Some((namespace, &server.gateway)),
             };
             for host in server.shared_hosts(service) {
                 match server.mode {
@@ -114,7 +114,7 @@ pub(super) fn pass_route(
         match leads.lead(share, Carried::Tls, upstreams) {
             Ok(lead) => weighted.extend(portions(&lead, share.weight)),
             Err(astray) => {
-                let message = leads.reason(&astray, share.host);
+                let message = leads.reason(&astray, &share.host);
                 scope.report.warning(share.origin, message);
             }
         }
@@ -129,7 +129,7 @@ impl Server<'_> {
     pub(super) fn is_named_by(&self, service: &VirtualService<'_>) -> bool {
         // Where there is no Gateway object, there is one in every namespace.
         let namespace = self.namespace.unwrap_or(service.namespace);
-        service.names(namespace, self.gateway)
+        service.names(namespace, &self.gateway)
     }
 
     /// The hosts that both serve: of two patterns the narrower.
@@ -200,8 +200,7 @@ pub(super) fn remark(
                         .any(|(theirs, _)| narrower(theirs, &host.host).is_some())
                 });
             if !served {
-                let message =
-                    "no VirtualService serves this host: write one that names this Gateway";
+                let message = "no route serves this host: write one that names this Gateway";
                 scope.report.warning(origin, message);
             }
         }

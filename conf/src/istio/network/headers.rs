@@ -90,7 +90,7 @@ fn pairs(
 }
 
 /// Envoy puts values in for `%NAME%`; here a value is a value.
-fn value(node: &Node, fields: &Fields<'_>) -> Option<Box<str>> {
+pub(super) fn value(node: &Node, fields: &Fields<'_>) -> Option<Box<str>> {
     parsed(node, fields.report, |text| match text.contains('%') {
         true => Err(format!(
             "`{text}` holds `%`, by which Envoy puts values in: write the value itself"

@@ -16,7 +16,7 @@ use crate::node::Node;
 use crate::report::Report;
 
 /// One block of `match`: all of it must hold.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Block<'a> {
     /// What it asks of the request itself.
     pub(super) matcher: Matcher,
@@ -37,8 +37,10 @@ pub(super) enum Matched {
     /// All of it, or it was not asked.
     #[default]
     Whole,
-    /// This beginning.
+    /// This beginning, letter for letter.
     Beginning(Box<str>),
+    /// These segments, as Gateway API counts prefixes.
+    Segments(Box<str>),
 }
 
 /// StringMatch: exactly one of its fields, or none, which asks for presence.

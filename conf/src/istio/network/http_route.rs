@@ -1,5 +1,6 @@
 //! HTTPRoute of a VirtualService: what it asks, what it does.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use policy::destination::{Fault, HeaderEdits, Redirect, Respond, Retries, Share as Percent};
@@ -14,7 +15,7 @@ use crate::node::Node;
 use crate::report::Report;
 
 /// One route.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct HttpRoute<'a> {
     pub(super) name: Option<&'a str>,
     /// One of these holds; none: always.
@@ -32,7 +33,7 @@ pub(super) struct HttpRoute<'a> {
 }
 
 /// What a route does.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum RouteAction<'a> {
     /// To these, by weight.
     Route(Vec<Share<'a>>),
@@ -44,9 +45,9 @@ pub(super) enum RouteAction<'a> {
 }
 
 /// A destination and its weight.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Share<'a> {
-    pub(super) host: &'a str,
+    pub(super) host: Cow<'a, str>,
     pub(super) subset: &'a str,
     pub(super) port: Option<u16>,
     pub(super) weight: u32,
@@ -153,7 +154,7 @@ pub(super) fn share<'a>(fields: &Fields<'a>) -> Option<Share<'a>> {
         let subset = fields.text("subset").unwrap_or_default();
         let port = fields.take("port").and_then(|node| port(node, report));
         Some(Share {
-            host: host?,
+            host: host?.into(),
             subset,
             port,
             weight: weight.unwrap_or(0),

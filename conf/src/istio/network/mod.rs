@@ -5,8 +5,10 @@
 //! put together from it, the gateway's and the sidecars'.
 
 mod destination_rule;
+mod destination_rules;
 mod drafts;
 mod gateway;
+mod gateway_api;
 mod gateway_view;
 mod headers;
 mod http_match;
@@ -26,7 +28,9 @@ use super::object::Objects;
 use super::scope::Scope;
 use crate::snapshot::Listener;
 
-use destination_rule::DestinationRules;
+pub(super) use service_entry::labels;
+
+use destination_rules::DestinationRules;
 use upstreams::Upstreams;
 
 /// What routing objects say.
@@ -50,10 +54,14 @@ pub(super) fn lower(
     first: usize,
 ) -> Lowered {
     let services = service_entry::services(objects, scope);
-    let rules = DestinationRules::read(objects, scope);
+    let backend_tls = gateway_api::backend_tls_policies(objects, &services, scope);
+    let rules = DestinationRules::read(objects, backend_tls, scope);
     let mut virtual_services = route_rule::route_rules(objects, scope);
     virtual_services.extend(virtual_service::virtual_services(objects, scope));
-    let servers = gateway::servers(objects, scope, &gateway_ports(written));
+    let mut servers = gateway::servers(objects, scope, &gateway_ports(written));
+    let (api_servers, api_routes) = gateway_api::lower(objects, &services, scope);
+    servers.extend(api_servers);
+    virtual_services.extend(api_routes);
     let has_mesh = written.iter().any(|listener| listener.view == View::Mesh);
     let mut upstreams = Upstreams::new(&services, &rules, scope, first);
     let mut drafts = gateway_view::drafts(&servers, &virtual_services, &mut upstreams, scope);

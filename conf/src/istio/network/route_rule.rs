@@ -54,7 +54,7 @@ pub(super) fn route_rules<'a>(objects: &Objects<'a>, scope: &Scope<'a>) -> Vec<V
             Some(service) => service.http.push(rule.route),
             None => services.push(VirtualService {
                 hosts: vec![(rule.host, rule.origin)],
-                gateways: vec![MESH],
+                gateways: vec![MESH.into()],
                 http: vec![rule.route],
                 tls: Vec::new(),
                 namespace: rule.namespace,

@@ -193,6 +193,10 @@ fn made(
             from: from.clone(),
             to: uri.clone(),
         },
+        Matched::Segments(from) => PathRewrite::Prefix {
+            from: from.clone(),
+            to: uri.clone(),
+        },
     };
     if blocks.is_empty() {
         return vec![whole(Vec::new(), Some(path(&Matched::Whole)))];
@@ -253,7 +257,7 @@ impl Leads<'_, '_> {
             match self.lead(share, Carried::Http, upstreams) {
                 Ok(lead) => weighted.extend(portions(&lead, share.weight)),
                 Err(astray) => {
-                    let message = self.reason(&astray, share.host);
+                    let message = self.reason(&astray, &share.host);
                     self.scope.report.error(share.origin, message);
                 }
             }
@@ -267,13 +271,13 @@ impl Leads<'_, '_> {
         route: &HttpRoute<'_>,
         upstreams: &mut Upstreams<'_, '_>,
     ) -> Action {
-        let host = full_host(share.host, self.service.namespace);
+        let host = full_host(&share.host, self.service.namespace);
         if self.scope.is_our_service(&host) {
             return self.hop(share, route);
         }
         match self.lead(share, Carried::Http, upstreams) {
             Ok(weighted) => Action::Forward(weighted),
-            Err(astray) => self.astray(&astray, share.host, share.origin),
+            Err(astray) => self.astray(&astray, &share.host, share.origin),
         }
     }
 
@@ -308,7 +312,7 @@ impl Leads<'_, '_> {
         carried: Carried,
         upstreams: &mut Upstreams<'_, '_>,
     ) -> Result<Vec<Weighted>, Astray> {
-        let host = full_host(share.host, self.service.namespace);
+        let host = full_host(&share.host, self.service.namespace);
         let host = HostPattern::parse(&host).map_err(|_| Astray::Undeclared)?;
         upstreams.lead(&host, share.port, self.door.port, share.subset, carried)
     }

@@ -307,7 +307,10 @@ pub(super) fn words<'a>(fields: &Fields<'a>, key: &'static str) -> Vec<(&'a str,
 }
 
 /// A map of labels.
-pub(super) fn labels<'a>(fields: &Fields<'a>, key: &'static str) -> Vec<(&'a str, &'a str)> {
+pub(in super::super) fn labels<'a>(
+    fields: &Fields<'a>,
+    key: &'static str,
+) -> Vec<(&'a str, &'a str)> {
     let words = words(fields, key).into_iter();
     words
         .filter_map(|(name, node)| Some((name, text(node, fields.report)?)))

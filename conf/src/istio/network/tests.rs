@@ -41,7 +41,7 @@ fn virtual_service(spec: &str) -> String {
     )
 }
 
-fn compiled(objects: &str) -> Result<Snapshot, Vec<String>> {
+pub(super) fn compiled(objects: &str) -> Result<Snapshot, Vec<String>> {
     let files = [
         SourceFile::new("native.yaml", NATIVE),
         SourceFile::new("istio.yaml", objects),
@@ -49,18 +49,18 @@ fn compiled(objects: &str) -> Result<Snapshot, Vec<String>> {
     compile(&files, &Environment::default()).map_err(|problems| problems.iter().map(told).collect())
 }
 
-fn told(problem: &crate::Problem) -> String {
+pub(super) fn told(problem: &crate::Problem) -> String {
     let (line, column) = (problem.origin.line, problem.origin.column);
     format!("{line}:{column} {}: {}", problem.severity, problem.message)
 }
 
-fn snapshot(objects: &str) -> Snapshot {
+pub(super) fn snapshot(objects: &str) -> Snapshot {
     compiled(objects).unwrap_or_else(|problems| panic!("{problems:#?}"))
 }
 
 /// What becomes of `GET http://host/path` that comes in by a door: the upstream,
 /// or why there is none.
-fn ask(snapshot: &Snapshot, door: Door, host: &str, path: &str) -> String {
+pub(super) fn ask(snapshot: &Snapshot, door: Door, host: &str, path: &str) -> String {
     let admission = snapshot.admission();
     let caller = admission.caller(None, [127, 0, 0, 1].into());
     let raw = RawRequest {

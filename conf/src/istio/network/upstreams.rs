@@ -16,7 +16,8 @@ use policy::origin::Origin;
 use policy::pattern::HostPattern;
 
 use super::super::scope::Scope;
-use super::destination_rule::{DestinationRule, DestinationRules, PortPolicy, Subset, Tls};
+use super::destination_rule::{DestinationRule, PortPolicy, Subset, Tls};
+use super::destination_rules::DestinationRules;
 use super::service::{
     Endpoint, EndpointAddress, Protocol, Resolution, Service, ServicePort, covers,
 };
@@ -190,13 +191,16 @@ impl<'r, 'a> Upstreams<'r, 'a> {
         subset: Option<&Subset<'a>>,
         carried: Carried,
     ) -> Vec<Weighted> {
-        let policy = rule
+        let mut policy = rule
             .map(|rule| rule.policy(port.number, subset))
             .unwrap_or_default();
-        let origin = match rule {
-            Some(rule) if rule.speaks_of_tls(port.number) => rule.origin,
-            _ => service.origin,
-        };
+        let mut spoken = rule.filter(|rule| rule.speaks_of_tls(port.number));
+        if policy.tls.is_none() {
+            let (namespace, scope) = (service.namespace, self.scope);
+            spoken = self.rules.backend_tls(host, namespace, port.number, scope);
+            policy.tls = spoken.and_then(|rule| rule.policy(port.number, None).tls);
+        }
+        let origin = spoken.map_or(service.origin, |rule| rule.origin);
         let plan = Plan {
             name: name_of(host),
             port,

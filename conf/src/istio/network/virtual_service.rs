@@ -1,5 +1,7 @@
 //! VirtualService: routes for hosts, bound to gateways and to the mesh.
 
+use std::borrow::Cow;
+
 use policy::origin::Origin;
 use policy::pattern::HostPattern;
 
@@ -22,7 +24,7 @@ pub(super) const MESH: &str = "mesh";
 pub(super) struct VirtualService<'a> {
     pub(super) hosts: Vec<(HostPattern, &'a Origin)>,
     /// As written: `NAME`, `NAMESPACE/NAME` or `mesh`.
-    pub(super) gateways: Vec<&'a str>,
+    pub(super) gateways: Vec<Cow<'a, str>>,
     pub(super) http: Vec<HttpRoute<'a>>,
     pub(super) tls: Vec<TlsRoute<'a>>,
     pub(super) namespace: &'a str,
@@ -59,7 +61,7 @@ impl VirtualService<'_> {
 
     /// Whether it is for sidecars.
     pub(super) fn is_for_mesh(&self) -> bool {
-        self.gateways.contains(&MESH)
+        self.gateways.iter().any(|written| written == MESH)
     }
 }
 
@@ -99,8 +101,11 @@ fn read<'a>(
         .filter_map(|node| host(node, object.namespace, report))
         .collect();
     let gateways = match fields.many("gateways") {
-        [] => vec![MESH],
-        nodes => nodes.iter().filter_map(|node| text(node, report)).collect(),
+        [] => vec![MESH.into()],
+        nodes => {
+            let nodes = nodes.iter().filter_map(|node| text(node, report));
+            nodes.map(Cow::Borrowed).collect()
+        }
     };
     let http = fields.many("http").iter();
     let http = http

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::snapshot::{Layout, Level, Log, Overflow, Rotate, Sink, TextFormat};
+use crate::snapshot::{Layout, Level, Log, Overflow, Rotate, Sink};
 
 fn logs(text: &str) -> Vec<Log> {
     settings(text).logs
@@ -62,11 +62,14 @@ fn a_log_says_what_how_and_where_to() {
         (logs[1].filter.when.len(), logs[1].filter.unless.len()),
         (2, 1)
     );
-    assert!(matches!(logs[1].layout, Layout::Text(TextFormat::Istio)));
-    assert!(matches!(
-        logs[2].layout,
-        Layout::Text(TextFormat::Envoy2018)
-    ));
+    let preset = |log: &Log| match &log.layout {
+        Layout::Text(format) => format.name(),
+        _ => None,
+    };
+    assert_eq!(
+        (preset(&logs[1]), preset(&logs[2])),
+        (Some("istio"), Some("envoy-2018"))
+    );
     assert_eq!(
         (logs[2].filter.when.len(), logs[2].filter.statuses.len()),
         (1, 1)
@@ -109,7 +112,7 @@ fn a_log_that_cannot_be_meant_is_refused() {
     );
     assert_eq!(
         wrong("format: text"),
-        "4:13 error: unknown format `text`: write `json`, `envoy-2018` or `istio`"
+        "4:13 error: unknown format `text`: write `json`, `envoy-2018`, `istio-1.1` or `istio`"
     );
     assert_eq!(
         wrong("when: { status: 9xx }"),
@@ -168,7 +171,7 @@ fn a_format_that_cannot_be_meant_is_refused() {
     );
     assert_eq!(
         wrong("m: { layout: mixr }"),
-        "4:16 error: unknown word `mixr`: write `json`, `envoy-2018`, `istio` or `mixer`"
+        "4:16 error: unknown word `mixr`: write `json`, `envoy-2018`, `istio-1.1`, `istio`, `mixer`, `text` or `labels`"
     );
     assert_eq!(
         wrong("m: { fields: { a: request.host } }"),

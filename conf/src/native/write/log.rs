@@ -10,12 +10,21 @@ use super::super::log::{BUILT_IN, every_attempt};
 use super::Writer;
 use super::matcher::can_hold;
 use super::settings::{path, size};
-use crate::snapshot::{Layout, Level, Log, Overflow, Sink, TextFormat};
+use crate::snapshot::{Layout, Level, Log, Overflow, Sink};
+use crate::text_format::TextFormat;
 use crate::yaml::emit::{Map, Out};
 
-/// Mixer's layouts that have been given a name.
+/// Layouts that have been given a name.
 #[derive(Default)]
-struct Formats<'l>(Vec<(String, &'l Arc<str>, Fields)>);
+struct Formats<'l>(Vec<(String, Format<'l>)>);
+
+/// A layout that is not built in.
+#[derive(PartialEq)]
+enum Format<'l> {
+    Mixer { instance: &'l str, fields: Fields },
+    Text(&'l str),
+    Labels(Fields),
+}
 
 /// Name and text of each field.
 type Fields = Vec<(Box<str>, String)>;
@@ -66,11 +75,28 @@ impl Writer<'_> {
         }
         match &log.layout {
             Layout::Json => {}
-            Layout::Text(TextFormat::Envoy2018) => map.put("format", Out::word("envoy-2018")),
-            Layout::Text(TextFormat::Istio) => map.put("format", Out::word("istio")),
+            Layout::Text(text) => match text.name() {
+                Some(preset) => map.put("format", Out::word(preset)),
+                None => map.put(
+                    "format",
+                    formats.put(&log.name, Format::Text(text.written())),
+                ),
+            },
+            Layout::Labels(labels) => {
+                let label = |(name, text): &(Box<str>, TextFormat)| {
+                    (name.clone(), text.written().to_owned())
+                };
+                let labels = labels.iter().map(label).collect();
+                map.put("format", formats.put(&log.name, Format::Labels(labels)));
+            }
             Layout::Mixer { instance, fields } => {
                 let fields = self.fields(fields, origin);
-                map.put("format", Out::text(formats.name(instance, fields)));
+                // The first part of what Mixer called it.
+                let name = instance.split('.').next().unwrap_or_default();
+                map.put(
+                    "format",
+                    formats.put(name, Format::Mixer { instance, fields }),
+                );
             }
         }
         if log.level != Level::Info {
@@ -126,40 +152,58 @@ impl Writer<'_> {
 }
 
 impl<'l> Formats<'l> {
-    /// The name of a layout: the first part of what Mixer called it.
-    fn name(&mut self, instance: &'l Arc<str>, fields: Fields) -> String {
-        let same =
-            |(_, known, of): &&(String, &Arc<str>, Fields)| *known == instance && *of == fields;
-        if let Some((name, ..)) = self.0.iter().find(same) {
-            return name.clone();
+    /// The name of a layout, if possible this one.
+    fn put(&mut self, wanted: &str, format: Format<'l>) -> Out {
+        if let Some((name, _)) = self.0.iter().find(|(_, known)| *known == format) {
+            return Out::text(name.clone());
         }
-        let first = instance.split('.').next().unwrap_or_default();
-        let numbered = (2..).map(|number: u32| format!("{first}-{number}"));
+        let numbered = (2..).map(|number: u32| format!("{wanted}-{number}"));
         let taken = |name: &String| {
             name.is_empty()
-                || BUILT_IN.iter().any(|(known, _)| known == name)
-                || self.0.iter().any(|(known, ..)| known == name)
+                || BUILT_IN.contains(&name.as_str())
+                || self.0.iter().any(|(known, _)| known == name)
         };
-        let mut all = std::iter::once(first.to_owned()).chain(numbered);
+        let mut all = std::iter::once(wanted.to_owned()).chain(numbered);
         let name = all.find(|name| !taken(name)).unwrap_or_default();
-        self.0.push((name.clone(), instance, fields));
-        name
+        self.0.push((name.clone(), format));
+        Out::text(name)
     }
 
     fn written(self) -> Map {
         let mut map = Map::default();
-        for (name, instance, fields) in self.0 {
-            let mut format = Map::default();
-            format.put("layout", Out::word("mixer"));
-            if *name != **instance {
-                format.put("instance", Out::text(&**instance));
-            }
+        for (name, format) in self.0 {
+            map.put(&name, Out::Map(format.written(&name)));
+        }
+        map
+    }
+}
+
+impl Format<'_> {
+    fn written(self, name: &str) -> Map {
+        let texts = |fields: Fields| {
             let mut texts = Map::default();
             for (key, text) in fields {
                 texts.put(&key, Out::Text(text));
             }
-            format.put_map("fields", texts);
-            map.put(&name, Out::Map(format));
+            texts
+        };
+        let mut map = Map::default();
+        match self {
+            Self::Mixer { instance, fields } => {
+                map.put("layout", Out::word("mixer"));
+                if name != instance {
+                    map.put("instance", Out::text(instance));
+                }
+                map.put_map("fields", texts(fields));
+            }
+            Self::Text(text) => {
+                map.put("layout", Out::word("text"));
+                map.put("text", Out::text(text));
+            }
+            Self::Labels(labels) => {
+                map.put("layout", Out::word("labels"));
+                map.put_map("labels", texts(labels));
+            }
         }
         map
     }

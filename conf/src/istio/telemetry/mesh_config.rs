@@ -1,0 +1,159 @@
+//! MeshConfig, as Istio keeps it: YAML text within the ConfigMap `istio` of the
+//! root namespace. Only what it says of access logs is for this gateway.
+
+use super::providers::{Provider, Providers, sink};
+use super::{Kind, Objects, Scope, Value, pass_over};
+use crate::fields::{Fields, text};
+use crate::native::{labels, text_format};
+use crate::node::Node;
+use crate::snapshot::{Layout, Sink};
+use crate::text_format::TextFormat;
+use crate::yaml;
+
+/// The name of a log that MeshConfig itself asks for.
+const MESH: &str = "mesh";
+
+/// What concerns other workloads, or other questions.
+const OTHERS: [&str; 62] = [
+    "authPolicy",
+    "ca",
+    "caCertificates",
+    "certificates",
+    "configSources",
+    "connectTimeout",
+    "defaultConfig",
+    "defaultDestinationRuleExportTo",
+    "defaultHttpRetryPolicy",
+    "defaultServiceExportTo",
+    "defaultVirtualServiceExportTo",
+    "disableEnvoyListenerLog",
+    "disableMixerHttpReports",
+    "disablePolicyChecks",
+    "disableReportBatch",
+    "discoverySelectors",
+    "dnsRefreshRate",
+    "egressProxyAddress",
+    "enableAutoMtls",
+    "enableClientSidePolicyCheck",
+    "enableEnvoyAccessLogService",
+    "enablePrometheusMerge",
+    "enableSdsTokenMount",
+    "enableTracing",
+    "h2UpgradePolicy",
+    "hboneIdleTimeout",
+    "inboundClusterStatName",
+    "inboundTrafficPolicy",
+    "ingressClass",
+    "ingressControllerMode",
+    "ingressSelector",
+    "ingressService",
+    "localityLbSetting",
+    "meshMTLS",
+    "mixerAddress",
+    "mixerCheckServer",
+    "mixerReportServer",
+    "mtlsExcludedServices",
+    "outboundClusterStatName",
+    "outboundTrafficPolicy",
+    "pathNormalization",
+    "policyCheckFailOpen",
+    "protocolDetectionTimeout",
+    "proxyHttpPort",
+    "proxyInboundListenPort",
+    "proxyListenPort",
+    "rdsRefreshDelay",
+    "reportBatchMaxEntries",
+    "reportBatchMaxTime",
+    "rootNamespace",
+    "sdsRefreshDelay",
+    "sdsUdsPath",
+    "sdsUseK8sSaJwt",
+    "serviceScopeConfigs",
+    "serviceSettings",
+    "sidecarToTelemetrySessionAffinity",
+    "tcpKeepalive",
+    "thriftConfig",
+    "tlsDefaults",
+    "trustDomain",
+    "trustDomainAliases",
+    "verifyCertificateAtClient",
+];
+
+/// What a mesh says of access logs.
+#[derive(Debug, Default)]
+pub(super) struct MeshConfig {
+    pub(super) providers: Providers,
+    /// Those that are on where no Telemetry speaks.
+    pub(super) defaults: Vec<Provider>,
+}
+
+impl MeshConfig {
+    /// Reads the ConfigMap; without one the mesh is as Istio makes it.
+    pub(super) fn read(objects: &Objects<'_>, scope: &Scope<'_>) -> Self {
+        let standard = || Layout::Text(TextFormat::istio());
+        let root = &*scope.gateway.root_namespace;
+        let map = objects.named(Kind::ConfigMap, root, "istio");
+        let data = map.and_then(|map| map.body.entry("data")?.entry("mesh"));
+        let config = data.and_then(|node| yaml::within(node, scope.report));
+        let read =
+            |node: &Node| Fields::read_proto(node, scope.report, |fields| config_of(fields, scope));
+        config.as_ref().and_then(read).unwrap_or_else(|| Self {
+            providers: Providers::default().with_envoy(standard()),
+            defaults: Vec::new(),
+        })
+    }
+}
+
+fn config_of(fields: &Fields<'_>, scope: &Scope<'_>) -> MeshConfig {
+    pass_over(fields, &OTHERS);
+    let layout = layout(fields).unwrap_or_else(|| Layout::Text(TextFormat::istio()));
+    let file = fields.take("accessLogFile");
+    // Empty text is Istio's word for none.
+    let file = file.filter(|node| text(node, fields.report).is_some_and(|path| !path.is_empty()));
+    let file: Option<Sink> = file.and_then(|node| sink(node, fields));
+    let providers = Providers::read(fields, &Layout::Text(TextFormat::istio()));
+    let providers = providers.with_envoy(layout.clone());
+    let named = fields.take("defaultProviders").map(|node| {
+        let read = |fields: &Fields<'_>| {
+            pass_over(fields, &["tracing", "metrics"]);
+            let nodes = fields.many("accessLogging").iter();
+            let named = nodes.filter_map(|node| {
+                let name = text(node, fields.report)?;
+                providers.find(name, node, scope)
+            });
+            named.collect::<Vec<_>>()
+        };
+        Fields::read_proto(node, fields.report, read).unwrap_or_default()
+    });
+    let mut defaults = named.unwrap_or_default();
+    if let (true, Some(sink)) = (defaults.is_empty(), file) {
+        defaults.push(Provider {
+            name: MESH.into(),
+            sink,
+            layout,
+        });
+    }
+    MeshConfig {
+        providers,
+        defaults,
+    }
+}
+
+/// `accessLogFormat` in its `accessLogEncoding`: text, or JSON text of labels.
+fn layout(fields: &Fields<'_>) -> Option<Layout> {
+    let encodings = [("TEXT", 0, false), ("JSON", 1, true)];
+    let is_json = super::choice(fields, "accessLogEncoding", &encodings).unwrap_or(false);
+    let format = fields.take("accessLogFormat");
+    let format = format
+        .filter(|node| matches!(&node.value, Value::Scalar(scalar) if !scalar.text.is_empty()));
+    match (is_json, format) {
+        (false, None) => None,
+        (true, None) => Some(Layout::Json),
+        (false, Some(node)) => text_format(node, fields.report).map(Layout::Text),
+        // JSON is YAML.
+        (true, Some(node)) => {
+            let json = yaml::within(node, fields.report)?;
+            Some(Layout::Labels(labels(&json, fields.report)))
+        }
+    }
+}

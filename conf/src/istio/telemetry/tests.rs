@@ -1,0 +1,229 @@
+//! Telemetry, from YAML to logs.
+
+use crate::snapshot::{Layout, Sink};
+use crate::{Environment, Snapshot, SourceFile, compile};
+
+const NATIVE: &str = "version: 1\nlisteners: [{ port: 443 }]\n";
+
+fn compiled(objects: &str) -> Result<Snapshot, Vec<String>> {
+    let files = [
+        SourceFile::new("native.yaml", NATIVE),
+        SourceFile::new("istio.yaml", objects),
+    ];
+    compile(&files, &Environment::default()).map_err(|problems| {
+        let told = problems.iter().map(|problem| {
+            let (line, column) = (problem.origin.line, problem.origin.column);
+            format!("{line}:{column} {}: {}", problem.severity, problem.message)
+        });
+        told.collect()
+    })
+}
+
+/// Name, sink, form and whether there is a filter, of every log.
+fn logs(objects: &str) -> Vec<String> {
+    let snapshot = compiled(objects).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let told = snapshot.settings().logs.iter().map(|log| {
+        let sink = match &log.sink {
+            Sink::Stdout => "stdout".to_owned(),
+            Sink::Stderr => "stderr".to_owned(),
+            Sink::File { path, .. } => path.display().to_string(),
+        };
+        let layout = match &log.layout {
+            Layout::Json => "json".to_owned(),
+            Layout::Mixer { .. } => "mixer".to_owned(),
+            Layout::Text(format) => format.name().unwrap_or(format.written()).to_owned(),
+            Layout::Labels(labels) => format!(
+                "{:?}",
+                labels.iter().map(|(name, _)| name).collect::<Vec<_>>()
+            ),
+        };
+        let filter = if log.filter.expr.is_some() {
+            " filtered"
+        } else {
+            ""
+        };
+        format!("{} {sink} {layout}{filter}", log.name)
+    });
+    told.collect()
+}
+
+fn telemetry(metadata: &str, spec: &str) -> String {
+    format!(
+        "apiVersion: telemetry.istio.io/v1\nkind: Telemetry\nmetadata: {metadata}\nspec: {spec}\n---\n"
+    )
+}
+
+const MESH: &str = "apiVersion: v1
+kind: ConfigMap
+metadata: { name: istio, namespace: istio-system }
+data:
+  meshNetworks: 'networks: {}'
+  mesh: |-
+    accessLogFile: /dev/stdout
+    accessLogFormat: '%RESPONSE_CODE%'
+    defaultConfig: { discoveryAddress: istiod.istio-system.svc:15012 }
+    extensionProviders:
+    - name: file
+      envoyFileAccessLog: { path: /var/log/egress.log, logFormat: { labels: { z: '%DURATION%', a: '%REQ(:PATH)%' } } }
+    - name: errors
+      envoyFileAccessLog: { path: /dev/stderr, logFormat: { text: \"%ROUTE_NAME%\\n\" } }
+    - name: otel
+      opentelemetry: { service: otel.observability.svc, port: 4317 }
+---
+";
+
+const HERE: &str = "{ name: t, namespace: istio-system, labels: {} }";
+
+#[test]
+fn without_a_word_logs_stay_as_they_are() {
+    assert_eq!(logs(""), ["access stdout json"]);
+    let elsewhere = telemetry(
+        "{ name: t, namespace: shop }",
+        "{ accessLogging: [{ disabled: true }] }",
+    );
+    assert_eq!(logs(&elsewhere), ["access stdout json"]);
+    assert_eq!(logs(MESH), ["mesh stdout %RESPONSE_CODE%"]);
+}
+
+#[test]
+fn the_nearest_object_says_which_providers_are_on() {
+    let with = |spec: &str| logs(&format!("{MESH}{}", telemetry(HERE, spec)));
+    for (spec, expected) in [
+        (
+            "{ accessLogging: [{ providers: [{ name: envoy }] }] }",
+            &["envoy stdout %RESPONSE_CODE%"][..],
+        ),
+        (
+            "{ accessLogging: [{ providers: [{ name: file }, { name: errors }] }] }",
+            &[
+                "file /var/log/egress.log [\"a\", \"z\"]",
+                "errors stderr %ROUTE_NAME%",
+            ],
+        ),
+        ("{ accessLogging: [{ disabled: true }] }", &[]),
+        (
+            "{ accessLogging: [{ filter: { expression: response.code >= 400 } }] }",
+            &["mesh stdout %RESPONSE_CODE% filtered"],
+        ),
+        (
+            "{ accessLogging: [{ match: { mode: SERVER }, disabled: true }] }",
+            &["mesh stdout %RESPONSE_CODE%"],
+        ),
+        (
+            "{ accessLogging: [{ match: { mode: CLIENT }, disabled: true }] }",
+            &[],
+        ),
+        (
+            "{ selector: { matchLabels: { istio: egressgateway } }, accessLogging: [{ disabled: true }] }",
+            &[],
+        ),
+        (
+            "{ selector: { matchLabels: { istio: other } }, accessLogging: [{ disabled: true }] }",
+            &["mesh stdout %RESPONSE_CODE%"],
+        ),
+        (
+            "{ targetRefs: [{ kind: Gateway, group: gateway.networking.k8s.io, name: istio-egressgateway }], accessLogging: [{ disabled: true }] }",
+            &[],
+        ),
+        (
+            "{ targetRefs: [{ kind: Gateway, group: gateway.networking.k8s.io, name: other }], accessLogging: [{ disabled: true }] }",
+            &["mesh stdout %RESPONSE_CODE%"],
+        ),
+        (
+            "{ tracing: [{}], metrics: [{}] }",
+            &["mesh stdout %RESPONSE_CODE%"],
+        ),
+    ] {
+        assert_eq!(with(spec), expected, "{spec}");
+    }
+    // A workload has the word before the mesh, whatever the order.
+    let selector = "selector: { matchLabels: { istio: egressgateway } }, ";
+    let both = format!(
+        "{}{}",
+        telemetry(
+            "{ name: w, namespace: istio-system }",
+            &format!(
+                "{{ {selector}accessLogging: [{{ filter: {{ expression: 'response.code >= 500' }} }}] }}"
+            )
+        ),
+        telemetry(
+            "{ name: m, namespace: istio-system }",
+            "{ accessLogging: [{ providers: [{ name: envoy }] }] }"
+        ),
+    );
+    assert_eq!(logs(&both), ["envoy stdout istio filtered"]);
+}
+
+#[test]
+fn mesh_config_may_ask_for_json() {
+    let json = MESH.replace(
+        "accessLogFormat: '%RESPONSE_CODE%'",
+        "accessLogEncoding: JSON",
+    );
+    assert_eq!(logs(&json), ["mesh stdout json"]);
+    let labels = MESH.replace(
+        "accessLogFormat: '%RESPONSE_CODE%'",
+        "accessLogEncoding: JSON\n    accessLogFormat: '{\"code\": \"%RESPONSE_CODE%\"}'",
+    );
+    assert_eq!(logs(&labels), ["mesh stdout [\"code\"]"]);
+    let none = MESH.replace("accessLogFile: /dev/stdout", "accessLogFile: ''");
+    assert_eq!(logs(&none), ["access stdout json"]);
+    let named = MESH.replace(
+        "accessLogFile: /dev/stdout",
+        "defaultProviders: { accessLogging: [errors] }",
+    );
+    assert_eq!(logs(&named), ["errors stderr %ROUTE_NAME%"]);
+}
+
+#[test]
+fn what_cannot_be_told_is_refused_at_its_place() {
+    let spec = |spec: &str| format!("{MESH}{}", telemetry(HERE, spec));
+    for (objects, place, expected) in [
+        (
+            spec("{ accessLogging: [{ providers: [{ name: fil }] }] }"),
+            "21:47",
+            "unknown provider `fil`: did you mean `file`?",
+        ),
+        (
+            spec("{ accessLogging: [{ providers: [{ name: loki-out }] }] }"),
+            "21:47",
+            "define it under `extensionProviders` in the ConfigMap `istio` of `istio-system`, or write `envoy`",
+        ),
+        (
+            spec("{ accessLogging: [{ providers: [{ name: otel }] }] }"),
+            "21:47",
+            "not supported yet: the provider `otel` writes to no file",
+        ),
+        (
+            spec("{ accessLogging: [{ filter: { expression: response.cod } }] }"),
+            "21:49",
+            "unknown attribute",
+        ),
+        (
+            spec("{ accesLogging: [] }"),
+            "21:9",
+            "did you mean `accessLogging`?",
+        ),
+        (
+            MESH.replace("%RESPONSE_CODE%", "%RESPONSE_CODES%"),
+            "8:24",
+            "did you mean `RESPONSE_CODE`?",
+        ),
+        (
+            MESH.replace("accessLogFile:", "accessLogFil:"),
+            "7:5",
+            "did you mean `accessLogFile`?",
+        ),
+        (
+            MESH.replace("/var/log/egress.log", "egress.log"),
+            "12:35",
+            "begin it with `/`",
+        ),
+    ] {
+        let problems = compiled(&objects).unwrap_err();
+        let found = problems
+            .iter()
+            .any(|p| p.starts_with(&format!("{place} error: ")) && p.contains(expected));
+        assert!(found, "{place} {expected}: {problems:#?}");
+    }
+}
