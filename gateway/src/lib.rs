@@ -1,11 +1,12 @@
 //! The process: sockets, TLS, DNS, logs, metrics, commands.
 //!
 //! A module uses only those below it in this list: command · run · reload ·
-//! load · admin · listen · connection · http1, http2 · exchange · gateway ·
+//! load · admin · listen · connection · http1, http2 · exchange · authorise · gateway ·
 //! live · upstream · resolve · identity · intake · headers, reply · record,
 //! metrics · limits · socket. `ARCHITECTURE.md` tells the life of a request.
 
 pub mod admin;
+mod authorise;
 mod clock;
 pub mod command;
 mod connection;

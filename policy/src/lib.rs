@@ -7,6 +7,7 @@
 pub mod address;
 mod admission;
 mod attributes;
+pub mod authoriser;
 pub mod canonical;
 pub mod destination;
 pub mod door;
@@ -24,7 +25,7 @@ pub mod rule;
 mod ruleset;
 pub mod source;
 
-pub use admission::{Admission, AdmissionSpec, Admitted, Refused};
+pub use admission::{Admission, AdmissionSpec, Admitted, Next, Refused};
 pub use explain::{Explanation, Held, RouteStep, RuleStep};
 pub use log_filter::{DecisionError, DecisionWord, LogFilter, Outcome, StatusError, StatusPattern};
 pub use matching::{Key, Toward};

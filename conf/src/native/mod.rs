@@ -7,6 +7,7 @@
 
 mod action;
 mod addresses;
+pub(crate) mod authoriser;
 mod canonical_path;
 mod condition;
 mod context;
@@ -64,9 +65,11 @@ pub(crate) fn lower(documents: &[Node], environment: &Environment, report: &Repo
     };
     let defaults = destination::defaults(sections.defaults, report);
     let listeners = listener::listeners(&sections.listeners, &context);
-    let (destinations, upstreams) =
+    let (destinations, mut upstreams) =
         destination::destinations(&sections.destinations, &defaults, &context);
-    let rules = policy_rule::policies(&sections.policies, &context);
+    let authorisers =
+        authoriser::authorisers(&sections.authorisers, &defaults, &mut upstreams, report);
+    let rules = policy_rule::policies(&sections.policies, &authorisers, &context);
     let formats = log::formats(&sections.formats, report);
     let logs = log::logs(&sections.logs, &formats, &context);
     pattern::warn_unserved(&context, &destinations);
@@ -90,6 +93,7 @@ pub(crate) fn lower(documents: &[Node], environment: &Environment, report: &Repo
             destinations,
             passages: Vec::new(),
             upstreams,
+            authorisers,
         },
         is_written: !documents.is_empty(),
         listeners_written: !sections.listeners.is_empty(),

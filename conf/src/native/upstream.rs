@@ -16,7 +16,8 @@ use crate::report::Report;
 
 const HTTPS: u16 = 443;
 const HTTP: u16 = 80;
-const IDLE: Duration = Duration::from_secs(60);
+/// How long an unused connection is kept.
+pub(super) const IDLE: Duration = Duration::from_secs(60);
 
 /// What an upstream has from its destination unless it says otherwise.
 #[derive(Clone, Debug)]
@@ -93,7 +94,8 @@ fn host(fields: &Fields<'_>, inherited: &Inherited) -> UpstreamHost {
     }
 }
 
-fn addresses(fields: &Fields<'_>, port: u16, reach: &Reach) -> Vec<SocketAddr> {
+/// `addresses`, which must be such as may be dialled.
+pub(super) fn addresses(fields: &Fields<'_>, port: u16, reach: &Reach) -> Vec<SocketAddr> {
     let nodes = fields.many("addresses").iter();
     let addresses = nodes.filter_map(|node| {
         let socket = parsed(node, fields.report, |text| socket(text, port))?;
@@ -117,7 +119,7 @@ fn idle(fields: &Fields<'_>) -> Option<Duration> {
 }
 
 /// A handshake must name whom it speaks to, and an address is no name.
-fn refuse_nameless(upstream: &Upstream, report: &Report) {
+pub(super) fn refuse_nameless(upstream: &Upstream, report: &Report) {
     let (UpstreamHost::Named(host), UpstreamTls::On(tls)) = (&upstream.host, &upstream.tls) else {
         return;
     };

@@ -24,11 +24,12 @@ pub(super) fn check(args: &ConfigArgs) -> ExitCode {
     }
     let admission = snapshot.admission();
     println!(
-        "configuration {}: {} listeners, {} destinations, {} rules, {} warnings",
+        "configuration {}: {} listeners, {} destinations, {} rules, {} authorisers, {} warnings",
         snapshot.digest(),
         snapshot.settings().listeners.len(),
         admission.destinations().count(),
         admission.rules().len(),
+        admission.authorisers().len(),
         snapshot.warnings().len(),
     );
     // Certificates live where the gateway runs; here their absence is news, no error.
