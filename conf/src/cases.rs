@@ -39,6 +39,8 @@ pub struct Case {
 pub enum Verdict {
     /// It is let through and has a route.
     Allow,
+    /// An external authoriser would be asked.
+    Refer,
     /// It is refused, whether as malformed, by policy or for want of a route.
     Refuse {
         /// With this status, if the case says one.
@@ -105,11 +107,11 @@ fn case(fields: &Fields<'_>, trust_domain: &str) -> Option<Case> {
     })
 }
 
-/// `allow`, `deny`, `deny 403`, `deny 403 not_allowed`.
+/// `allow`, `refer`, `deny`, `deny 403`, `deny 403 not_allowed`.
 fn verdict(text: &str) -> Result<Verdict, String> {
     let wrong = || {
         format!(
-            "`{text}` is no verdict: write `allow`, `deny`, `deny 403` or `deny 403 not_allowed`"
+            "`{text}` is no verdict: write `allow`, `refer`, `deny`, `deny 403` or `deny 403 not_allowed`"
         )
     };
     let mut words = text.split(' ');
@@ -135,6 +137,7 @@ fn verdict(text: &str) -> Result<Verdict, String> {
     }
     match (verdict, status) {
         (Some("allow"), None) => Ok(Verdict::Allow),
+        (Some("refer"), None) => Ok(Verdict::Refer),
         (Some("deny"), status) => Ok(Verdict::Refuse {
             status,
             code: code.map(Box::from),
@@ -266,7 +269,7 @@ mod tests {
             [
                 "1:8 `sa:sleep` is no caller: write `sa:NAMESPACE/NAME`, `spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/NAME` or `anonymous`",
                 "1:27 `edition.cnn.com` is no request: write such as `GET http://edition.cnn.com/health`",
-                "1:52 `maybe` is no verdict: write `allow`, `deny`, `deny 403` or `deny 403 not_allowed`",
+                "1:52 `maybe` is no verdict: write `allow`, `refer`, `deny`, `deny 403` or `deny 403 not_allowed`",
                 "2:3 `as` is missing: write such as `as: sa:default/sleep`",
                 "2:3 `expect` is missing: write such as `expect: allow`",
                 "2:13 `GET http:///x` is no request: write such as `GET http://edition.cnn.com/health`",

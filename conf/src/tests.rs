@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::cases::{Case, Verdict};
+use policy::Next;
 
 const EXAMPLES: [(&str, &str, &str); 3] = [
     (
@@ -101,7 +102,13 @@ fn decided(snapshot: &Snapshot, case: &Case) -> (Verdict, Option<Box<str>>) {
     let raw = question.raw(&caller, snapshot.settings(), 0);
     let named = |id| admission.rule(id).map(|rule| (*rule.name).into());
     match admission.admit(raw, 0) {
-        Ok(admitted) => (Verdict::Allow, admitted.plan.grant().rule().and_then(named)),
+        Ok(admitted) => {
+            let verdict = match admitted.next {
+                Next::Go(_) => Verdict::Allow,
+                Next::Ask(_) => Verdict::Refer,
+            };
+            (verdict, admitted.next.rule().and_then(named))
+        }
         Err(refused) => {
             let status = Some(refused.refusal.status());
             let code = Some(refused.refusal.code().into());

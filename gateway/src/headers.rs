@@ -19,8 +19,18 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) target: &'a str,
     pub(crate) host: &'a str,
     pub(crate) edits: &'a Edits,
+    /// An authoriser's, which the operator's come after.
+    pub(crate) changes: &'a Changes,
     pub(crate) body: RequestBody,
     pub(crate) version: UpstreamVersion,
+}
+
+/// What an authoriser would have changed in a request it allows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Changes {
+    /// In the place of what the caller sent under these names.
+    pub(crate) set: HeaderMap,
+    pub(crate) remove: Vec<HeaderName>,
 }
 
 /// HTTP towards the upstream.
@@ -52,7 +62,7 @@ pub(crate) fn request(received: &RequestHeader, out: &Outgoing<'_>) -> Result<Bo
         out.target.as_bytes(),
         Some(fields),
     )?;
-    name_host(&mut head, out)?;
+    name_host(&mut head, out.host, out.target, out.version)?;
     let nominated = Nominated::of(&received.headers);
     for (name, value) in &received.headers {
         if may_leave(name, value, out) && !nominated.contains(name) {
@@ -63,6 +73,7 @@ pub(crate) fn request(received: &RequestHeader, out: &Outgoing<'_>) -> Result<Bo
     if out.body == RequestBody::Streamed && out.version == UpstreamVersion::Http1 {
         head.insert_header(header::TRANSFER_ENCODING, "chunked")?;
     }
+    change(&mut head, out.changes)?;
     for name in &out.edits.remove {
         head.remove_header(&**name);
     }
@@ -76,19 +87,43 @@ pub(crate) fn request(received: &RequestHeader, out: &Outgoing<'_>) -> Result<Bo
 }
 
 /// `Host` or `:authority`, never both: two names are one too many.
-fn name_host(head: &mut RequestHeader, out: &Outgoing<'_>) -> Result<()> {
-    let scheme = match out.version {
-        UpstreamVersion::Http1 => return head.insert_header(header::HOST, out.host),
+pub(crate) fn name_host(
+    head: &mut RequestHeader,
+    host: &str,
+    target: &str,
+    version: UpstreamVersion,
+) -> Result<()> {
+    let scheme = match version {
+        UpstreamVersion::Http1 => return head.insert_header(header::HOST, host),
         UpstreamVersion::Http2 { scheme } => scheme,
     };
     let uri = http::Uri::builder()
         .scheme(scheme)
-        .authority(out.host)
-        .path_and_query(out.target)
+        .authority(host)
+        .path_and_query(target)
         .build()
         .or_err(ErrorType::InvalidHTTPHeader, "while naming the upstream")?;
     head.set_uri(uri);
     Ok(())
+}
+
+/// Nothing of the caller's stays under a name the authoriser sets: two values
+/// would be one too many.
+fn change(head: &mut RequestHeader, changes: &Changes) -> Result<()> {
+    for name in changes.set.keys().chain(&changes.remove) {
+        head.remove_header(name);
+    }
+    for (name, value) in &changes.set {
+        head.append_header(name.clone(), value.clone())?;
+    }
+    Ok(())
+}
+
+/// Whether an authoriser may set a field: what frames the message, belongs to
+/// the connection, speaks for the mesh or names another request stays ours.
+pub(crate) fn may_be_changed(name: &str) -> bool {
+    let ours = matches!(name, "host" | "te" | "content-length");
+    !ours && !is_hop_by_hop(name) && !is_mesh(name) && !is_override(name)
 }
 
 fn may_leave(name: &HeaderName, value: &HeaderValue, out: &Outgoing<'_>) -> bool {
@@ -105,7 +140,7 @@ fn may_leave(name: &HeaderName, value: &HeaderValue, out: &Outgoing<'_>) -> bool
 }
 
 /// RFC 9110, section 7.6.1, and what its predecessors added.
-fn is_hop_by_hop(name: &str) -> bool {
+pub(crate) fn is_hop_by_hop(name: &str) -> bool {
     matches!(
         name,
         "connection"
@@ -131,7 +166,7 @@ fn is_mesh(name: &str) -> bool {
 
 /// Fields by which a caller would have another path, host or method acted
 /// upon than the one that was judged.
-fn is_override(name: &str) -> bool {
+pub(crate) fn is_override(name: &str) -> bool {
     matches!(
         name,
         "x-host"
@@ -161,14 +196,14 @@ fn join_cookies(received: &HeaderMap, head: &mut RequestHeader) -> Result<()> {
 }
 
 /// Fields that `connection` makes hop-by-hop.
-struct Nominated<'a>(Option<&'a HeaderMap>);
+pub(crate) struct Nominated<'a>(Option<&'a HeaderMap>);
 
 impl<'a> Nominated<'a> {
-    fn of(headers: &'a HeaderMap) -> Self {
+    pub(crate) fn of(headers: &'a HeaderMap) -> Self {
         Self(headers.contains_key(header::CONNECTION).then_some(headers))
     }
 
-    fn contains(&self, name: &HeaderName) -> bool {
+    pub(crate) fn contains(&self, name: &HeaderName) -> bool {
         self.0.is_some_and(|headers| {
             headers
                 .get_all(header::CONNECTION)
@@ -246,6 +281,14 @@ mod tests {
     use super::*;
 
     fn sent(fields: &[(&'static str, &'static str)], version: UpstreamVersion) -> RequestHeader {
+        changed(fields, version, &Changes::default())
+    }
+
+    fn changed(
+        fields: &[(&'static str, &'static str)],
+        version: UpstreamVersion,
+        changes: &Changes,
+    ) -> RequestHeader {
         let mut received = RequestHeader::build("GET", b"/x", None).unwrap();
         for (name, value) in fields {
             received.append_header(*name, *value).unwrap();
@@ -259,6 +302,7 @@ mod tests {
             target: "/x?y",
             host: "edition.cnn.com",
             edits: &edits,
+            changes,
             body: RequestBody::None,
             version,
         };
@@ -317,6 +361,34 @@ mod tests {
         assert_eq!(value("te").as_deref(), Some("trailers"));
         assert_eq!(value("host"), None);
         assert_eq!(head.uri.to_string(), "https://edition.cnn.com/x?y");
+    }
+
+    #[test]
+    fn an_authorisers_value_stands_alone_and_the_operators_comes_last() {
+        let mut changes = Changes::default();
+        for (name, value) in [
+            ("x-user", "kate"),
+            ("x-user", "admin"),
+            ("x-tenant", "other"),
+        ] {
+            let value = HeaderValue::from_static(value);
+            changes.set.append(HeaderName::from_static(name), value);
+        }
+        changes.remove.push(header::AUTHORIZATION);
+        let fields = [
+            ("x-user", "root"),
+            ("authorization", "Bearer x"),
+            ("accept", "*/*"),
+        ];
+        let head = changed(&fields, UpstreamVersion::Http1, &changes);
+        let values = |name: &str| -> Vec<_> {
+            let all = head.headers.get_all(name).iter();
+            all.map(|v| v.to_str().unwrap()).collect()
+        };
+        assert_eq!(values("x-user"), ["kate", "admin"]);
+        assert_eq!(values("x-tenant"), ["acme"]);
+        assert_eq!(values("accept"), ["*/*"]);
+        assert!(values("authorization").is_empty());
     }
 
     #[test]

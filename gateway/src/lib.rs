@@ -1,11 +1,13 @@
 //! The process: sockets, TLS, DNS, logs, metrics, commands.
 //!
 //! A module uses only those below it in this list: command · run · reload ·
-//! lists · load · admin · listen · connection · http1, http2, tunnel · exchange · gateway ·
+//! lists · load · admin · listen · connection · http1, http2, tunnel · exchange ·
+//! authorise · gateway ·
 //! live · upstream · resolve · identity · intake · headers, reply · record,
 //! metrics · limits · socket, watched. `ARCHITECTURE.md` tells the life of a request.
 
 pub mod admin;
+mod authorise;
 mod clock;
 pub mod command;
 mod connection;

@@ -4,12 +4,15 @@
 //! The caller learns the status and Envoy's sentence; why, the record says.
 
 use bytes::Bytes;
-use http::header;
+use http::header::{self, HeaderMap};
 use pingora_core::protocols::http::HttpTask;
 use pingora_core::protocols::http::server::Session;
 use pingora_error::Result;
 use pingora_http::ResponseHeader;
 use policy::refusal::{Failure, Refusal};
+
+/// Longer messages would not fit into the heads callers take.
+const GRPC_MESSAGE: usize = 1024;
 
 /// An answer of our own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +20,8 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) body: Bytes,
     pub(crate) location: Option<String>,
+    /// Other fields; a `content-type` among them is the body's.
+    pub(crate) fields: HeaderMap,
     /// For gRPC callers, who read no HTTP status.
     pub(crate) grpc_status: u16,
     /// Whether the connection ends with it.
@@ -46,6 +51,7 @@ impl Reply {
             status,
             body: Bytes::from_static(body.as_bytes()),
             location: None,
+            fields: HeaderMap::new(),
             grpc_status: grpc_status(status),
             // After bytes we did not understand there is no telling where the
             // next request begins.
@@ -92,6 +98,7 @@ impl Reply {
             status: failure.status(),
             body: Bytes::from_static(body.as_bytes()),
             location: None,
+            fields: HeaderMap::new(),
             grpc_status,
             close: false,
         }
@@ -103,6 +110,7 @@ impl Reply {
             status,
             body: body.into(),
             location: None,
+            fields: HeaderMap::new(),
             grpc_status: grpc_status(status),
             close: false,
         }
@@ -110,7 +118,7 @@ impl Reply {
 
     /// Sends it. A request whose body was not read ends its connection: the
     /// rest could be mistaken for the next request.
-    pub(crate) async fn send(self, session: &mut Session) -> Result<()> {
+    pub(crate) async fn send(mut self, session: &mut Session) -> Result<()> {
         if self.close || !session.is_body_done() {
             session.set_keepalive(None);
         }
@@ -121,6 +129,14 @@ impl Reply {
         head.insert_header(header::SERVER, super::headers::SERVER)?;
         if !self.body.is_empty() {
             head.insert_header(header::CONTENT_TYPE, "text/plain")?;
+        }
+        if let Some(kind) = self.fields.remove(header::CONTENT_TYPE)
+            && !self.body.is_empty()
+        {
+            head.insert_header(header::CONTENT_TYPE, kind)?;
+        }
+        for (name, value) in &self.fields {
+            head.append_header(name.clone(), value.clone())?;
         }
         head.insert_header(header::CONTENT_LENGTH, self.body.len())?;
         if let Some(location) = self.location {
@@ -143,7 +159,8 @@ impl Reply {
         head.insert_header(header::CONTENT_TYPE, "application/grpc")?;
         head.insert_header("grpc-status", self.grpc_status.to_string())?;
         if !self.body.is_empty() {
-            head.insert_header("grpc-message", percent_encode(&self.body))?;
+            let message = self.body.get(..GRPC_MESSAGE).unwrap_or(&self.body);
+            head.insert_header("grpc-message", percent_encode(message))?;
         }
         if !session.is_http2() {
             head.insert_header(header::CONTENT_LENGTH, 0)?;

@@ -14,6 +14,7 @@
     reason = "a bench that cannot go on must fail its test, not return"
 )]
 
+pub mod authoriser;
 mod bootstrap;
 pub mod client;
 pub mod dns;

@@ -19,7 +19,7 @@ use conf::{Environment, Snapshot, SourceFile};
 use policy::canonical::Malformed;
 use policy::refusal::{Failure, Refusal};
 use policy::rule::Effect;
-use policy::{Admission, Refused, RuleId};
+use policy::{Admission, Next, Refused, RuleId};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -150,14 +150,15 @@ fn holds(snapshot: &Snapshot, case: &Case) -> bool {
     let raw = question.raw(&caller, snapshot.settings(), 0);
     let decided = admission.admit(raw, 0);
     let rule: Option<RuleId> = match &decided {
-        Ok(admitted) => admitted.plan.grant().rule(),
+        Ok(admitted) => admitted.next.rule(),
         Err(refused) => refused.rule,
     };
     let name = rule
         .and_then(|id| admission.rule(id))
         .map(|rule| &*rule.name);
     let verdict = match (&case.expect, &decided) {
-        (Verdict::Allow, Ok(_)) => true,
+        (Verdict::Allow, Ok(admitted)) => matches!(admitted.next, Next::Go(_)),
+        (Verdict::Refer, Ok(admitted)) => matches!(admitted.next, Next::Ask(_)),
         (Verdict::Refuse { status, code }, Err(why)) => {
             let (is, called) = refused(admission, why);
             status.is_none_or(|status| status == is)

@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::authoriser::{Authoriser, AuthoriserRef, Authorisers, OnError, Referral};
 use crate::destination::{Destination, Passage, Route, Upstream};
 use crate::door::Door;
 use crate::pattern::RegexPool;
@@ -12,8 +13,8 @@ use crate::principal::Principal;
 use crate::refusal::Refusal;
 use crate::request::{RawRequest, Request};
 use crate::routing::{CompileError, DestinationId, Plan, Routing};
-use crate::rule::{DefaultPolicy, Rule};
-use crate::ruleset::{Marks, RuleId, RuleSet};
+use crate::rule::{DefaultPolicy, Effect, Rule};
+use crate::ruleset::{Grant, Marks, RuleId, RuleSet};
 use crate::source::{Caller, SourceTable};
 use crate::tunnel::{AdmittedTunnel, PassageId, RawTunnel, RefusedTunnel, Tunnel};
 
@@ -30,6 +31,8 @@ pub struct AdmissionSpec {
     pub passages: Vec<Passage>,
     /// What destinations and routes refer to.
     pub upstreams: Vec<Upstream>,
+    /// What `refer` rules refer to.
+    pub authorisers: Vec<Authoriser>,
 }
 
 /// Policies, destinations and routes of one snapshot, compiled.
@@ -38,15 +41,36 @@ pub struct Admission {
     sources: SourceTable,
     rules: RuleSet,
     routing: Routing,
+    authorisers: Authorisers,
 }
 
-/// A request that may go, and where to.
+/// A request that rules let go on.
 #[derive(Debug)]
 pub struct Admitted<'a> {
     /// What is sent.
     pub request: Request<'a>,
     /// Where to.
-    pub plan: Plan,
+    pub next: Next,
+}
+
+/// What becomes of a request that rules let go on.
+#[derive(Debug)]
+pub enum Next {
+    /// It goes.
+    Go(Plan),
+    /// It goes if an external authoriser says so.
+    Ask(Referral),
+}
+
+impl Next {
+    /// The rule that says so: the one that allows, or the one that asks.
+    #[must_use]
+    pub fn rule(&self) -> Option<RuleId> {
+        match self {
+            Self::Go(plan) => plan.grant().rule(),
+            Self::Ask(referral) => Some(referral.rule()),
+        }
+    }
 }
 
 /// A request that may not go.
@@ -70,17 +94,20 @@ impl Admission {
     pub fn compile(spec: AdmissionSpec) -> Result<Self, Vec<CompileError>> {
         let mut sources = SourceTable::default();
         let mut pool = RegexPool::default();
+        let authorisers = Authorisers::compile(spec.authorisers, &spec.rules, &spec.upstreams);
         let rules = RuleSet::compile(spec.rules, spec.default_policy, &mut sources, &mut pool);
         let routing = Routing::compile(spec.destinations, spec.passages, spec.upstreams, &mut pool);
-        match (rules, routing) {
-            (Ok(rules), Ok(routing)) => Ok(Self {
+        match (rules, routing, authorisers) {
+            (Ok(rules), Ok(routing), Ok(authorisers)) => Ok(Self {
                 sources,
                 rules,
                 routing,
+                authorisers,
             }),
-            (rules, routing) => {
+            (rules, routing, authorisers) => {
                 let mut errors = rules.err().unwrap_or_default();
                 errors.extend(routing.err().unwrap_or_default());
+                errors.extend(authorisers.err().unwrap_or_default());
                 Err(errors)
             }
         }
@@ -119,7 +146,8 @@ impl Admission {
     ///
     /// # Errors
     /// 400 what has no canonical form, 403 what policy refuses, 404 what no
-    /// route serves, in this order.
+    /// route serves, in this order. Of what an authoriser must be asked about,
+    /// a missing route shows only after its yes.
     #[expect(
         clippy::result_large_err,
         reason = "both outcomes carry the request, and neither is rare enough to box"
@@ -142,8 +170,16 @@ impl Admission {
                 });
             }
         };
-        match self.routing.route(&request, destination, grant, lot) {
-            Ok(plan) => Ok(Admitted { request, plan }),
+        let routed = self.routing.route(&request, destination, grant, lot);
+        if let Some(referral) = self.referral(grant, &routed) {
+            let next = Next::Ask(referral);
+            return Ok(Admitted { request, next });
+        }
+        match routed {
+            Ok(plan) => {
+                let next = Next::Go(plan);
+                Ok(Admitted { request, next })
+            }
             Err(refusal) => Err(Refused {
                 refusal,
                 request: Some(request),
@@ -199,6 +235,37 @@ impl Admission {
                 marks: grant.marks(),
             }),
         }
+    }
+
+    /// The question that stands between a grant and its plan.
+    fn referral(&self, grant: Grant, routed: &Result<Plan, Refusal>) -> Option<Referral> {
+        let rule = grant.referring()?;
+        // Compilation has seen to it that both exist. Were they missing, the
+        // question would still stand, and remain without an answer.
+        let authoriser = match self.rule(rule).map(|rule| &rule.effect) {
+            Some(Effect::Refer(authoriser)) => *authoriser,
+            _ => AuthoriserRef(u32::MAX),
+        };
+        let on_error = self.authoriser(authoriser).map(|a| a.on_error);
+        Some(Referral {
+            authoriser,
+            rule,
+            grant,
+            on_error: on_error.unwrap_or(OnError::Deny(403)),
+            routed: *routed,
+        })
+    }
+
+    /// An authoriser by its number.
+    #[must_use]
+    pub fn authoriser(&self, authoriser: AuthoriserRef) -> Option<&Authoriser> {
+        self.authorisers.get(authoriser)
+    }
+
+    /// All authorisers; an `AuthoriserRef` is an index into them.
+    #[must_use]
+    pub fn authorisers(&self) -> &[Authoriser] {
+        self.authorisers.all()
     }
 
     /// A rule by its number.

@@ -131,7 +131,7 @@ impl RuleStep<'_> {
 
 fn rule_held(rule: &Rule, request: &Request<'_>) -> Held {
     let toward = match rule.effect {
-        Effect::Deny(_) => Toward::Refuse,
+        Effect::Deny(_) | Effect::Refer(_) => Toward::Refuse,
         Effect::Allow | Effect::Audit => Toward::Permit,
     };
     // As the index has it: a permission for unusual methods names them (M12).

@@ -7,6 +7,7 @@
 pub mod address;
 mod admission;
 mod attributes;
+pub mod authoriser;
 pub mod canonical;
 pub mod destination;
 pub mod door;
@@ -25,7 +26,7 @@ mod ruleset;
 pub mod source;
 mod tunnel;
 
-pub use admission::{Admission, AdmissionSpec, Admitted, Refused};
+pub use admission::{Admission, AdmissionSpec, Admitted, Next, Refused};
 pub use explain::{Explanation, Held, RouteStep, RuleStep, Stage};
 pub use log_filter::{DecisionError, DecisionWord, LogFilter, Outcome, StatusError, StatusPattern};
 pub use matching::{Key, Toward};

@@ -113,6 +113,10 @@ closed! {
         Denied,
         /// No `allow` rule matches.
         NotAllowed,
+        /// The external authoriser says no.
+        AuthoriserDenied,
+        /// The external authoriser gives no word, and the operator asked to refuse then.
+        AuthoriserUnavailable,
 
         // The route.
         /// No destination has this host.
@@ -180,6 +184,8 @@ impl Refusal {
             Self::Misdirected => "misdirected",
             Self::Denied => "denied",
             Self::NotAllowed => "not_allowed",
+            Self::AuthoriserDenied => "authoriser_denied",
+            Self::AuthoriserUnavailable => "authoriser_unavailable",
             Self::UnknownHost => "unknown_host",
             Self::UnknownMeshHost => "unknown_mesh_host",
             Self::UnknownPort => "unknown_port",
@@ -230,7 +236,11 @@ impl Refusal {
             Self::BodyTooLarge => 413,
             Self::Malformed(why) => why.status(),
             Self::Misdirected => 421,
-            Self::Denied | Self::NotAllowed | Self::AddressDenied => 403,
+            Self::Denied
+            | Self::NotAllowed
+            | Self::AuthoriserDenied
+            | Self::AuthoriserUnavailable
+            | Self::AddressDenied => 403,
             Self::UnknownHost | Self::UnknownPort | Self::NoRoute => 404,
             // As a sidecar answers that knows only its registry.
             Self::UnknownMeshHost => 502,
@@ -250,6 +260,7 @@ impl Refusal {
             | Self::UnknownPort
             | Self::NoRoute
             | Self::UnknownPassage => "NR",
+            Self::AuthoriserDenied | Self::AuthoriserUnavailable => "UAEX",
             Self::HeadTimeout | Self::BodyTimeout => "SI",
             Self::LogUnavailable | Self::TooManyConnections => "OM",
             _ => "DPE",
@@ -261,6 +272,8 @@ impl Refusal {
     pub fn details(self) -> &'static str {
         match self {
             Self::NotAllowed => "rbac_access_denied_matched_policy[none]",
+            Self::AuthoriserDenied => "ext_authz_denied",
+            Self::AuthoriserUnavailable => "ext_authz_error",
             Self::UnknownHost | Self::UnknownPort | Self::NoRoute => "route_not_found",
             Self::UnknownServerName | Self::NoServerName | Self::UnknownPassage => {
                 "filter_chain_not_found"

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use crate::authoriser::AuthoriserRef;
 use crate::canonical::MethodSet;
 use crate::expr::Expr;
 use crate::origin::Origin;
@@ -58,6 +59,9 @@ pub enum Effect {
     Allow,
     /// Marks the record, decides nothing.
     Audit,
+    /// Lets no request go on that this authoriser does not allow. It allows
+    /// nothing by itself.
+    Refer(AuthoriserRef),
 }
 
 /// How a deny rule answers.

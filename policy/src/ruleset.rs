@@ -51,6 +51,8 @@ pub(crate) struct RuleSet {
     exceptions: Box<[Box<[Exception]>]>,
     refusing: HostMap<Group>,
     permitting: HostMap<Group>,
+    /// Rules that ask an authoriser; `None` where there are none.
+    referring: Option<HostMap<Group>>,
     default: DefaultPolicy,
 }
 
@@ -60,6 +62,8 @@ pub(crate) struct RuleSet {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grant {
     rule: Option<RuleId>,
+    /// The first rule that asks an authoriser.
+    referring: Option<RuleId>,
     marks: Marks,
 }
 
@@ -68,6 +72,12 @@ impl Grant {
     #[must_use]
     pub fn rule(&self) -> Option<RuleId> {
         self.rule
+    }
+
+    /// The rule that requires an authoriser's word besides.
+    #[must_use]
+    pub fn referring(&self) -> Option<RuleId> {
+        self.referring
     }
 
     /// What other rules remarked.
@@ -114,12 +124,15 @@ impl RuleSet {
         let mut errors = Vec::new();
         let mut refusing = HostGroups::default();
         let mut permitting = HostGroups::default();
+        let mut referring = HostGroups::default();
         let mut clauses = Vec::new();
         let mut exceptions = Vec::with_capacity(rules.len());
         for (number, rule) in (0..).zip(&rules) {
             let (groups, toward) = match rule.effect {
                 Effect::Deny(_) => (&mut refusing, Toward::Refuse),
                 Effect::Allow | Effect::Audit => (&mut permitting, Toward::Permit),
+                // Fail closed: in doubt the authoriser is asked.
+                Effect::Refer(_) => (&mut referring, Toward::Refuse),
             };
             for matcher in &rule.matchers {
                 let clause = u32::try_from(clauses.len()).unwrap_or(u32::MAX);
@@ -147,13 +160,16 @@ impl RuleSet {
         };
         let refusing = group(refusing, case(Toward::Refuse));
         let permitting = group(permitting, case(Toward::Permit));
-        match (refusing, permitting) {
-            (Ok(refusing), Ok(permitting)) if errors.is_empty() => Ok(Self {
+        let refers = rules.iter().any(|r| matches!(r.effect, Effect::Refer(_)));
+        let referring = group(referring, case(Toward::Refuse));
+        match (refusing, permitting, referring) {
+            (Ok(refusing), Ok(permitting), Ok(referring)) if errors.is_empty() => Ok(Self {
                 rules: rules.into(),
                 clauses: clauses.into(),
                 exceptions: exceptions.into(),
                 refusing,
                 permitting,
+                referring: refers.then_some(referring),
                 default,
             }),
             _ => Err(errors),
@@ -172,11 +188,17 @@ impl RuleSet {
         &self.rules
     }
 
-    /// Deny before allow; order of rules changes nothing but which one is named.
+    /// Deny before allow, and an authoriser is asked only about what they let go
+    /// on; order of rules changes nothing but which one is named.
     pub(crate) fn decide(&self, request: &Request<'_>) -> Result<Grant, Denial> {
-        let refused = self.refusing(request);
+        let refused = self.refusing(&self.refusing, request);
         let permitted = self.permitting(request);
-        self.verdict(&refused, &permitted, !is_unusual(&request.method()))
+        let grant = self.verdict(&refused, &permitted, !is_unusual(&request.method()))?;
+        let referring = self.referring.as_ref();
+        Ok(Grant {
+            referring: referring.and_then(|rules| self.refusing(rules, request).enforced),
+            ..grant
+        })
     }
 
     /// What the rules found come to; `usual`: whether the default may speak.
@@ -191,20 +213,21 @@ impl RuleSet {
                 marks,
             });
         }
-        match (permitted.enforced, self.default) {
-            (Some(rule), _) => Ok(Grant {
-                rule: Some(rule),
-                marks,
-            }),
-            (None, DefaultPolicy::Allow) if usual => Ok(Grant { rule: None, marks }),
-            (None, _) => Err(Denial { rule: None, marks }),
+        if permitted.enforced.is_none() && !(self.default == DefaultPolicy::Allow && usual) {
+            return Err(Denial { rule: None, marks });
         }
+        Ok(Grant {
+            rule: permitted.enforced,
+            referring: None,
+            marks,
+        })
     }
 
-    fn refusing(&self, request: &Request<'_>) -> Found {
+    /// Of rules that take away: every doubt is a match.
+    fn refusing(&self, rules: &HostMap<Group>, request: &Request<'_>) -> Found {
         let mut found = Found::default();
         let mut paths = None;
-        for group in self.refusing.chain(request.host()) {
+        for group in rules.chain(request.host()) {
             let folded = paths.get_or_insert_with(|| Folded::of(request.path()));
             let mut hits = Hits::default();
             folded.hits(&group.paths, &mut hits);

@@ -89,6 +89,7 @@ fn spec(default_policy: DefaultPolicy, rules: Vec<Rule>) -> AdmissionSpec {
         default_policy,
         rules,
         destinations: Vec::new(),
+        authorisers: Vec::new(),
         passages: vec![
             passage("*.googleapis.com", Door::mesh(443), &[(0, 1)]),
             passage("both.test", Door::gateway(443), &[(1, 3), (2, 1)]),

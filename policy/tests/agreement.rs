@@ -13,6 +13,7 @@ mod expressions;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use policy::authoriser::{Authoriser, AuthoriserRef, OnError, Service, Word};
 use policy::canonical::{MethodSet, PathProfile};
 use policy::destination::{
     Action, Destination, Fault, HeaderEdits, Passage, Reach, Retries, Rewrite, Route, Upgrades,
@@ -28,7 +29,8 @@ use policy::rule::{
 };
 use policy::source::SourcePattern;
 use policy::{
-    Admission, AdmissionSpec, Headers, RawRequest, RawTunnel, Request, RuleId, Toward, Tunnel,
+    Admission, AdmissionSpec, Admitted, Headers, Next, Plan, RawRequest, RawTunnel, Request,
+    RuleId, Toward, Tunnel,
 };
 use proptest::prelude::*;
 
@@ -153,7 +155,7 @@ fn matcher() -> impl Strategy<Value = Matcher> {
 fn rule() -> impl Strategy<Value = Rule> {
     let matchers = proptest::collection::vec(matcher(), 1..3);
     let unless = proptest::collection::vec(matcher(), 0..2);
-    (0..5_u8, proptest::bool::weighted(0.2), matchers, unless).prop_map(
+    (0..6_u8, proptest::bool::weighted(0.2), matchers, unless).prop_map(
         |(effect, shadow, matchers, unless)| Rule {
             name: "rule".into(),
             effect: match effect {
@@ -162,9 +164,10 @@ fn rule() -> impl Strategy<Value = Rule> {
                     body: Template::default(),
                 }),
                 2 | 3 => Effect::Allow,
+                4 => Effect::Refer(AuthoriserRef(0)),
                 _ => Effect::Audit,
             },
-            enforcement: if shadow {
+            enforcement: if shadow && effect != 4 {
                 Enforcement::Shadow
             } else {
                 Enforcement::Enforced
@@ -244,6 +247,20 @@ fn origin() -> Arc<Origin> {
     Arc::new(Origin::new("test.yaml", 1, 1))
 }
 
+fn authoriser(on_error: OnError) -> Authoriser {
+    Authoriser {
+        name: "authoriser".into(),
+        upstream: UpstreamRef(0),
+        service: Service::Grpc,
+        timeout: std::time::Duration::from_secs(1),
+        on_error,
+        told: Vec::new(),
+        upstream_fields: Vec::new(),
+        denial_fields: Vec::new(),
+        origin: origin(),
+    }
+}
+
 /// What the reference says: the deciding rule, or the refusal.
 #[derive(Debug, PartialEq)]
 enum Said {
@@ -255,6 +272,8 @@ enum Said {
         refusal: Refusal,
         rule: Option<usize>,
     },
+    /// Asked by a rule; what follows a yes.
+    Asked { by: usize, then: Box<Said> },
 }
 
 fn first(
@@ -264,7 +283,7 @@ fn first(
 ) -> Option<usize> {
     spec.rules.iter().position(|rule| {
         let toward = match rule.effect {
-            Effect::Deny(_) => Toward::Refuse,
+            Effect::Deny(_) | Effect::Refer(_) => Toward::Refuse,
             Effect::Allow | Effect::Audit => Toward::Permit,
         };
         let unusual = request.method().as_str() == "PURGE";
@@ -336,6 +355,18 @@ fn reference(spec: &AdmissionSpec, request: &Request<'_>) -> Said {
             rule: None,
         };
     }
+    let refer = first(spec, request, |r| matches!(r.effect, Effect::Refer(_)));
+    let then = routed(spec, request, allow);
+    match refer {
+        None => then,
+        Some(by) => Said::Asked {
+            by,
+            then: Box::new(then),
+        },
+    }
+}
+
+fn routed(spec: &AdmissionSpec, request: &Request<'_>, allow: Option<usize>) -> Said {
     let refused = |refusal| Said::Refused {
         refusal,
         rule: allow,
@@ -384,18 +415,42 @@ fn said(admission: &Admission, spec: &AdmissionSpec, raw: RawRequest<'_>) -> Sai
             refusal: refused.refusal,
             rule: refused.rule.map(number),
         },
-        Ok(admitted) => {
-            let route: *const Route = admission.route(&admitted.plan).unwrap();
-            let mut all = admission
-                .destinations()
-                .flat_map(|d| d.routes.iter().enumerate());
-            let found = all.find(|(_, r)| std::ptr::eq(*r, route)).map(|(n, _)| n);
-            assert!(spec.destinations.iter().all(|d| d.routes.len() < 10));
-            Said::Granted {
-                rule: admitted.plan.grant().rule().map(number),
-                route: found,
+        Ok(Admitted {
+            next: Next::Go(plan),
+            ..
+        }) => granted(admission, spec, plan),
+        Ok(Admitted {
+            next: Next::Ask(referral),
+            ..
+        }) => {
+            let (by, rule) = (number(referral.rule()), referral.grant().rule().map(number));
+            let then = match referral.answered(Word::Yes) {
+                Ok(plan) => granted(admission, spec, plan),
+                Err(refusal) => Said::Refused { refusal, rule },
+            };
+            Said::Asked {
+                by,
+                then: Box::new(then),
             }
         }
+    }
+}
+
+fn granted(admission: &Admission, spec: &AdmissionSpec, plan: Plan) -> Said {
+    let number = |id| {
+        let rule: *const Rule = admission.rule(id).unwrap();
+        let mut rules = admission.rules().iter();
+        rules.position(|r| std::ptr::eq(r, rule)).unwrap()
+    };
+    let route: *const Route = admission.route(&plan).unwrap();
+    let mut all = admission
+        .destinations()
+        .flat_map(|d| d.routes.iter().enumerate());
+    let found = all.find(|(_, r)| std::ptr::eq(*r, route)).map(|(n, _)| n);
+    assert!(spec.destinations.iter().all(|d| d.routes.len() < 10));
+    Said::Granted {
+        rule: plan.grant().rule().map(number),
+        route: found,
     }
 }
 
@@ -419,6 +474,7 @@ proptest! {
             ],
             passages: vec![passage()],
             upstreams: vec![upstream()],
+            authorisers: vec![authoriser(OnError::Deny(403))],
         };
         for d in &mut spec.destinations {
             for r in &mut d.routes {
@@ -431,6 +487,7 @@ proptest! {
             destinations: spec.destinations.clone(),
             passages: spec.passages.clone(),
             upstreams: spec.upstreams.clone(),
+            authorisers: spec.authorisers.clone(),
         };
         let admission = Admission::compile(copy).unwrap();
         let headers = OneHeader(header);
@@ -483,8 +540,8 @@ proptest! {
             let admission = Admission::compile(AdmissionSpec {
                 rules,
                 destinations: vec![destination("*.x", Vec::new())],
-passages: Vec::new(),
-            upstreams: vec![upstream()],
+                upstreams: vec![upstream()],
+                authorisers: vec![authoriser(OnError::Deny(403))],
                 ..AdmissionSpec::default()
             })
             .unwrap();
@@ -501,11 +558,63 @@ passages: Vec::new(),
                 port: 443,
                 time: 0,
             };
-            admission.admit(raw, 0).is_ok()
+            admission.admit(raw, 0).is_ok_and(|admitted| match admitted.next {
+                Next::Go(_) => true,
+                // Whatever the authoriser says.
+                Next::Ask(referral) => referral.answered(Word::Yes).is_ok(),
+            })
         };
         let before = verdict(rules.clone());
         let mut more = rules;
         more.insert(more.len() / 2, deny);
         prop_assert!(before || !verdict(more));
+    }
+
+    #[test]
+    fn nothing_an_authoriser_says_lets_more_through_than_its_absence(
+        rules in proptest::collection::vec(rule(), 0..10),
+        path in proptest::sample::select(PATHS),
+        host in proptest::sample::select(HOSTS),
+        name in proptest::sample::select(CALLERS),
+        lenient in any::<bool>(),
+    ) {
+        let on_error = if lenient { OnError::Allow } else { OnError::Deny(503) };
+        let admission = |rules: Vec<Rule>| {
+            Admission::compile(AdmissionSpec {
+                rules,
+                destinations: vec![destination("*.x", Vec::new())],
+                upstreams: vec![upstream()],
+                authorisers: vec![authoriser(on_error)],
+                ..AdmissionSpec::default()
+            })
+            .unwrap()
+        };
+        let passes = |admission: &Admission, word: Word| {
+            let principal = name.map(|n| Principal::from_name(n).unwrap());
+            let caller = admission.caller(principal, [192, 0, 2, 1].into());
+            let raw = RawRequest {
+                method: b"GET",
+                authority: host.as_bytes(),
+                target: path.as_bytes(),
+                headers: &OneHeader(None),
+                caller: &caller,
+                server_name: None,
+                view: View::Gateway,
+                port: 443,
+                time: 0,
+            };
+            match admission.admit(raw, 0).map(|admitted| admitted.next) {
+                Err(_) => (false, false),
+                Ok(Next::Go(_)) => (true, false),
+                Ok(Next::Ask(referral)) => (referral.answered(word).is_ok(), true),
+            }
+        };
+        let alone = rules.iter().filter(|r| !matches!(r.effect, Effect::Refer(_))).cloned();
+        let (without, _) = passes(&admission(alone.collect()), Word::Yes);
+        let with = admission(rules);
+        let (yes, asked) = passes(&with, Word::Yes);
+        prop_assert_eq!(yes, without, "a yes is what there was before the question");
+        prop_assert_eq!(passes(&with, Word::No).0, without && !asked);
+        prop_assert_eq!(passes(&with, Word::Nothing).0, without && (!asked || lenient));
     }
 }

@@ -76,6 +76,7 @@ pub(crate) fn lower(
         reach: &lowered.defaults.reach,
         profile: lowered.defaults.profile,
         connect_timeout: lowered.defaults.connect_timeout,
+        authorisers: &lowered.admission.authorisers,
         default_policy: match lowered.is_written {
             true => lowered.admission.default_policy,
             false => WITHOUT_A_WORD,

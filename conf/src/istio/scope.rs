@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use policy::authoriser::Authoriser;
 use policy::canonical::PathProfile;
 use policy::destination::Reach;
 use policy::rule::DefaultPolicy;
@@ -21,6 +22,8 @@ pub(super) struct Scope<'a> {
     pub(super) reach: &'a Reach,
     pub(super) profile: PathProfile,
     pub(super) connect_timeout: Duration,
+    /// Those that native documents describe.
+    pub(super) authorisers: &'a [Authoriser],
     /// What becomes of requests no rule speaks of, before any object allows.
     pub(super) default_policy: DefaultPolicy,
 }

@@ -8,6 +8,7 @@
 mod action;
 mod addresses;
 mod asking;
+mod authoriser;
 pub(crate) mod canonical_path;
 mod condition;
 mod context;
@@ -44,6 +45,7 @@ use crate::report::Report;
 use crate::snapshot::{ListenerMode, Settings, local_domains};
 // What Istio's kinds write in the same way.
 pub(crate) use action::path_alone;
+pub(crate) use authoriser::named as named_authoriser;
 pub(crate) use canonical_path::{check_path, verbatim};
 pub(crate) use expression::{MAX_BODY, log_condition};
 pub(crate) use headers::{changeable, header_name, header_value, merged};
@@ -92,7 +94,9 @@ pub(crate) fn lower(documents: &[Node], environment: &Environment, report: &Repo
         destination::destinations(&sections.destinations, &defaults, &context);
     let passages =
         passthrough::passages(&sections.passthrough, &defaults, &mut upstreams, &context);
-    let rules = policy_rule::policies(&sections.policies, &context);
+    let authorisers =
+        authoriser::authorisers(&sections.authorisers, &defaults, &mut upstreams, report);
+    let rules = policy_rule::policies(&sections.policies, &authorisers, &context);
     let formats = log::formats(&sections.formats, report);
     let logs = log::logs(&sections.logs, &formats, &context);
     pattern::warn_unserved(&context, &destinations, &passages);
@@ -118,6 +122,7 @@ pub(crate) fn lower(documents: &[Node], environment: &Environment, report: &Repo
             destinations,
             passages,
             upstreams,
+            authorisers,
         },
         is_written: !documents.is_empty(),
         listeners_written: !sections.listeners.is_empty(),

@@ -1,11 +1,13 @@
-//! `policies`: rules that allow, deny or remark.
+//! `policies`: rules that allow, deny, remark, or refer to an authoriser.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use policy::authoriser::Authoriser;
 use policy::rule::{Answer, Effect, Enforcement, Matcher, Rule};
 
 use super::asking::Follows;
+use super::authoriser::named;
 use super::condition;
 use super::context::Context;
 use super::expression::template;
@@ -15,12 +17,16 @@ use crate::node::Node;
 pub(super) const FORBIDDEN: u16 = 403;
 
 /// Reads all policies. A policy without a name is called by its number.
-pub(super) fn policies(nodes: &[&Node], context: &Context<'_>) -> Vec<Rule> {
+pub(super) fn policies(
+    nodes: &[&Node],
+    authorisers: &[Authoriser],
+    context: &Context<'_>,
+) -> Vec<Rule> {
     let mut rules: Vec<Rule> = Vec::with_capacity(nodes.len());
     let mut known = HashMap::new();
     for (index, node) in nodes.iter().enumerate() {
         let rule = Fields::read(node, context.report, |fields| {
-            policy(fields, &format!("policies[{index}]"), context)
+            policy(fields, &format!("policies[{index}]"), authorisers, context)
         });
         let Some(rule) = rule.flatten() else { continue };
         if let Some(first) = known.insert(rule.name.clone(), rule.origin.clone()) {
@@ -41,25 +47,33 @@ enum Word {
     Allow,
     Deny,
     Audit,
+    Refer,
 }
 
 impl Word {
     fn follows(self) -> Follows {
         match self {
             Self::Allow => Follows::Permission,
-            Self::Deny => Follows::Refusal,
+            // In doubt the authoriser is asked.
+            Self::Deny | Self::Refer => Follows::Refusal,
             Self::Audit => Follows::Telling,
         }
     }
 }
 
-const WORDS: [(&str, Word); 3] = [
+const WORDS: [(&str, Word); 4] = [
     ("allow", Word::Allow),
     ("deny", Word::Deny),
     ("audit", Word::Audit),
+    ("refer", Word::Refer),
 ];
 
-fn policy(fields: &Fields<'_>, default_name: &str, context: &Context<'_>) -> Option<Rule> {
+fn policy(
+    fields: &Fields<'_>,
+    default_name: &str,
+    authorisers: &[Authoriser],
+    context: &Context<'_>,
+) -> Option<Rule> {
     let name = fields.text("name").unwrap_or(default_name);
     let spoken = word(fields, context);
     let excepted = spoken.as_ref().map(|(word, _)| word.follows().excepted());
@@ -69,6 +83,7 @@ fn policy(fields: &Fields<'_>, default_name: &str, context: &Context<'_>) -> Opt
     };
     let shadow = fields.truth("shadow");
     let answer = answer(fields);
+    let to = fields.text("to");
     let (word, matchers) = spoken?;
     refuse_idle_words(fields, word);
     if word == Word::Allow && shadow == Some(true) {
@@ -81,6 +96,7 @@ fn policy(fields: &Fields<'_>, default_name: &str, context: &Context<'_>) -> Opt
             Word::Allow => Effect::Allow,
             Word::Audit => Effect::Audit,
             Word::Deny => Effect::Deny(answer),
+            Word::Refer => referred(fields, to, authorisers, context)?,
         },
         enforcement: match shadow {
             Some(true) => Enforcement::Shadow,
@@ -90,6 +106,22 @@ fn policy(fields: &Fields<'_>, default_name: &str, context: &Context<'_>) -> Opt
         unless,
         origin: Arc::new(fields.origin().clone()),
     })
+}
+
+/// `to: NAME` of a `refer`.
+fn referred(
+    fields: &Fields<'_>,
+    to: Option<&str>,
+    authorisers: &[Authoriser],
+    context: &Context<'_>,
+) -> Option<Effect> {
+    let node = fields.need("to", "opa")?;
+    let found = named(authorisers, to?);
+    if found.is_none() {
+        let names = authorisers.iter().map(|a| &*a.name);
+        context.unknown(&node.origin, "authoriser", to?, names);
+    }
+    found.map(Effect::Refer)
 }
 
 fn answer(fields: &Fields<'_>) -> Answer {
@@ -109,7 +141,7 @@ fn word(fields: &Fields<'_>, context: &Context<'_>) -> Option<(Word, Vec<Matcher
         [_] => {}
         [] => fields.report.error(
             fields.origin(),
-            "the policy does nothing: write `allow`, `deny` or `audit` and what it speaks of",
+            "the policy does nothing: write `allow`, `deny`, `audit` or `refer` and what it speaks of",
         ),
         [(one, _), (other, _), ..] => fields.report.error(
             fields.origin(),
@@ -128,11 +160,13 @@ fn word(fields: &Fields<'_>, context: &Context<'_>) -> Option<(Word, Vec<Matcher
 
 /// Words that would have no effect look as if they had one.
 fn refuse_idle_words(fields: &Fields<'_>, word: Word) {
-    let (answers, decides) = (word == Word::Deny, word != Word::Audit);
+    let (answers, asks) = (word == Word::Deny, word == Word::Refer);
     let idle = [
         ("status", !answers, "only a `deny` answers"),
         ("body", !answers, "only a `deny` answers"),
-        ("shadow", !decides, "an `audit` never decides"),
+        ("shadow", word == Word::Audit, "an `audit` never decides"),
+        ("shadow", asks, "in shadow nobody is asked"),
+        ("to", !asks, "only a `refer` asks somebody"),
     ];
     for (key, _, why) in idle.into_iter().filter(|(_, is_idle, _)| *is_idle) {
         if let Some(entry) = fields.entry(key) {

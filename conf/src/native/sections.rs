@@ -25,6 +25,7 @@ pub(crate) struct Sections<'a> {
     pub(crate) logs: Vec<&'a Node>,
     pub(crate) lists: Vec<&'a Entry>,
     pub(crate) formats: Vec<&'a Entry>,
+    pub(crate) authorisers: Vec<&'a Entry>,
 }
 
 impl<'a> Sections<'a> {
@@ -49,6 +50,7 @@ impl<'a> Sections<'a> {
         self.destinations.extend(fields.many("destinations"));
         self.passthrough.extend(fields.many("passthrough"));
         named(&mut self.lists, fields, "lists");
+        named(&mut self.authorisers, fields, "authorisers");
         self.policies.extend(fields.many("policies"));
         named(&mut self.formats, fields, "formats");
         self.logs.extend(fields.many("logs"));

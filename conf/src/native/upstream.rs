@@ -17,6 +17,7 @@ use crate::report::Report;
 
 pub(super) const HTTPS: u16 = 443;
 pub(super) const HTTP: u16 = 80;
+/// How long an unused connection is kept.
 pub(super) const IDLE: Duration = Duration::from_secs(60);
 
 /// What an upstream has from its destination unless it says otherwise.

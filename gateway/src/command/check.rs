@@ -23,11 +23,12 @@ pub(super) fn check(args: &ConfigArgs) -> ExitCode {
     }
     let admission = snapshot.admission();
     println!(
-        "configuration {}: {} listeners, {} destinations, {} rules, {}",
+        "configuration {}: {} listeners, {} destinations, {} rules, {} authorisers, {}",
         snapshot.digest(),
         snapshot.settings().listeners.len(),
         admission.destinations().count(),
         admission.rules().len(),
+        admission.authorisers().len(),
         Counts::of(snapshot.warnings()),
     );
     // Certificates live where the gateway runs; here their absence is news, no error.

@@ -5,10 +5,13 @@ use std::process::ExitCode;
 
 use clap::Args;
 use conf::question::Question;
+use policy::authoriser::{Referral, Word};
 use policy::destination::Action;
 use policy::refusal::Refusal;
 use policy::rule::{DefaultPolicy, Effect};
-use policy::{Admission, Explanation, Held, RuleStep};
+use policy::{
+    Admission, Admitted, Explanation, Held, Next, Plan, Refused, Request, RuleId, RuleStep,
+};
 
 use super::{ConfigArgs, LOCAL};
 use crate::clock::Moment;
@@ -54,7 +57,7 @@ pub(super) fn explain(args: &ExplainArgs) -> ExitCode {
         Ok(question) => {
             let caller = admission.caller(question.principal.clone(), question.address);
             let raw = question.raw(&caller, settings, Moment::now().nanos);
-            print!("{}", tell(admission, &admission.explain(raw)));
+            print!("{}", tell(admission, admission.explain(raw)));
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -65,7 +68,7 @@ pub(super) fn explain(args: &ExplainArgs) -> ExitCode {
 }
 
 /// The explanation as text. Writing to a string cannot fail.
-fn tell(admission: &Admission, story: &Explanation<'_>) -> String {
+fn tell(admission: &Admission, story: Explanation<'_>) -> String {
     let mut out = String::new();
     match &story.request {
         Err(refusal) => {
@@ -88,11 +91,11 @@ fn tell(admission: &Admission, story: &Explanation<'_>) -> String {
                 request.host(),
                 request.path(),
             );
-            tell_rules(&mut out, admission, story);
-            tell_routes(&mut out, story);
+            tell_rules(&mut out, admission, &story);
+            tell_routes(&mut out, &story);
         }
     }
-    let _ = writeln!(out, "verdict   {}", verdict(admission, story));
+    let _ = writeln!(out, "verdict   {}", verdict(admission, story.outcome));
     out
 }
 
@@ -155,6 +158,7 @@ fn effect(step: &RuleStep<'_>) -> String {
         Effect::Deny(_) => "deny",
         Effect::Allow => "allow",
         Effect::Audit => "audit",
+        Effect::Refer(_) => "refer",
     };
     if step.is_shadow() {
         format!("{effect} (shadow)")
@@ -171,54 +175,74 @@ fn reason(held: Held) -> String {
     }
 }
 
-fn verdict(admission: &Admission, story: &Explanation<'_>) -> String {
-    match &story.outcome {
-        Err(refused) => {
-            let rule = refused.rule.and_then(|id| admission.rule(id));
-            let status = match (refused.refusal, rule.map(|r| &r.effect)) {
-                (Refusal::Denied, Some(Effect::Deny(answer))) => answer.status,
-                (refusal, _) => refusal.status(),
-            };
-            let by = rule
-                .map(|r| format!(" by {} ({})", r.name, r.origin))
-                .unwrap_or_default();
-            format!("{status} {}{by}", refused.refusal.code())
-        }
-        Ok(admitted) => {
-            let grant = admitted.plan.grant();
-            let rule = grant.rule().and_then(|id| admission.rule(id));
-            let by = rule.map_or("default policy".to_owned(), |r| {
-                format!("{} ({})", r.name, r.origin)
-            });
-            let Some(route) = admission.route(&admitted.plan) else {
-                return format!("allowed by {by}");
-            };
-            let leads = match &route.action {
-                Action::Forward(_) => upstream(admission, admitted),
-                Action::Redirect(redirect) => format!("redirects with {}", redirect.status),
-                Action::Respond(respond) => format!("answers {}", respond.status),
-                Action::Hop(port) => format!("goes on at the gateway's port {port}"),
-            };
-            format!(
-                "allowed by {by}; route `{}` ({}) {leads}",
-                route.name, route.origin
-            )
-        }
+fn verdict(admission: &Admission, outcome: Result<Admitted<'_>, Refused<'_>>) -> String {
+    match outcome {
+        Err(refused) => refusal(admission, refused.refusal, refused.rule),
+        Ok(Admitted { request, next }) => match next {
+            Next::Go(plan) => allowed(admission, &request, &plan),
+            Next::Ask(referral) => referred(admission, &request, referral),
+        },
     }
 }
 
-fn upstream(admission: &Admission, admitted: &policy::Admitted<'_>) -> String {
+/// Nobody is asked: what follows is what a yes would lead to.
+fn referred(admission: &Admission, request: &Request<'_>, referral: Referral) -> String {
+    let authoriser = admission.authoriser(referral.authoriser());
+    let name = authoriser.map_or("", |a| &*a.name);
+    let rule = admission.rule(referral.rule());
+    let by = rule.map(|r| format!(" by {} ({})", r.name, r.origin));
+    let grant = referral.grant();
+    let then = match referral.answered(Word::Yes) {
+        Ok(plan) => allowed(admission, request, &plan),
+        Err(refused) => refusal(admission, refused, grant.rule()),
+    };
+    format!(
+        "referred to {name}{}; after its yes, {then}",
+        by.unwrap_or_default()
+    )
+}
+
+fn refusal(admission: &Admission, refusal: Refusal, rule: Option<RuleId>) -> String {
+    let rule = rule.and_then(|id| admission.rule(id));
+    let status = match (refusal, rule.map(|r| &r.effect)) {
+        (Refusal::Denied, Some(Effect::Deny(answer))) => answer.status,
+        (refusal, _) => refusal.status(),
+    };
+    let by = rule
+        .map(|r| format!(" by {} ({})", r.name, r.origin))
+        .unwrap_or_default();
+    format!("{status} {}{by}", refusal.code())
+}
+
+fn allowed(admission: &Admission, request: &Request<'_>, plan: &Plan) -> String {
+    let rule = plan.grant().rule().and_then(|id| admission.rule(id));
+    let by = rule.map_or("default policy".to_owned(), |r| {
+        format!("{} ({})", r.name, r.origin)
+    });
+    let Some(route) = admission.route(plan) else {
+        return format!("allowed by {by}");
+    };
+    let leads = match &route.action {
+        Action::Forward(_) => upstream(admission, request, plan),
+        Action::Redirect(redirect) => format!("redirects with {}", redirect.status),
+        Action::Respond(respond) => format!("answers {}", respond.status),
+        Action::Hop(port) => format!("goes on at the gateway's port {port}"),
+    };
+    format!(
+        "allowed by {by}; route `{}` ({}) {leads}",
+        route.name, route.origin
+    )
+}
+
+fn upstream(admission: &Admission, request: &Request<'_>, plan: &Plan) -> String {
     use policy::destination::{UpstreamHost, UpstreamTls};
-    let index = admitted
-        .plan
-        .upstream()
-        .and_then(|u| usize::try_from(u.0).ok());
+    let index = plan.upstream().and_then(|u| usize::try_from(u.0).ok());
     let Some(upstream) = index.and_then(|index| admission.upstreams().get(index)) else {
         return String::new();
     };
     let host = match &upstream.host {
         UpstreamHost::Named(name) => name,
-        UpstreamHost::Requested => admitted.request.host(),
+        UpstreamHost::Requested => request.host(),
     };
     let scheme = match upstream.tls {
         UpstreamTls::On(_) => "https",

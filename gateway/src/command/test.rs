@@ -9,7 +9,7 @@ use conf::snapshot::Settings;
 use conf::{Problem, Snapshot, SourceFile};
 use policy::refusal::Refusal;
 use policy::rule::Effect;
-use policy::{Admission, RawRequest};
+use policy::{Admission, Next, RawRequest};
 
 use super::{ConfigArgs, LOCAL};
 use crate::clock::Moment;
@@ -25,11 +25,20 @@ pub(super) struct TestArgs {
     cases: Vec<PathBuf>,
 }
 
+/// How far a case came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Decided {
+    Allowed,
+    /// An authoriser would be asked.
+    Referred,
+    Refused,
+}
+
 /// What became of a case.
 #[derive(Debug, PartialEq, Eq)]
 struct Outcome {
     verdict: String,
-    allowed: bool,
+    decided: Decided,
     status: u16,
     code: &'static str,
     rule: Option<String>,
@@ -91,9 +100,10 @@ fn difference(snapshot: &Snapshot, case: &Case) -> Option<String> {
     }
     let outcome = outcome(snapshot, case);
     let as_expected = match &case.expect {
-        Verdict::Allow => outcome.allowed,
+        Verdict::Allow => outcome.decided == Decided::Allowed,
+        Verdict::Refer => outcome.decided == Decided::Referred,
         Verdict::Refuse { status, code } => {
-            !outcome.allowed
+            outcome.decided == Decided::Refused
                 && status.is_none_or(|status| status == outcome.status)
                 && code.as_deref().is_none_or(|code| code == outcome.code)
         }
@@ -121,6 +131,7 @@ fn difference(snapshot: &Snapshot, case: &Case) -> Option<String> {
 fn expected(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Allow => "allow".to_owned(),
+        Verdict::Refer => "refer".to_owned(),
         Verdict::Refuse { status, code } => {
             let status = status.map(|s| format!(" {s}")).unwrap_or_default();
             let code = code.as_deref().map(|c| format!(" {c}")).unwrap_or_default();
@@ -140,13 +151,19 @@ fn outcome(snapshot: &Snapshot, case: &Case) -> Outcome {
 fn decide(admission: &Admission, raw: RawRequest<'_>) -> Outcome {
     let name = |id| admission.rule(id).map(|rule| rule.name.to_string());
     match admission.admit(raw, 0) {
-        Ok(admitted) => Outcome {
-            verdict: "allow".to_owned(),
-            allowed: true,
-            status: 200,
-            code: "",
-            rule: admitted.plan.grant().rule().and_then(name),
-        },
+        Ok(admitted) => {
+            let (verdict, decided) = match &admitted.next {
+                Next::Go(_) => ("allow", Decided::Allowed),
+                Next::Ask(_) => ("refer", Decided::Referred),
+            };
+            Outcome {
+                verdict: verdict.to_owned(),
+                decided,
+                status: 200,
+                code: "",
+                rule: admitted.next.rule().and_then(name),
+            }
+        }
         Err(refused) => {
             let rule = refused.rule.and_then(|id| admission.rule(id));
             let status = match (refused.refusal, rule.map(|r| &r.effect)) {
@@ -156,7 +173,7 @@ fn decide(admission: &Admission, raw: RawRequest<'_>) -> Outcome {
             let code = refused.refusal.code();
             Outcome {
                 verdict: format!("deny {status} {code}"),
-                allowed: false,
+                decided: Decided::Refused,
                 status,
                 code,
                 rule: refused.rule.and_then(name),

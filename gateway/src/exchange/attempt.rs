@@ -127,6 +127,7 @@ impl Attempt<'_> {
             target: &self.outbound.target,
             host: &self.outbound.host,
             edits: &self.route.headers.request,
+            changes: &self.outbound.changes,
             body: self.body,
             version: upstream.version(),
         };

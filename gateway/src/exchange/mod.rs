@@ -1,24 +1,29 @@
-//! One exchange, from a head to its record: admit → resolve → dial → forward.
+//! One exchange, from a head to its record: admit → (refer) → resolve → dial →
+//! forward.
 //!
 //! INVARIANT(one-record): every exchange is recorded exactly once, when its
 //! [`Trace`] is closed; one dropped half-way (a panic) records itself.
 
 mod attempt;
 mod forward;
+mod referral;
 mod trace;
 
 use bytes::Bytes;
+use conf::snapshot::ListenerMode;
 use pingora_core::protocols::http::server::Session;
 use policy::destination::{Action, Redirect, Route};
 use policy::refusal::{Failure, Refusal};
 use policy::rule::{Effect, TemplatePart};
-use policy::{Admitted, RawRequest, Refused, Request};
+use policy::{Admitted, Next, RawRequest, Refused, Request};
 
+use crate::authorise::{Downstream, Inquiry};
 use crate::clock::Moment;
 use crate::connection::Connection;
-use crate::headers::{Received, is_grpc};
+use crate::headers::{Changes, Received, is_grpc};
 use crate::reply::Reply;
 
+use referral::Question;
 pub(crate) use trace::record_unparsed;
 use trace::{Injected, Trace};
 
@@ -44,6 +49,45 @@ pub(crate) struct Outbound {
     pub(crate) host: Box<str>,
     /// Target as sent.
     pub(crate) target: Box<str>,
+    /// An authoriser's.
+    pub(crate) changes: Changes,
+}
+
+/// Where an admitted request stands.
+enum Step {
+    /// It goes to its upstream.
+    Go(Outbound),
+    /// It waits for an authoriser's word.
+    Ask(Box<Question>),
+}
+
+/// What a canonical request asks for.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    host: &'a str,
+    explicit_port: Option<u16>,
+    path: &'a str,
+    query: Option<&'a str>,
+}
+
+impl<'a> Asked<'a> {
+    fn of(request: &'a Request<'_>) -> Self {
+        Self {
+            host: request.host(),
+            explicit_port: request.explicit_port(),
+            path: request.path(),
+            query: request.query(),
+        }
+    }
+
+    fn by(inquiry: &'a Inquiry) -> Self {
+        Self {
+            host: &inquiry.host,
+            explicit_port: inquiry.explicit_port,
+            path: &inquiry.path,
+            query: inquiry.query.as_deref(),
+        }
+    }
 }
 
 impl<'c> Exchange<'c> {
@@ -56,7 +100,12 @@ impl<'c> Exchange<'c> {
     /// Serves one request and records it.
     pub(crate) async fn run(mut self, session: &mut Session, expects_continue: bool) -> Ending {
         self.trace.grpc = is_grpc(&session.req_header().headers);
-        let ending = match self.admit(session) {
+        let admitted = match self.admit(session) {
+            Ok(Step::Go(outbound)) => Ok(outbound),
+            Ok(Step::Ask(question)) => Box::pin(self.refer(*question)).await,
+            Err(reply) => Err(reply),
+        };
+        let ending = match admitted {
             Ok(outbound) => self.serve(session, outbound, expects_continue).await,
             Err(reply) => self.reply(session, reply).await,
         };
@@ -65,7 +114,7 @@ impl<'c> Exchange<'c> {
     }
 
     /// The decision. An error is the answer to give.
-    fn admit(&mut self, session: &Session) -> Result<Outbound, Reply> {
+    fn admit(&mut self, session: &Session) -> Result<Step, Reply> {
         if let Err(refusal) = self.trace.reserve() {
             return Err(self.trace.refused(refusal));
         }
@@ -77,10 +126,24 @@ impl<'c> Exchange<'c> {
         let raw = self.raw(session, &headers, &seen);
         let admission = seen.live.snapshot().admission();
         match admission.admit(raw, fastrand::u32(..)) {
-            Ok(Admitted { request, plan }) => {
-                self.trace.admitted(&request, plan);
+            Ok(Admitted {
+                request,
+                next: Next::Go(plan),
+            }) => {
+                self.trace.canonical(&request);
+                self.trace.planned(plan);
                 let route = admission.route(&plan);
-                Ok(outbound(&request, route))
+                Ok(Step::Go(outbound(Asked::of(&request), route)))
+            }
+            Ok(Admitted {
+                request,
+                next: Next::Ask(referral),
+            }) => {
+                self.trace.canonical(&request);
+                let authoriser = admission.authoriser(referral.authoriser());
+                let downstream = self.downstream(session);
+                let inquiry = Inquiry::new(&request, headers.0, downstream, authoriser);
+                Ok(Step::Ask(Box::new(Question { referral, inquiry })))
             }
             Err(refused) => Err(self.refuse(&refused)),
         }
@@ -115,6 +178,16 @@ impl<'c> Exchange<'c> {
             seen,
             self.trace.begun,
         )
+    }
+
+    fn downstream(&self, session: &Session) -> Downstream {
+        let connection = self.trace.connection;
+        Downstream {
+            source: connection.remote,
+            destination: connection.local,
+            is_http2: session.is_http2(),
+            is_secure: connection.listener.mode == ListenerMode::MutualTls,
+        }
     }
 
     fn refuse(&mut self, refused: &Refused<'_>) -> Reply {
@@ -209,21 +282,21 @@ impl<'c> Exchange<'c> {
 }
 
 /// The request as its route sends it on.
-fn outbound(request: &Request<'_>, route: Option<&Route>) -> Outbound {
+fn outbound(request: Asked<'_>, route: Option<&Route>) -> Outbound {
     let rewrite = route.map(|route| &route.rewrite);
-    let mut target = String::with_capacity(request.path().len() + 16);
+    let mut target = String::with_capacity(request.path.len() + 16);
     match rewrite.and_then(|rewrite| rewrite.path.as_ref()) {
-        None => target.push_str(request.path()),
-        Some(path) => target.push_str(&path.apply(request.path())),
+        None => target.push_str(request.path),
+        Some(path) => target.push_str(&path.apply(request.path)),
     }
-    if let Some(query) = request.query() {
+    if let Some(query) = request.query {
         target.push('?');
         target.push_str(query);
     }
-    let requested: Box<str> = request.host().into();
+    let requested: Box<str> = request.host.into();
     let host = match rewrite.and_then(|rewrite| rewrite.host.as_deref()) {
         Some(host) => host.into(),
-        None => match request.explicit_port() {
+        None => match request.explicit_port {
             // A mesh names ports of the mesh; the origin knows its own.
             Some(port) if port != 80 && port != 443 => format!("{requested}:{port}").into(),
             _ => requested.clone(),
@@ -233,6 +306,7 @@ fn outbound(request: &Request<'_>, route: Option<&Route>) -> Outbound {
         requested,
         host,
         target: target.into(),
+        changes: Changes::default(),
     }
 }
 

@@ -15,8 +15,10 @@ use crate::connection::Connection;
 use crate::headers::Received;
 use crate::intake::head::Sketch;
 use crate::live::Seen;
-use crate::record::{Decision, HeaderFields, Record, Reservation, RuleName};
+use crate::record::{Authorisation, Decision, HeaderFields, Record, Reservation, RuleName};
 use crate::reply::Reply;
+
+use super::referral::Said;
 
 /// See the module.
 pub(crate) struct Trace<'c> {
@@ -37,6 +39,8 @@ pub(crate) struct Trace<'c> {
     pub(crate) retried: bool,
     /// A fault of the route's.
     pub(crate) injected: Option<Injected>,
+    /// By an authoriser.
+    pub(super) said: Option<Said>,
     canonical: Option<Canonical>,
     door: Option<Door>,
     rule: Option<RuleId>,
@@ -82,6 +86,7 @@ impl<'c> Trace<'c> {
             transport_failure: None,
             retried: false,
             injected: None,
+            said: None,
             canonical: None,
             door: None,
             rule: None,
@@ -121,8 +126,7 @@ impl<'c> Trace<'c> {
         }
     }
 
-    pub(crate) fn admitted(&mut self, request: &Request<'_>, plan: Plan) {
-        self.canonical(request);
+    pub(crate) fn planned(&mut self, plan: Plan) {
         self.marked(plan.grant().rule(), plan.grant().marks());
         self.plan = Some(plan);
     }
@@ -203,9 +207,22 @@ impl<'c> Trace<'c> {
         record.failure = self.failure.map(Failure::code);
         record.decision = match self.refusal {
             None => Decision::Allow,
-            Some(Refusal::Denied | Refusal::NotAllowed) => Decision::Deny,
+            Some(
+                Refusal::Denied
+                | Refusal::NotAllowed
+                | Refusal::AuthoriserDenied
+                | Refusal::AuthoriserUnavailable,
+            ) => Decision::Deny,
             Some(_) => Decision::Refuse,
         };
+        record.authoriser = self.said.as_ref().and_then(|said| {
+            Some(Authorisation {
+                authoriser: &admission.authoriser(said.authoriser)?.name,
+                verdict: said.word,
+                duration: said.duration,
+                error: said.error.as_deref(),
+            })
+        });
         record.response_flags = self.flags();
         record.response_code_details = Some(Cow::Borrowed(&*self.details));
         record.upstream_service_time = self.service_time;

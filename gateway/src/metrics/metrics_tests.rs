@@ -1,7 +1,9 @@
 use std::time::Duration;
 
-use crate::record::SinkStats;
+use policy::authoriser::Word;
+
 use crate::record::samples::World;
+use crate::record::{Authorisation, SinkStats};
 
 use super::*;
 
@@ -41,6 +43,12 @@ fn exposes_exactly_this_text() {
         grpc: true,
         grpc_status: Some(14),
         duration: Duration::from_micros(400),
+        authoriser: Some(Authorisation {
+            authoriser: "opa",
+            verdict: Word::No,
+            duration: Duration::from_millis(3),
+            error: None,
+        }),
         ..world.allowed()
     });
     metrics.observe(&world.handshake());

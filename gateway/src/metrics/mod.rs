@@ -57,6 +57,7 @@ pub struct Metrics {
     attempts: Family<Count>,
     failures: Family<Count>,
     handshakes: Family<Count>,
+    authorisations: Family<Count>,
     connections: Arc<AtomicU64>,
     upstream_connections: AtomicU64,
     reloads_applied: AtomicU64,
@@ -99,6 +100,7 @@ struct Shares {
     attempts: Share<Count>,
     failures: Share<Count>,
     handshakes: Share<Count>,
+    authorisations: Share<Count>,
 }
 
 thread_local! {
@@ -130,6 +132,7 @@ impl Metrics {
             attempts: Family::new(COUNTERS),
             failures: Family::new(COUNTERS),
             handshakes: Family::new(COUNTERS),
+            authorisations: Family::new(COUNTERS),
             connections: Arc::default(),
             upstream_connections: AtomicU64::new(0),
             reloads_applied: AtomicU64::new(0),
@@ -256,6 +259,16 @@ impl Metrics {
             shares
                 .failures
                 .of(&self.failures, &shares.key, |count| count.add(1));
+        }
+        if let Some(said) = record.authoriser {
+            shares
+                .key
+                .begin()
+                .text(said.authoriser)
+                .text(said.verdict());
+            shares
+                .authorisations
+                .of(&self.authorisations, &shares.key, |count| count.add(1));
         }
     }
 }

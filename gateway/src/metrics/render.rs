@@ -199,6 +199,10 @@ impl Metrics {
         let help = "Connections refused before there was a request, by reason.";
         let name = "egret_handshake_refusals_total";
         counters(out, name, help, ["reason"], &self.handshakes);
+        let help = "Requests an authoriser was asked about, by its word.";
+        let name = "egret_authorisations_total";
+        let names = ["authoriser", "verdict"];
+        counters(out, name, help, names, &self.authorisations);
     }
 
     fn connections(&self, out: &mut Exposition) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::object::{Object, key};
 use super::scalar::{self, Fraction};
-use super::{Record, RuleName};
+use super::{Authorisation, Record, RuleName};
 
 const PATH_BYTES: usize = 2 * 1024;
 const USER_AGENT_BYTES: usize = 256;
@@ -29,6 +29,9 @@ pub(crate) fn line(out: &mut Vec<u8>, record: &Record<'_>) {
 
 fn until_failure(o: &mut Object<'_>, r: &Record<'_>) {
     o.text(key!("audit_rule"), rule_name(r.audit_rule), TEXT_BYTES);
+    if let Some(said) = r.authoriser {
+        authorisation(o, said);
+    }
     o.text(key!("authority"), bytes(r.authority.as_deref()), TEXT_BYTES);
     o.number(key!("bytes_received"), Some(r.bytes_received));
     o.number(key!("bytes_sent"), Some(r.bytes_sent));
@@ -55,6 +58,21 @@ fn until_failure(o: &mut Object<'_>, r: &Record<'_>) {
     );
     o.number(key!("duration"), Some(millis(r.duration)));
     o.text(key!("failure"), bytes(r.failure), TEXT_BYTES);
+}
+
+fn authorisation(o: &mut Object<'_>, said: Authorisation<'_>) {
+    o.text(
+        key!("authoriser"),
+        Some(said.authoriser.as_bytes()),
+        TEXT_BYTES,
+    );
+    o.number(key!("authoriser_duration"), Some(millis(said.duration)));
+    o.text(key!("authoriser_error"), bytes(said.error), TEXT_BYTES);
+    o.text(
+        key!("authoriser_verdict"),
+        bytes(Some(said.verdict())),
+        TEXT_BYTES,
+    );
 }
 
 fn until_route(o: &mut Object<'_>, r: &Record<'_>) {

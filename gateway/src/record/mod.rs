@@ -26,6 +26,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use policy::authoriser::Word;
 use policy::origin::Origin;
 use policy::principal::Principal;
 use policy::request::Headers;
@@ -65,6 +66,31 @@ pub struct RuleName<'a> {
     pub name: &'a str,
     /// Where it was written.
     pub origin: &'a Origin,
+}
+
+/// What an external authoriser said.
+#[derive(Clone, Copy, Debug)]
+pub struct Authorisation<'a> {
+    /// Its name.
+    pub authoriser: &'a str,
+    /// Its word.
+    pub verdict: Word,
+    /// How long it was waited for.
+    pub duration: Duration,
+    /// Why there is no word of it.
+    pub error: Option<&'a str>,
+}
+
+impl Authorisation<'_> {
+    /// The word for logs and metrics.
+    #[must_use]
+    pub fn verdict(&self) -> &'static str {
+        match self.verdict {
+            Word::Yes => "allow",
+            Word::No => "deny",
+            Word::Nothing => "error",
+        }
+    }
 }
 
 /// The header fields of the request, for expressions of logs.
@@ -155,6 +181,8 @@ pub struct Record<'a> {
     pub shadow_rule: Option<RuleName<'a>>,
     /// An audit rule that marks the attempt.
     pub audit_rule: Option<RuleName<'a>>,
+    /// What an authoriser said, if one was asked.
+    pub authoriser: Option<Authorisation<'a>>,
     /// The configured destination that serves the host (`*.googleapis.com`).
     pub destination: Option<&'a str>,
     /// `grpc-status` of the response, for gRPC.
@@ -214,6 +242,7 @@ impl<'a> Record<'a> {
             failure: None,
             shadow_rule: None,
             audit_rule: None,
+            authoriser: None,
             destination: None,
             grpc_status: None,
             grpc: false,

@@ -28,7 +28,7 @@ pub(super) struct Clause {
 /// What becomes of a request that a rule matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It is refused, or may go on.
+    /// It is refused, may go on, or must be asked about.
     Enforced,
     /// It is marked.
     Marked,
@@ -82,9 +82,12 @@ impl Clause {
 impl Verdict {
     fn of(rule: &Rule) -> Self {
         match (&rule.effect, rule.enforcement) {
-            (Effect::Deny(_) | Effect::Allow, Enforcement::Enforced) => Self::Enforced,
+            (Effect::Deny(_) | Effect::Allow | Effect::Refer(_), Enforcement::Enforced) => {
+                Self::Enforced
+            }
             (Effect::Deny(_), Enforcement::Shadow) | (Effect::Audit, _) => Self::Marked,
-            (Effect::Allow, Enforcement::Shadow) => Self::Ignored,
+            // `authoriser` refuses a shadow that would ask.
+            (Effect::Allow | Effect::Refer(_), Enforcement::Shadow) => Self::Ignored,
         }
     }
 }

@@ -10,11 +10,24 @@ use super::group::Group;
 use super::{Denial, Found, Grant, RuleId, RuleSet};
 
 impl RuleSet {
-    /// As [`RuleSet::decide`], for a tunnel.
+    /// As [`RuleSet::decide`], for a tunnel. No authoriser can be asked about
+    /// what nobody sees: what would be referred is refused.
     pub(crate) fn decide_tunnel(&self, tunnel: &Tunnel<'_>) -> Result<Grant, Denial> {
         let refused = self.found_for_tunnel(&self.refusing, tunnel, Toward::Refuse);
         let permitted = self.found_for_tunnel(&self.permitting, tunnel, Toward::Permit);
-        self.verdict(&refused, &permitted, true)
+        let grant = self.verdict(&refused, &permitted, true)?;
+        let referring = self.referring.as_ref();
+        let referring = referring.and_then(|rules| {
+            self.found_for_tunnel(rules, tunnel, Toward::Refuse)
+                .enforced
+        });
+        match referring {
+            None => Ok(grant),
+            Some(rule) => Err(Denial {
+                rule: Some(rule),
+                marks: grant.marks(),
+            }),
+        }
     }
 
     fn found_for_tunnel(

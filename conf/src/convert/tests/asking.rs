@@ -10,7 +10,7 @@ use policy::pattern::{HostPattern, PathPattern, ValuePattern};
 use policy::principal::Principal;
 use policy::rule::{Effect, Matcher, NamedPattern, Rule};
 use policy::source::{NamePattern, SourcePattern};
-use policy::{Admission, Headers, RawRequest};
+use policy::{Admission, Headers, Next, RawRequest};
 
 /// All that a question may be made of.
 struct Words {
@@ -84,7 +84,12 @@ fn answer(admission: &Admission, raw: RawRequest<'_>, lot: u32) -> String {
             rule(refused.marks.audit),
         ),
         Ok(admitted) => {
-            let plan = admitted.plan;
+            let plan = match admitted.next {
+                Next::Go(plan) => plan,
+                Next::Ask(referral) => {
+                    return format!("asks by {:?}", rule(Some(referral.rule())));
+                }
+            };
             let route = admission.route(&plan).unwrap();
             let upstream = plan.upstream().map(|number| {
                 let upstream = &admission.upstreams()[number.0 as usize];
@@ -138,7 +143,7 @@ fn told(rule: &Rule) -> String {
         .map_or(&*rule.name, |(name, _)| name);
     match &rule.effect {
         Effect::Deny(answer) => format!("{name} {}", answer.status),
-        Effect::Allow | Effect::Audit => name.to_owned(),
+        Effect::Allow | Effect::Audit | Effect::Refer(_) => name.to_owned(),
     }
 }
 

@@ -281,6 +281,7 @@ prop_compose! {
             destinations,
             passages: Vec::new(),
             upstreams,
+            authorisers: Vec::new(),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! `action: CUSTOM`: what an external authoriser decides upon.
 
 use policy::origin::Origin;
-use policy::rule::Rule;
+use policy::rule::{Effect, Rule};
 
 use super::super::scope::Scope;
+use crate::native::named_authoriser;
 
 /// What a CUSTOM policy hands to an external authoriser.
 #[derive(Debug)]
@@ -17,12 +18,20 @@ pub(super) struct Custom<'a> {
     pub(super) rules: Vec<Rule>,
 }
 
-/// Makes rules of a CUSTOM policy.
+/// Makes rules of a CUSTOM policy. Istio's providers are MeshConfig's; here they
+/// are authorisers of the native format, by the same name.
 pub(super) fn lower(custom: Custom<'_>, scope: &Scope<'_>) -> Vec<Rule> {
-    let message = format!(
-        "not supported yet: `action: CUSTOM` with the provider `{}`: write `action: DENY` or `action: ALLOW`",
-        custom.provider
-    );
-    scope.report.error(custom.origin, message);
-    custom.rules
+    let provider = custom.provider;
+    let Some(authoriser) = named_authoriser(scope.authorisers, provider) else {
+        let message = format!(
+            "there is no authoriser `{provider}`: write `authorisers: {{ {provider}: {{ grpc: {{ url: … }} }} }}` in a native document"
+        );
+        scope.report.error(custom.origin, message);
+        return custom.rules;
+    };
+    let referred = |rule| Rule {
+        effect: Effect::Refer(authoriser),
+        ..rule
+    };
+    custom.rules.into_iter().map(referred).collect()
 }

@@ -2,7 +2,7 @@
 
 use policy::destination::{Action, UpstreamHost, UpstreamTls};
 use policy::door::Door;
-use policy::{Admission, NoHeaders, RawRequest};
+use policy::{Admission, Next, NoHeaders, RawRequest};
 
 use crate::{Environment, Snapshot, SourceFile, compile};
 
@@ -76,7 +76,10 @@ pub(super) fn ask(snapshot: &Snapshot, door: Door, host: &str, path: &str) -> St
     };
     match admission.admit(raw, 0) {
         Err(refused) => refused.refusal.code().to_owned(),
-        Ok(admitted) => lead(admission, &admitted.plan),
+        Ok(admitted) => match admitted.next {
+            Next::Go(plan) => lead(admission, &plan),
+            Next::Ask(_) => "asks".to_owned(),
+        },
     }
 }
 

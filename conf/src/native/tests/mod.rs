@@ -1,6 +1,7 @@
 //! The native format, section by section: what it means, and every mistake with
 //! its place and its words.
 
+mod authorisers;
 mod destinations;
 mod doors;
 mod lists;

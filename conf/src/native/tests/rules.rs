@@ -130,7 +130,7 @@ fn a_matcher_never_asks_less_than_it_seems_to() {
 fn a_policy_that_cannot_be_meant_is_refused() {
     assert_eq!(
         wrong("name: x"),
-        "4:5 error: the policy does nothing: write `allow`, `deny` or `audit` and what it speaks of"
+        "4:5 error: the policy does nothing: write `allow`, `deny`, `audit` or `refer` and what it speaks of"
     );
     assert_eq!(
         wrong("{ allow: { path: /x }, deny: { path: /y } }"),

@@ -6,6 +6,7 @@
 //! `defaults`. Whatever cannot be said is an error, never silence; and
 //! [`crate::convert`] reads again what was written.
 
+mod authoriser;
 mod destination;
 mod expression;
 mod log;
@@ -20,6 +21,7 @@ mod source;
 mod upstream;
 
 use policy::AdmissionSpec;
+use policy::authoriser::Authoriser;
 use policy::destination::Upstream;
 use policy::origin::Origin;
 
@@ -46,6 +48,7 @@ struct Writer<'a> {
     local: Vec<Box<str>>,
     reporter_uid: String,
     upstreams: &'a [Upstream],
+    authorisers: &'a [Authoriser],
     shared: Shared,
 }
 
@@ -63,6 +66,7 @@ pub(crate) fn write(
         local: local_domains(&settings.trust),
         reporter_uid: settings.gateway.reporter_uid(),
         upstreams: &spec.upstreams,
+        authorisers: &spec.authorisers,
         shared: Shared::of(spec),
     };
     let mut root = Map::default();
@@ -75,6 +79,7 @@ pub(crate) fn write(
         "passthrough",
         spec.passages.iter().map(|p| writer.passage(p)),
     );
+    root.put_map("authorisers", writer.authorisers(&spec.authorisers));
     root.put_all("policies", writer.policies(&spec.rules));
     root.extend(writer.logs(&settings.logs));
     document(&root)

@@ -39,6 +39,7 @@ impl Writer<'_> {
             Effect::Allow => "allow",
             Effect::Deny(_) => "deny",
             Effect::Audit => "audit",
+            Effect::Refer(_) => "refer",
         };
         // An audit remarks and never decides, in shadow or not.
         if rule.enforcement == Enforcement::Shadow && !matches!(rule.effect, Effect::Audit) {
@@ -46,6 +47,10 @@ impl Writer<'_> {
         }
         map.put_some(word, self.any_of(&rule.matchers, origin));
         map.put_some("unless", self.any_of(&rule.unless, origin));
+        if let Effect::Refer(authoriser) = &rule.effect {
+            let name = authoriser.of(self.authorisers).map(|a| Out::text(&*a.name));
+            map.put_some("to", name);
+        }
         if let Effect::Deny(answer) = &rule.effect {
             if answer.status != FORBIDDEN {
                 map.put("status", Out::word(answer.status));

@@ -59,7 +59,7 @@ pub(super) fn upstream(upstream: &Upstream, inherited: &Inherited) -> Map {
     map
 }
 
-fn tls(policy: &TlsPolicy) -> Map {
+pub(super) fn tls(policy: &TlsPolicy) -> Map {
     let mut map = Map::default();
     let name = |name: &str| Out::text(name);
     map.put_some("sni", policy.server_name.as_deref().map(name));

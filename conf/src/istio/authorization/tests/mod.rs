@@ -96,7 +96,7 @@ fn verdict(snapshot: &Snapshot, question: &Question) -> (bool, Option<String>) {
     let raw = question.raw(&caller, snapshot.settings(), 0);
     let named = |id| admission.rule(id).map(|rule| rule.name.to_string());
     match admission.admit(raw, 0) {
-        Ok(admitted) => (true, admitted.plan.grant().rule().and_then(named)),
+        Ok(admitted) => (true, admitted.next.rule().and_then(named)),
         Err(Refused { refusal, rule, .. }) => match refusal.status() {
             403 => (false, rule.and_then(named)),
             // It may go, and no route leads there.
