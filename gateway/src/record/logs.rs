@@ -2,11 +2,13 @@
 //! form, to which sink.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use conf::snapshot::{Layout, Log, Overflow};
 use conf::text_format::TextFormat;
 use policy::LogFilter;
+use policy::pattern::{HostMap, HostPattern};
 
 use super::queue::{Claim, Full};
 use super::sink::Channel;
@@ -21,6 +23,9 @@ thread_local! {
 #[derive(Debug, Default)]
 pub struct Loggers {
     logs: Vec<Logger>,
+    /// Their numbers, under the hosts outside of which they tell nothing; each
+    /// stands under at most one pattern that matches a host.
+    by_host: HostMap<Box<[usize]>>,
     /// Sinks of logs that would rather refuse than drop, and the lines one
     /// attempt may need in each.
     needs: Vec<(Arc<Channel>, usize)>,
@@ -63,7 +68,12 @@ impl Loggers {
     pub(crate) fn new(logs: Vec<(Log, Arc<Channel>)>) -> Self {
         let logs: Vec<Logger> = logs.into_iter().map(Logger::new).collect();
         let needs = needs(&logs);
-        Self { logs, needs }
+        let by_host = by_host(&logs);
+        Self {
+            logs,
+            by_host,
+            needs,
+        }
     }
 
     /// Takes the room a request's lines may need. Costs nothing, and never
@@ -100,11 +110,21 @@ impl Loggers {
 
     fn write_as(&self, record: &Record<'_>, claim: Claim, selects: impl Fn(&LogFilter) -> bool) {
         let mut line = LINE.try_with(Cell::take).unwrap_or_default();
-        for log in self.logs.iter().filter(|log| selects(&log.filter)) {
-            line.clear();
-            log.form.line(&mut line, record);
-            line.push(b'\n');
-            log.push(&line, claim);
+        let mut write = |log: &Logger| {
+            if selects(&log.filter) {
+                line.clear();
+                log.form.line(&mut line, record);
+                line.push(b'\n');
+                log.push(&line, claim);
+            }
+        };
+        match record.host {
+            None => self.logs.iter().for_each(write),
+            Some(host) => {
+                let numbers = self.by_host.chain(host).flatten();
+                let logs = numbers.filter_map(|number| self.logs.get(*number));
+                logs.for_each(&mut write);
+            }
         }
         // Fails only in a thread that is ending, which needs no buffer.
         let _ = LINE.try_with(|kept| kept.set(line));
@@ -149,6 +169,32 @@ impl Form {
             Self::Labels(labels) => labels::line(out, record, labels),
         }
     }
+}
+
+/// A log whose patterns overlap stands under `*`, or it would tell twice.
+fn by_host(logs: &[Logger]) -> HostMap<Box<[usize]>> {
+    let mut under: HashMap<HostPattern, Vec<usize>> = HashMap::new();
+    for (number, log) in logs.iter().enumerate() {
+        let mut hosts = log.filter.hosts();
+        if hosts.is_empty() || overlap(&hosts) {
+            hosts = vec![HostPattern::Any];
+        }
+        for host in hosts {
+            under.entry(host).or_default().push(number);
+        }
+    }
+    HostMap::build(under.into_iter().map(|(host, logs)| (host, logs.into())))
+}
+
+fn overlap(hosts: &[HostPattern]) -> bool {
+    let mut rest = hosts;
+    while let [one, others @ ..] = rest {
+        if others.iter().any(|other| one.overlaps(other)) {
+            return true;
+        }
+        rest = others;
+    }
+    false
 }
 
 /// Lines of one attempt by sink, for the logs that would rather refuse.

@@ -59,6 +59,51 @@ fn writes_a_record_to_every_log_that_selects_it() {
 }
 
 #[test]
+fn only_logs_of_the_records_host_are_asked_and_each_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.log");
+    let of = |hosts: &[&str]| {
+        let hosts = hosts.iter().map(|host| HostPattern::parse(host).unwrap());
+        let when = policy::rule::Matcher {
+            hosts: hosts.collect(),
+            ..Default::default()
+        };
+        let mut log = log(&path, Layout::Json, Overflow::DropAndCount);
+        log.filter.when = vec![when];
+        log
+    };
+    let mut everywhere = of(&[]);
+    everywhere.filter.when.clear();
+    let sinks = Sinks::new();
+    let logs = [
+        of(&["a.example"]),
+        of(&["*.example", "b.example"]),
+        of(&["edition.cnn.com"]),
+        of(&["*.cnn.com", "edition.cnn.com", "*"]),
+        of(&["*cnn.com", "a.example"]),
+        everywhere,
+    ];
+    let loggers = sinks.loggers(&logs).unwrap();
+    let asked = |record: &Record<'_>| {
+        let asked = Cell::new(0);
+        loggers.write(record, |_| {
+            asked.set(asked.get() + 1);
+            false
+        });
+        asked.get()
+    };
+    let world = World::new();
+    let mut record = world.allowed();
+    assert_eq!(record.host, Some("edition.cnn.com"));
+    // The overlapping ones of the second log stand under every host.
+    assert_eq!(asked(&record), 5);
+    record.host = Some("c.test");
+    assert_eq!(asked(&record), 3);
+    record.host = None;
+    assert_eq!(asked(&record), logs.len());
+}
+
+#[test]
 fn threads_lose_no_line_and_tear_none() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.log");
