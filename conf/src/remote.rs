@@ -121,6 +121,11 @@ impl RemoteList {
         })
     }
 
+    /// Whether it is fetched without TLS.
+    pub(crate) fn is_plain_text(&self) -> bool {
+        self.upstream.tls == UpstreamTls::Off
+    }
+
     /// All that content depends on: content fetched from elsewhere, or from
     /// there by another trust, is not this list's, whatever its name. Not to be
     /// shown: it holds the URL.

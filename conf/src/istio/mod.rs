@@ -25,6 +25,7 @@ use policy::rule::{DefaultPolicy, Rule};
 use crate::Environment;
 use crate::native::{Lowered, mounted_identity};
 use crate::node::Node;
+use crate::remote::RemoteList;
 use crate::report::Report;
 use crate::snapshot::{Listener, ListenerMode, Log, local_domains};
 
@@ -51,6 +52,7 @@ struct Said {
     upstreams: Vec<Upstream>,
     /// What Gateways listen on; for use where no native document says.
     listeners: Vec<Listener>,
+    lists: Vec<RemoteList>,
     /// Nothing where no object speaks of logs.
     logs: Option<Vec<Log>>,
 }
@@ -76,6 +78,7 @@ pub(crate) fn lower(
         reach: &lowered.defaults.reach,
         profile: lowered.defaults.profile,
         connect_timeout: lowered.defaults.connect_timeout,
+        lists: &environment.lists,
         authorisers: &lowered.admission.authorisers,
         default_policy: match lowered.is_written {
             true => lowered.admission.default_policy,
@@ -122,6 +125,7 @@ impl Said {
     /// Mixer's checks refuse beside whatever else is said, and allow nothing.
     fn mixer(&mut self, mixer: mixer::Lowered) {
         self.rules.extend(mixer.rules);
+        self.lists.extend(mixer.lists);
         self.add_logs(mixer.logs);
     }
 
@@ -143,6 +147,7 @@ impl Said {
             spec.default_policy = DefaultPolicy::Deny;
         }
         spec.rules.extend(self.rules);
+        lowered.lists.extend(self.lists);
         spec.destinations.extend(self.destinations);
         spec.passages.extend(self.passages);
         spec.upstreams.extend(self.upstreams);

@@ -8,6 +8,7 @@ use policy::canonical::PathProfile;
 use policy::destination::Reach;
 use policy::rule::DefaultPolicy;
 
+use crate::remote::KnownLists;
 use crate::report::Report;
 use crate::snapshot::GatewayName;
 
@@ -22,6 +23,8 @@ pub(super) struct Scope<'a> {
     pub(super) reach: &'a Reach,
     pub(super) profile: PathProfile,
     pub(super) connect_timeout: Duration,
+    /// What was fetched of lists kept elsewhere.
+    pub(super) lists: &'a KnownLists,
     /// Those that native documents describe.
     pub(super) authorisers: &'a [Authoriser],
     /// What becomes of requests no rule speaks of, before any object allows.

@@ -8,6 +8,7 @@ use super::name::{self, What};
 use super::{refuse_other_language, stdio};
 use crate::istio::object::Objects;
 use crate::istio::scope::Scope;
+use crate::remote::RemoteList;
 
 /// See the module. What is wrong stands there too, without a value: it was
 /// reported once, and what names it is not wrong for that.
@@ -54,6 +55,14 @@ impl<'a> Catalog<'a> {
         let outputs = outputs.iter().map(|(stdio, origin)| (stdio, *origin));
         stdio::refuse_contradiction(outputs, scope.report);
         catalog
+    }
+
+    /// The lists that are fetched.
+    pub(super) fn remote_lists(&self) -> impl Iterator<Item = &RemoteList> {
+        self.handlers.values().filter_map(|handler| match handler {
+            Some(Handler::ListChecker(list)) => list.remote.as_ref(),
+            _ => None,
+        })
     }
 
     /// The handler that a rule of `namespace` names.

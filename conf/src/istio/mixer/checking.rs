@@ -28,7 +28,6 @@ pub(super) fn listed(
 ) -> Option<Rule> {
     let known = is_known(&entry.value, entry.node, scope.report);
     let matcher = matcher(when, scope)?;
-    let on_list = list::matcher(list, &entry.value, scope)?;
     if !known {
         return None;
     }
@@ -36,9 +35,13 @@ pub(super) fn listed(
         true => " is blacklisted",
         false => " is not whitelisted",
     };
-    let (matcher, unless) = match list.is_blacklist {
-        true => (both(matcher, on_list, list, &entry.value, scope)?, None),
-        false => (matcher, Some(on_list)),
+    let (matcher, unless) = match (list.is_unknown, list.is_blacklist) {
+        (true, _) => (matcher, None),
+        (false, true) => {
+            let on_list = list::matcher(list, &entry.value, scope)?;
+            (both(matcher, on_list, list, &entry.value, scope)?, None)
+        }
+        (false, false) => (matcher, Some(list::matcher(list, &entry.value, scope)?)),
     };
     let body = vec![
         TemplatePart::Text(format!("{}:{handler}:", Code::PERMISSION_DENIED.name).into()),

@@ -10,7 +10,6 @@ use crate::istio::kind::Kind;
 use crate::istio::object::Object;
 use crate::istio::scope::Scope;
 use crate::node::Node;
-use crate::report::Report;
 use crate::spelling::listed;
 
 /// Adapters that only report or describe: an attempt that they are not told of
@@ -51,15 +50,12 @@ pub(super) const KINDS: [Kind; 4] = [Kind::Stdio, Kind::ListChecker, Kind::Denie
 /// The full name of a handler, and what it is; nothing when it is wrong, which
 /// was reported.
 pub(super) fn read<'a>(object: &Object<'a>, scope: &Scope<'a>) -> (String, Option<Handler<'a>>) {
-    let report = scope.report;
-    let read = match object.kind {
-        Kind::Handler => object.spec(report, |fields| any(fields, report)).flatten(),
-        kind => {
-            let spec = object.spec(report, |fields| of_adapter(kind.name(), fields));
-            spec.flatten()
-        }
-    };
-    (name::full(object), read)
+    let name = name::full(object);
+    let read = object.spec(scope.report, |fields| match object.kind {
+        Kind::Handler => any(fields, &name, scope),
+        kind => of_adapter(kind.name(), fields, &name, scope),
+    });
+    (name, read.flatten())
 }
 
 /// Whether a handler of a kind that is not read here only reports.
@@ -68,7 +64,8 @@ pub(super) fn only_reports(adapter: &str) -> bool {
 }
 
 /// `compiledAdapter: stdio`, `params: { … }`; in 1.1 also `adapter:`.
-fn any<'a>(fields: &Fields<'a>, report: &'a Report) -> Option<Handler<'a>> {
+fn any<'a>(fields: &Fields<'a>, own: &str, scope: &Scope<'a>) -> Option<Handler<'a>> {
+    let report = scope.report;
     let params = fields.take("params");
     let (one, other) = (fields.take("compiledAdapter"), fields.take("adapter"));
     if let Some(entry) = fields.entry("connection") {
@@ -94,7 +91,9 @@ fn any<'a>(fields: &Fields<'a>, report: &'a Report) -> Option<Handler<'a>> {
         report.error(&adapter.origin, message);
         return None;
     }
-    parameters(params, fields, |fields| of_adapter(name, fields))
+    parameters(params, fields, |fields| {
+        of_adapter(name, fields, own, scope)
+    })
 }
 
 /// Reads `params`; without them, an adapter's defaults.
@@ -113,10 +112,18 @@ pub(super) fn parameters<'a, T>(
     }
 }
 
-fn of_adapter<'a>(name: &str, fields: &Fields<'a>) -> Option<Handler<'a>> {
-    match name {
+fn of_adapter<'a>(
+    adapter: &str,
+    fields: &Fields<'a>,
+    own: &str,
+    scope: &Scope<'_>,
+) -> Option<Handler<'a>> {
+    match adapter {
         "stdio" => Stdio::read(fields).map(Handler::Stdio),
-        "listchecker" => Some(Handler::ListChecker(ListChecker::read(fields))),
+        "listchecker" => {
+            let list = ListChecker::read(fields, own, scope);
+            Some(Handler::ListChecker(list))
+        }
         _ => Some(Handler::Denier(Denier::read(fields))),
     }
 }

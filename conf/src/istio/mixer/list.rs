@@ -215,10 +215,10 @@ fn networks(list: &ListChecker<'_>, scope: &Scope<'_>) -> Option<Vec<IpNet>> {
 }
 
 /// All entries; nothing when one of them is wrong, which is reported.
-fn entries<'a, T, E: std::fmt::Display>(
-    list: &ListChecker<'a>,
+fn entries<'l, T, E: std::fmt::Display>(
+    list: &'l ListChecker<'_>,
     scope: &Scope<'_>,
-    parse: impl Fn(&'a str) -> Result<T, E>,
+    parse: impl Fn(&'l str) -> Result<T, E>,
 ) -> Option<Vec<T>> {
     let all: Vec<Option<T>> = list
         .entries

@@ -1,8 +1,17 @@
 //! `listchecker`: a list, and whether it names what passes or what does not.
 
+use std::borrow::Cow;
+use std::time::Duration;
+
 use crate::fields::Fields;
 use crate::istio::proto::{choice, duration};
+use crate::istio::scope::Scope;
 use crate::node::Node;
+use crate::remote::{Content, RemoteList};
+
+/// Mixer's own numbers for lists kept elsewhere.
+const REFRESH: Duration = Duration::from_secs(60);
+const TTL: Duration = Duration::from_secs(300);
 
 /// How entries are compared with a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,34 +32,63 @@ const ENTRY_TYPES: [(&str, u8, EntryType); 4] = [
 /// The list.
 #[derive(Clone, Debug)]
 pub(super) struct ListChecker<'a> {
-    pub(super) entries: &'a [Node],
+    pub(super) entries: Cow<'a, [Node]>,
     pub(super) entry_type: EntryType,
     /// Whether what is on the list is refused, and not what is off it.
     pub(super) is_blacklist: bool,
+    /// Where it is fetched from, if it is.
+    pub(super) remote: Option<RemoteList>,
+    /// Whether nobody knows what is on it. Then whatever is checked by it is
+    /// refused.
+    pub(super) is_unknown: bool,
 }
 
 impl<'a> ListChecker<'a> {
-    pub(super) fn read(fields: &Fields<'a>) -> Self {
+    /// `name` is the handler's, by which messages call the list.
+    pub(super) fn read(fields: &Fields<'a>, name: &str, scope: &Scope<'_>) -> Self {
         // How long a proxy may remember an answer: here it is asked each time.
         duration(fields, "cachingInterval");
         fields.number("cachingUseCount", 0..=u64::from(u32::MAX));
-        let is_remote = refuse_remote(fields);
-        if !is_remote && !fields.has("overrides") {
+        let remote = remote(fields, name, scope);
+        if !fields.has("providerUrl") && !fields.has("overrides") {
             let message = "the list has no entries: write them under `overrides`";
             fields.report.error(fields.origin(), message);
         }
+        let mut entries = Cow::Borrowed(fields.many("overrides"));
+        let mut is_unknown = fields.has("providerUrl");
+        if let Some(list) = &remote
+            && let Content::Entries(fetched) = list.content(scope.lists, scope.report)
+        {
+            is_unknown = false;
+            entries.to_mut().extend(fetched);
+        }
         Self {
-            entries: fields.many("overrides"),
+            entries,
+            remote,
+            is_unknown,
             entry_type: choice(fields, "entryType", &ENTRY_TYPES).unwrap_or(EntryType::Strings),
             is_blacklist: fields.truth("blacklist").unwrap_or(false),
         }
     }
 }
 
-/// A list kept elsewhere, and how often it is fetched.
-fn refuse_remote(fields: &Fields<'_>) -> bool {
-    duration(fields, "refreshInterval");
-    duration(fields, "ttl");
-    fields.not_yet("providerUrl", "write the entries under `overrides`");
-    fields.has("providerUrl")
+/// A list kept elsewhere, how often it is fetched, and how long it is believed.
+fn remote(fields: &Fields<'_>, name: &str, scope: &Scope<'_>) -> Option<RemoteList> {
+    let some = |time: Duration| Some(time).filter(|time| !time.is_zero());
+    let refresh = duration(fields, "refreshInterval").and_then(some);
+    let ttl = duration(fields, "ttl").and_then(some);
+    let (reach, timeout) = (scope.reach.clone(), scope.connect_timeout);
+    let entry = fields.entry("providerUrl")?;
+    let list = fields.parsed("providerUrl", |url| {
+        RemoteList::at(url, name, reach.clone(), timeout, &entry.origin)
+    })?;
+    if list.is_plain_text() {
+        let message = "this list is fetched in plain text, and whoever is on the way writes it: write `https://`";
+        fields.report.warning(&entry.node.origin, message);
+    }
+    Some(RemoteList {
+        refresh: refresh.unwrap_or(REFRESH),
+        ttl: ttl.unwrap_or(TTL),
+        ..list
+    })
 }

@@ -27,6 +27,7 @@ use policy::rule::Rule;
 use super::kind::Kind;
 use super::object::{Object, Objects};
 use super::scope::Scope;
+use crate::remote::RemoteList;
 use crate::snapshot::Log;
 
 use catalog::Catalog;
@@ -37,12 +38,20 @@ pub(super) struct Lowered {
     pub(super) rules: Vec<Rule>,
     /// Nothing where no rule reports at this gateway.
     pub(super) logs: Option<Vec<Log>>,
+    /// Lists kept elsewhere.
+    pub(super) lists: Vec<RemoteList>,
 }
 
 /// Reads all of Mixer's objects.
 pub(super) fn lower(objects: &Objects<'_>, scope: &Scope<'_>) -> Lowered {
     let catalog = Catalog::read(objects, scope);
-    let mut lowered = Lowered::default();
+    let mut lowered = Lowered {
+        lists: catalog.remote_lists().cloned().collect(),
+        ..Lowered::default()
+    };
+    lowered
+        .lists
+        .sort_by(|one, other| one.name.cmp(&other.name));
     for object in objects.of_kind(Kind::Rule) {
         rule::lower(object, &catalog, scope, &mut lowered);
     }

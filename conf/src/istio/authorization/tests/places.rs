@@ -196,7 +196,7 @@ fn every_mistake_is_told_at_its_place() {
         ),
         (
             "action: CUSTOM\nprovider: { name: opa }\nrules: [{}]",
-            "6:3 error: not supported yet: `action: CUSTOM` with the provider `opa`: write `action: DENY` or `action: ALLOW`",
+            "6:3 error: there is no authoriser `opa`: write `authorisers: { opa: { grpc: { url: … } } }` in a native document",
         ),
         (
             "action: CUSTOM\nrules: [{}]",

@@ -141,8 +141,8 @@ fn a_handler_that_cannot_be_honoured_is_an_error() {
     for (kind, spec, expected) in [
         (
             "listchecker",
-            "{ providerUrl: 'https://a.example', refreshInterval: 1s, ttl: 300s }",
-            "5:9 error: not supported yet: `providerUrl`: write the entries under `overrides`",
+            "{ providerUrl: 'ftp://a.example', refreshInterval: 1s, ttl: 300s }",
+            "5:22 error: no URL of a list: write such as `https://lists.example/topics.txt`, without user, password or fragment",
         ),
         (
             "listchecker",

@@ -375,3 +375,48 @@ fn a_blacklist_of_callers_in_a_rule_of_a_namespace_asks_for_both() {
         );
     }
 }
+
+#[test]
+fn a_list_kept_elsewhere_is_fetched_and_unknown_until_then() {
+    for (blacklist, listed, other) in [(false, false, true), (true, true, false)] {
+        let spec = format!(
+            "{{ providerUrl: 'https://lists.example/paths', overrides: [/here], blacklist: {blacklist} }}"
+        );
+        let text = check(
+            ("listchecker", &spec),
+            ("listentry", "{ value: request.path }"),
+            "request.host == \"edition.cnn.com\"",
+        );
+        let files = [
+            SourceFile::new("native.yaml", NATIVE),
+            SourceFile::new("mixer.yaml", text),
+        ];
+        let unknown = compile(&files, &Environment::default()).unwrap();
+        let [list] = unknown.lists() else {
+            panic!("{:?}", unknown.lists());
+        };
+        assert_eq!(&*list.name, "h.listchecker.istio-system");
+        assert_eq!((list.refresh.as_secs(), list.ttl.as_secs()), (60, 300));
+        let refused =
+            |snapshot: &Snapshot, target| Ask { target, ..ASK }.refused(snapshot).is_some();
+        for target in ["/here", "/there", "/elsewhere"] {
+            assert!(refused(&unknown, target), "unknown: {target}");
+        }
+        let elsewhere = Ask {
+            host: "www.example",
+            ..ASK
+        };
+        assert!(
+            elsewhere.refused(&unknown).is_none(),
+            "no check asks the list"
+        );
+        let environment = Environment {
+            lists: [(list.source(), "# fetched\n/there\n".into())].into(),
+            ..Environment::default()
+        };
+        let known = compile(&files, &environment).unwrap();
+        for (target, expected) in [("/here", listed), ("/there", listed), ("/elsewhere", other)] {
+            assert_eq!(refused(&known, target), expected, "{blacklist} {target}");
+        }
+    }
+}
