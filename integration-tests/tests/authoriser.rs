@@ -121,10 +121,13 @@ fn a_no_over_http_is_answered_and_the_origin_hears_nothing() {
     assert_eq!(reply.header("server"), Some("istio-envoy"));
     assert_eq!(mesh.recorder.seen_for("/status/451/x").len(), 1);
     assert!(mesh.nginx.requests().is_empty());
+    let record = mesh.egret.record_of("/x");
+    let origin = record["rule_origin"].as_str().unwrap_or_default();
+    assert!(origin.ends_with(&mesh.line_of("name: ask")), "{origin}");
     assert_has(
-        &mesh.egret.record_of("/x"),
+        &record,
         &json!({
-            "decision": "deny", "rule": "ask", "rule_origin": mesh.line_of("name: ask"),
+            "decision": "deny", "rule": "ask",
             "refusal": "authoriser_denied", "response_code": 451, "response_flags": "UAEX",
             "response_code_details": "ext_authz_denied", "authoriser_verdict": "deny",
             "upstream_host": null,

@@ -274,8 +274,10 @@ fn what_is_said_not_to_be_there_yet_is_refused() {
     let listener = "version: 1\nlisteners: [{ port: 8443 }]\n";
     for (word, configuration) in [
         (
-            "VirtualService",
-            "apiVersion: networking.istio.io/v1\nkind: VirtualService\n".to_owned(),
+            "TCP routes",
+            format!(
+                "{listener}---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{ name: a }}\nspec: {{ hosts: [a.example], tcp: [{{}}] }}\n"
+            ),
         ),
         (
             "forward proxies",

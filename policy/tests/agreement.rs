@@ -319,9 +319,12 @@ fn reference_of_tunnel(
     };
     let deny = first(Toward::Refuse, &|effect| matches!(effect, Effect::Deny(_)));
     let allow = first(Toward::Permit, &|effect| matches!(effect, Effect::Allow));
+    // No authoriser can be asked about a tunnel.
+    let refer = first(Toward::Refuse, &|effect| matches!(effect, Effect::Refer(_)));
     match (deny, allow, spec.default_policy) {
         (Some(_), _, _) => Err((Refusal::Denied, deny)),
         (None, None, DefaultPolicy::Deny) => Err((Refusal::NotAllowed, None)),
+        (None, _, _) if refer.is_some() => Err((Refusal::Denied, refer)),
         (None, _, _) => Ok(allow),
     }
 }

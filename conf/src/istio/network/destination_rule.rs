@@ -3,18 +3,15 @@
 
 use std::time::Duration;
 
-use policy::destination::{ClientCertificate, Pem};
 use policy::origin::Origin;
 use policy::pattern::HostPattern;
 
 use super::super::object::{Object, Objects};
 use super::super::proto::{choice, duration, pass_over};
 use super::super::scope::{Scope, full_host};
-use super::super::secret;
-use super::service_entry::{is_exported, labels, names};
+use super::origination::{self, Originate, Tls};
+use super::service_entry::{is_exported, labels};
 use crate::fields::{Fields, text};
-use crate::file::relative_to;
-use crate::native::host_name;
 use crate::node::Node;
 
 /// One rule.
@@ -49,22 +46,6 @@ pub(super) struct PortPolicy {
     pub(super) connect_timeout: Option<Duration>,
     pub(super) idle_timeout: Option<Duration>,
     pub(super) http2: bool,
-}
-
-/// How TLS is to be spoken.
-#[derive(Clone, Debug)]
-pub(super) enum Tls {
-    Disable,
-    Originate(Box<Originate>),
-}
-
-/// TLS of our own.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Originate {
-    pub(super) ca: Option<Pem>,
-    pub(super) client: Option<ClientCertificate>,
-    pub(super) names: Vec<Box<str>>,
-    pub(super) server_name: Option<Box<str>>,
 }
 
 impl<'a> DestinationRule<'a> {
@@ -256,7 +237,10 @@ impl<'a> Reader<'_, 'a> {
         }
         let mut policy = PortPolicy {
             tls: fields.take("tls").and_then(|node| {
-                Fields::read_proto(node, report, |fields| self.tls(fields)).flatten()
+                Fields::read_proto(node, report, |fields| {
+                    origination::tls(fields, self.objects, self.scope)
+                })
+                .flatten()
             }),
             ..PortPolicy::default()
         };
@@ -311,73 +295,6 @@ impl<'a> Reader<'_, 'a> {
             });
         }
     }
-
-    fn tls(&self, fields: &Fields<'a>) -> Option<Tls> {
-        /// The modes of Istio.
-        #[derive(Clone, Copy, PartialEq)]
-        enum Mode {
-            Disable,
-            Simple,
-            Mutual,
-            IstioMutual,
-        }
-        let modes = [
-            ("DISABLE", 0, Mode::Disable),
-            ("SIMPLE", 1, Mode::Simple),
-            ("MUTUAL", 2, Mode::Mutual),
-            ("ISTIO_MUTUAL", 3, Mode::IstioMutual),
-        ];
-        let report = self.scope.report;
-        let mode = choice(fields, "mode", &modes).unwrap_or(Mode::Disable);
-        let own = (pem(fields, "clientCertificate"), pem(fields, "privateKey"));
-        let ca = pem(fields, "caCertificates");
-        let names = names(fields);
-        let server_name = fields.parsed("sni", host_name);
-        let credential = fields.take("credentialName");
-        if let Some(entry) = fields.entry("caCrl") {
-            let message = "not supported yet: `caCrl`: delete it";
-            report.error(&entry.origin, message);
-        }
-        if fields.truth("insecureSkipVerify") == Some(true) {
-            let place = fields
-                .entry("insecureSkipVerify")
-                .map_or(fields.origin(), |e| &e.origin);
-            let message = "an upstream is always verified here: delete `insecureSkipVerify`, and name its authority under `caCertificates`";
-            report.error(place, message);
-        }
-        let secret = credential.and_then(|node| secret::credential(node, self.objects, self.scope));
-        match mode {
-            Mode::Disable => return Some(Tls::Disable),
-            Mode::IstioMutual => {
-                let message = "ISTIO_MUTUAL is between workloads of the mesh, and this host is outside: write SIMPLE or MUTUAL";
-                report.error(fields.origin(), message);
-                return None;
-            }
-            Mode::Simple | Mode::Mutual => {}
-        }
-        let secret = secret.unwrap_or_default();
-        let client = match (own, secret.client) {
-            ((Some(chain), Some(key)), _) => Some(ClientCertificate { chain, key }),
-            (_, client) => client,
-        };
-        if mode == Mode::Mutual && client.is_none() {
-            let message = "MUTUAL shows a certificate, and there is none: write `clientCertificate` and `privateKey`, or `credentialName`";
-            report.error(fields.origin(), message);
-        }
-        Some(Tls::Originate(Box::new(Originate {
-            ca: ca.or(secret.ca),
-            client: client.filter(|_| mode == Mode::Mutual),
-            names,
-            server_name,
-        })))
-    }
-}
-
-/// A file of certificates or a key; `system` is no file, but the system's roots.
-fn pem(fields: &Fields<'_>, key: &'static str) -> Option<Pem> {
-    let node = fields.take(key)?;
-    let path = text(node, fields.report)?;
-    (path != "system" && !path.is_empty()).then(|| Pem::File(relative_to(&node.origin.file, path)))
 }
 
 /// `{ number: 443 }`; Istio 0.7 also wrote the bare number, or a name.

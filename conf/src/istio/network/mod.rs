@@ -14,6 +14,7 @@ mod headers;
 mod http_match;
 mod http_route;
 mod mesh_view;
+mod origination;
 mod route_rule;
 mod routes;
 mod service;

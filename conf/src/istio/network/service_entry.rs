@@ -68,6 +68,10 @@ fn service_entry<'a>(
     if !exported {
         return Vec::new();
     }
+    if resolution.is_none() {
+        let message = "different on purpose: `resolution: NONE` forwards to the address a caller chose; here the name is resolved by the gateway";
+        scope.report.note(object.origin, message);
+    }
     let service = |node: &'a Node| {
         let (host, name) = host(node, scope.report)?;
         Some(Service {
@@ -164,7 +168,14 @@ fn egress_rule<'a>(
         })
         .flatten()
     });
-    let ports = ports.collect();
+    let ports: Vec<ServicePort<'a>> = ports.collect();
+    if ports
+        .iter()
+        .any(|port| port.protocol == Protocol::Originated)
+    {
+        let message = "different on purpose: `https` was encrypted without verifying the host; here its certificate must be for the name asked for, by the system's authorities";
+        scope.report.note(object.origin, message);
+    }
     // What it asked for then is what happens now.
     fields.truth("useEgressProxy");
     let service = host.map(|(host, name)| Service {

@@ -16,8 +16,9 @@ use policy::origin::Origin;
 use policy::pattern::HostPattern;
 
 use super::super::scope::Scope;
-use super::destination_rule::{DestinationRule, PortPolicy, Subset, Tls};
+use super::destination_rule::{DestinationRule, PortPolicy, Subset};
 use super::destination_rules::DestinationRules;
+use super::origination::Tls;
 use super::service::{
     Endpoint, EndpointAddress, Protocol, Resolution, Service, ServicePort, covers,
 };
