@@ -3,6 +3,7 @@
 
 mod asking;
 mod golden;
+mod istio;
 mod matchers;
 mod random;
 
