@@ -114,6 +114,10 @@ impl<'c> Exchange<'c> {
     }
 
     /// The decision. An error is the answer to give.
+    #[expect(
+        clippy::result_large_err,
+        reason = "an answer is as usual an outcome as a step, and passed on at once"
+    )]
     fn admit(&mut self, session: &Session) -> Result<Step, Reply> {
         if let Err(refusal) = self.trace.reserve() {
             return Err(self.trace.refused(refusal));

@@ -60,7 +60,7 @@ impl<'a> Catalog<'a> {
     /// The lists that are fetched.
     pub(super) fn remote_lists(&self) -> impl Iterator<Item = &RemoteList> {
         self.handlers.values().filter_map(|handler| match handler {
-            Some(Handler::ListChecker(list)) => list.remote.as_ref(),
+            Some(Handler::ListChecker(list)) => list.remote.as_deref(),
             _ => None,
         })
     }

@@ -37,7 +37,7 @@ pub(super) struct ListChecker<'a> {
     /// Whether what is on the list is refused, and not what is off it.
     pub(super) is_blacklist: bool,
     /// Where it is fetched from, if it is.
-    pub(super) remote: Option<RemoteList>,
+    pub(super) remote: Option<Box<RemoteList>>,
     /// Whether nobody knows what is on it. Then whatever is checked by it is
     /// refused.
     pub(super) is_unknown: bool,
@@ -73,7 +73,7 @@ impl<'a> ListChecker<'a> {
 }
 
 /// A list kept elsewhere, how often it is fetched, and how long it is believed.
-fn remote(fields: &Fields<'_>, name: &str, scope: &Scope<'_>) -> Option<RemoteList> {
+fn remote(fields: &Fields<'_>, name: &str, scope: &Scope<'_>) -> Option<Box<RemoteList>> {
     let some = |time: Duration| Some(time).filter(|time| !time.is_zero());
     let refresh = duration(fields, "refreshInterval").and_then(some);
     let ttl = duration(fields, "ttl").and_then(some);
@@ -86,9 +86,9 @@ fn remote(fields: &Fields<'_>, name: &str, scope: &Scope<'_>) -> Option<RemoteLi
         let message = "this list is fetched in plain text, and whoever is on the way writes it: write `https://`";
         fields.report.warning(&entry.node.origin, message);
     }
-    Some(RemoteList {
+    Some(Box::new(RemoteList {
         refresh: refresh.unwrap_or(REFRESH),
         ttl: ttl.unwrap_or(TTL),
         ..list
-    })
+    }))
 }

@@ -12,7 +12,7 @@ use crate::yaml::emit::{Map, Out};
 impl Writer<'_> {
     pub(super) fn passage(&self, passage: &Passage) -> Out {
         let mut map = Map::remarked(self.remark(&passage.origin));
-        map.put("host", Out::text(&passage.host.to_string()));
+        map.put("host", Out::text(passage.host.to_string()));
         map.put("at", Out::word(passage.door));
         let led = || {
             passage
