@@ -17,6 +17,10 @@ use policy::door::View;
 use policy::principal::Principal;
 use policy::{NoHeaders, RawRequest};
 
+/// The gateway's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const NATIVE: &str = "version: 1\nlisteners: [{ port: 443 }]\n";
 const ROUTES: usize = 20;
 const ROUNDS: u32 = 200_000;
