@@ -476,3 +476,44 @@ spec: {{ hosts: [hidden.example], exportTo: ['.'], ports: [{{ number: 80, name: 
         );
     }
 }
+
+#[test]
+fn where_istio_verifies_less_is_told_at_the_object() {
+    let rule = |tls: &str| {
+        format!(
+            "{}---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{ name: r }}\nspec:\n  host: edition.cnn.com\n  trafficPolicy:\n    tls: {tls}\n",
+            routed(&format!("  - {{ {TO_CNN} }}\n"))
+        )
+    };
+    let none = "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: { name: s }\nspec: { hosts: [a.example], ports: [{ number: 80, name: http, protocol: HTTP }] }\n";
+    let egress = "apiVersion: config.istio.io/v1alpha2\nkind: EgressRule\nmetadata: { name: e }\nspec: { destination: { service: a.example }, ports: [{ port: 443, protocol: https }] }\n";
+    for (objects, expected) in [
+        (rule("{ mode: SIMPLE }"), Some("without `caCertificates`")),
+        (
+            rule("{ mode: SIMPLE, sni: x.example }"),
+            Some("must be for `x.example`"),
+        ),
+        (rule("{ mode: SIMPLE, caCertificates: /ca.pem }"), None),
+        (rule("{ mode: DISABLE }"), None),
+        (none.to_owned(), Some("`resolution: NONE`")),
+        (none.replace("spec: {", "spec: { resolution: DNS,"), None),
+        (
+            egress.to_owned(),
+            Some("`https` was encrypted without verifying"),
+        ),
+        (egress.replace("https", "http"), None),
+    ] {
+        let snapshot = snapshot(&objects);
+        let remarks = snapshot.warnings().iter().map(told);
+        let purposes: Vec<_> = remarks
+            .filter(|r| r.contains("different on purpose"))
+            .collect();
+        match expected {
+            None => assert_eq!(purposes, [""; 0], "{objects}"),
+            Some(expected) => assert!(
+                matches!(purposes.as_slice(), [only] if only.contains(expected)),
+                "{objects}: {purposes:?}"
+            ),
+        }
+    }
+}
