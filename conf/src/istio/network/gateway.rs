@@ -281,7 +281,7 @@ fn tls(fields: &Fields<'_>, selects: bool) -> Option<ServerMode> {
 }
 
 /// What the servers ask to listen on, where no native document says.
-pub(super) fn listeners(servers: &[Server<'_>]) -> Vec<Listener> {
+pub(super) fn listeners(servers: &[Server<'_>], report: &Report) -> Vec<Listener> {
     let mut listeners: Vec<Listener> = Vec::new();
     for server in servers {
         let Some(origin) = server.origin else {
@@ -290,7 +290,7 @@ pub(super) fn listeners(servers: &[Server<'_>]) -> Vec<Listener> {
         let mode = match server.mode {
             ServerMode::Mutual => ListenerMode::MutualTls,
             ServerMode::Plaintext => ListenerMode::Plaintext,
-            ServerMode::Passthrough => continue,
+            ServerMode::Passthrough => ListenerMode::Passthrough,
         };
         let every = |hosts: &[ServerHost<'_>]| hosts.iter().any(|h| h.host == HostPattern::Any);
         let names = || server.hosts.iter().map(|host| host.host.clone());
@@ -298,6 +298,14 @@ pub(super) fn listeners(servers: &[Server<'_>]) -> Vec<Listener> {
             .iter_mut()
             .find(|listener| listener.port == server.port)
         {
+            // Merged, one of the two would be served as the other.
+            Some(known) if known.mode != mode => {
+                let message = format!(
+                    "not supported yet: another way to take connections at port {} than the server at {}: give one of them another port",
+                    server.port, known.origin
+                );
+                report.error(origin, message);
+            }
             // Servers of one port are one socket; no hosts are all hosts.
             Some(known) if known.hosts.is_empty() => {}
             Some(known) if every(&server.hosts) => known.hosts.clear(),

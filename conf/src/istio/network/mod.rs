@@ -83,7 +83,10 @@ pub(super) fn lower(
         destinations,
         passages,
         upstreams: upstreams.into_made(),
-        listeners: gateway::listeners(&servers),
+        listeners: match written {
+            [] => gateway::listeners(&servers, scope.report),
+            _ => Vec::new(),
+        },
     }
 }
 

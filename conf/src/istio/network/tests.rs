@@ -4,6 +4,7 @@ use policy::destination::{Action, UpstreamHost, UpstreamTls};
 use policy::door::Door;
 use policy::{Admission, Next, NoHeaders, RawRequest};
 
+use crate::snapshot::ListenerMode;
 use crate::{Environment, Snapshot, SourceFile, compile};
 
 const NATIVE: &str = "version: 1
@@ -475,6 +476,51 @@ spec: {{ hosts: [hidden.example], exportTo: ['.'], ports: [{{ number: 80, name: 
             "{expected}: {notes:?}"
         );
     }
+}
+
+#[test]
+fn gateways_say_what_is_listened_on_where_no_native_document_does() {
+    let gateway = |servers: &str| {
+        let text = format!(
+            "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {{ name: g }}\nspec:\n  selector: {{ istio: egressgateway }}\n  servers:\n{servers}"
+        );
+        compile(&[SourceFile::new("g.yaml", text)], &Environment::default())
+    };
+    let server = |port: u16, protocol: &str, mode: &str| {
+        let tls = match mode {
+            "" => String::new(),
+            mode => format!(", tls: {{ mode: {mode} }}"),
+        };
+        format!(
+            "  - {{ port: {{ number: {port}, name: p, protocol: {protocol} }}, hosts: [a.example]{tls} }}\n"
+        )
+    };
+    let all = server(443, "HTTPS", "ISTIO_MUTUAL")
+        + &server(8443, "TLS", "PASSTHROUGH")
+        + &server(80, "HTTP", "");
+    let snapshot = gateway(&all).unwrap();
+    let modes: Vec<_> = snapshot
+        .settings()
+        .listeners
+        .iter()
+        .map(|l| (l.port, l.mode))
+        .collect();
+    assert_eq!(
+        modes,
+        [
+            (443, ListenerMode::MutualTls),
+            (8443, ListenerMode::Passthrough),
+            (80, ListenerMode::Plaintext),
+        ]
+    );
+    let both = server(443, "HTTPS", "ISTIO_MUTUAL") + &server(443, "TLS", "PASSTHROUGH");
+    let problems = gateway(&both).unwrap_err();
+    assert!(
+        problems
+            .iter()
+            .any(|p| p.message.contains("give one of them another port")),
+        "{problems:?}"
+    );
 }
 
 #[test]
