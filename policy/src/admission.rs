@@ -171,6 +171,14 @@ impl Admission {
             }
         };
         let routed = self.routing.route(&request, destination, grant, lot);
+        if let Some((rule, refusal)) = self.refused_behind_hop(&request, grant, &routed) {
+            return Err(Refused {
+                refusal,
+                request: Some(request),
+                rule,
+                marks: grant.marks(),
+            });
+        }
         if let Some(referral) = self.referral(grant, &routed) {
             let next = Next::Ask(referral);
             return Ok(Admitted { request, next });
@@ -186,6 +194,25 @@ impl Admission {
                 rule: grant.rule(),
                 marks: grant.marks(),
             }),
+        }
+    }
+
+    /// What policy says against a request at the gateway's port that a hop led
+    /// to: rules on ports speak of that one, too. An authoriser who would be
+    /// asked only there has no place to be asked in.
+    fn refused_behind_hop(
+        &self,
+        request: &Request<'_>,
+        grant: Grant,
+        routed: &Result<Plan, Refusal>,
+    ) -> Option<(Option<RuleId>, Refusal)> {
+        let port = routed.as_ref().ok()?.hop()?;
+        match self.rules.decide(&request.hopped(port)) {
+            Err(denial) => Some((denial.rule, denial.refusal())),
+            Ok(there) if there.referring().is_some() && grant.referring().is_none() => {
+                Some((there.referring(), Refusal::Denied))
+            }
+            Ok(_) => None,
         }
     }
 

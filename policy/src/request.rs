@@ -114,10 +114,24 @@ impl<'a> Request<'a> {
         Door::of(self.raw.view, self.authority.port(), self.raw.port)
     }
 
-    /// The listener's port, which no caller chooses.
+    /// The port served: the listener's, which no caller of a gateway chooses; in
+    /// the sidecars' view the one that routing goes by.
     #[must_use]
     pub fn listener_port(&self) -> u16 {
-        self.raw.port
+        self.door().port
+    }
+
+    /// The request as it comes to the gateway's port after a hop.
+    pub(crate) fn hopped(&self, port: u16) -> Self {
+        let raw = RawRequest {
+            view: View::Gateway,
+            port,
+            ..self.raw
+        };
+        Self {
+            raw,
+            ..self.clone()
+        }
     }
 
     /// The port the host names, if it names one.

@@ -66,6 +66,8 @@ pub struct Plan {
     upstream: Option<UpstreamRef>,
     /// The sidecar's route that led to the gateway's.
     through: Option<(DestinationId, Option<u32>)>,
+    /// The gateway's port it led to.
+    hop: Option<u16>,
 }
 
 impl Plan {
@@ -79,6 +81,11 @@ impl Plan {
     #[must_use]
     pub fn destination(&self) -> DestinationId {
         self.destination
+    }
+
+    /// The gateway's port that a sidecar's route led to.
+    pub(crate) fn hop(&self) -> Option<u16> {
+        self.hop
     }
 
     /// The upstream; `None` when the route answers itself.
@@ -205,6 +212,7 @@ impl Routing {
                 route: found.route(),
                 upstream: compiled.upstream(found, lot),
                 through: None,
+                hop: None,
             });
         };
         let through = Some((id, found.route()));
@@ -217,6 +225,7 @@ impl Routing {
             route: found.route(),
             upstream: compiled.upstream(found, lot),
             through,
+            hop: Some(port),
         })
     }
 

@@ -322,6 +322,8 @@ impl SourceTable {
 
     /// Finds which sources a caller is. Done once per connection and snapshot.
     pub(crate) fn caller(&self, principal: Option<Principal>, address: IpAddr) -> Caller {
+        // A socket for both families tells an IPv4 peer as `::ffff:10.1.2.3`.
+        let address = address.to_canonical();
         let mut sources = vec![SourceId::ANY];
         match &principal {
             None => sources.push(SourceId::UNVERIFIED),

@@ -57,6 +57,8 @@ kinds! {
     EnvoyFilter "networking.istio.io" "EnvoyFilter";
     RequestAuthentication "security.istio.io" "RequestAuthentication";
     WasmPlugin "extensions.istio.io" "WasmPlugin";
+    AuthenticationPolicy "authentication.istio.io" "Policy";
+    MeshPolicy "authentication.istio.io" "MeshPolicy";
     Secret "" "Secret";
     ConfigMap "" "ConfigMap";
 }
@@ -73,7 +75,7 @@ const OURS: [&str; 6] = [
 ];
 
 /// Kinds that say nothing to a gateway, or to this one.
-const IGNORED: [(&str, &str); 36] = [
+const IGNORED: [(&str, &str); 34] = [
     ("config.istio.io", "attributemanifest"),
     ("config.istio.io", "metric"),
     ("config.istio.io", "prometheus"),
@@ -107,8 +109,6 @@ const IGNORED: [(&str, &str); 36] = [
     ("gateway.networking.k8s.io", "GRPCRoute"),
     ("gateway.networking.k8s.io", "TCPRoute"),
     ("gateway.networking.k8s.io", "UDPRoute"),
-    ("authentication.istio.io", "Policy"),
-    ("authentication.istio.io", "MeshPolicy"),
     ("", "Namespace"),
 ];
 
@@ -127,6 +127,17 @@ impl Kind {
             .find(|k| k.group() == group && k.name() == kind)
         {
             return Some(found);
+        }
+        // A policy of a misspelt group would be passed over as somebody else's.
+        if group.contains("istio")
+            && !OURS.contains(&group)
+            && let Some(meant) = known.clone().find(|k| k.name() == kind)
+        {
+            let meant = meant.group();
+            let message =
+                format!("`{kind}` is no kind of `{group}`: write `{meant}/…` in `apiVersion`");
+            report.error(origin, message);
+            return None;
         }
         let of_group = known.filter(|k| k.group() == group).map(Self::name);
         let ignored = IGNORED.iter().any(|(g, k)| *g == group && *k == kind);

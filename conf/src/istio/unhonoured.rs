@@ -7,7 +7,7 @@ use super::object::{Object, Objects};
 use super::scope::Scope;
 use crate::node::{Node, Value};
 
-const KINDS: [(Kind, &str); 3] = [
+const KINDS: [(Kind, &str); 5] = [
     (
         Kind::EnvoyFilter,
         "it patches Envoy, and this is none: write what it is for as a policy or a route",
@@ -20,7 +20,11 @@ const KINDS: [(Kind, &str); 3] = [
         Kind::WasmPlugin,
         "it extends Envoy, and this is none: write what it is for as a policy",
     ),
+    (Kind::AuthenticationPolicy, ORIGINS),
+    (Kind::MeshPolicy, ORIGINS),
 ];
+
+const ORIGINS: &str = "tokens are not verified here: delete `origins`, and decide by principals";
 
 /// Refuses what concerns this gateway, and remarks on what does not.
 pub(super) fn refuse(objects: &Objects<'_>, scope: &Scope<'_>) {
@@ -43,6 +47,11 @@ pub(super) fn refuse(objects: &Objects<'_>, scope: &Scope<'_>) {
 
 /// Of the root namespace or ours, with a selector that selects us or none.
 fn concerns(object: &Object<'_>, scope: &Scope<'_>) -> bool {
+    // Of the policies of 2018, those alone that asked for tokens refused any.
+    if matches!(object.kind, Kind::AuthenticationPolicy | Kind::MeshPolicy) {
+        let spec = object.body.entry("spec");
+        return spec.is_some_and(|spec| spec.entry("origins").is_some());
+    }
     let gateway = scope.gateway;
     let here = [&gateway.namespace, &gateway.root_namespace]
         .into_iter()

@@ -3,6 +3,7 @@
 use policy::pattern::HostPattern;
 
 use super::super::kind::Kind;
+use super::super::network::is_our_gateway;
 use super::super::object::{Object, Objects};
 use super::super::scope::Scope;
 use crate::fields::{Fields, text};
@@ -131,6 +132,14 @@ fn reference(
     let (kind, name) = (kind?, name?);
     Some(match (group, kind) {
         ("gateway.networking.k8s.io", "Gateway") if is_ours(name, object, scope) => {
+            Target::Everything
+        }
+        // Routing may know it for ours by its addresses or its deployed name.
+        ("gateway.networking.k8s.io", "Gateway")
+            if objects
+                .named(Kind::ApiGateway, object.namespace, name)
+                .is_some_and(|gateway| is_our_gateway(gateway, scope)) =>
+        {
             Target::Everything
         }
         ("networking.istio.io", "ServiceEntry") => {

@@ -19,6 +19,9 @@ use crate::native::canonical_path::{Part, check};
 
 /// A matcher that holds when the value is on the list.
 pub(super) fn matcher(list: &ListChecker<'_>, value: &Expr, scope: &Scope<'_>) -> Option<Matcher> {
+    if list.entries.is_empty() {
+        return Some(nothing());
+    }
     let Some((attribute, default)) = looked_up(value.node()) else {
         return plain(list, value, scope);
     };
@@ -54,8 +57,20 @@ pub(super) fn matcher(list: &ListChecker<'_>, value: &Expr, scope: &Scope<'_>) -
     }
 }
 
+/// Nothing is on an empty list. A key without alternatives would ask nothing,
+/// and hold; no request has a method of the empty set.
+fn nothing() -> Matcher {
+    Matcher {
+        methods: Some(MethodSet::default()),
+        ..Matcher::default()
+    }
+}
+
 /// As [`matcher`], in an expression.
 pub(super) fn plain(list: &ListChecker<'_>, value: &Expr, scope: &Scope<'_>) -> Option<Matcher> {
+    if list.entries.is_empty() {
+        return Some(nothing());
+    }
     let texts = || entries(list, scope, |text| Ok::<_, String>(text.into()));
     let is_address = value.ty() == policy::expr::Type::IpAddress;
     let members = match list.entry_type {

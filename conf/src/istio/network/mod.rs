@@ -25,6 +25,8 @@ mod virtual_service;
 use policy::destination::{Destination, Passage, Upstream};
 use policy::door::View;
 
+pub(super) use gateway_api::is_our_gateway;
+
 use super::object::Objects;
 use super::scope::Scope;
 use crate::snapshot::Listener;

@@ -415,6 +415,20 @@ fn a_list_kept_elsewhere_is_fetched_and_unknown_until_then() {
             ..Environment::default()
         };
         let known = compile(&files, &environment).unwrap();
+        let empty = Environment {
+            lists: [(list.source(), "# none\n".into())].into(),
+            ..Environment::default()
+        };
+        let bare: Vec<SourceFile> = files
+            .iter()
+            .map(|f| SourceFile::new(f.name.clone(), f.text.replace("overrides: [/here],", "")))
+            .collect();
+        let empty = compile(&bare, &empty).unwrap();
+        assert_eq!(
+            refused(&empty, "/here"),
+            other,
+            "nothing is on an empty list"
+        );
         for (target, expected) in [("/here", listed), ("/there", listed), ("/elsewhere", other)] {
             assert_eq!(refused(&known, target), expected, "{blacklist} {target}");
         }

@@ -16,6 +16,7 @@ use super::super::super::scope::{Scope, full_host};
 use super::super::gateway::{Server, ServerHost, ServerMode};
 use super::super::service_entry::labels;
 use crate::fields::{Fields, text};
+use crate::node::{Node, Value};
 
 /// Classes whose Gateways may be this one. Waypoints have classes of their own.
 const CLASSES: [&str; 2] = ["istio", "egret"];
@@ -149,15 +150,47 @@ fn is_ours<'a>(
     fields: &Fields<'a>,
     scope: &Scope<'a>,
 ) -> Result<(), String> {
-    let mut ours = false;
-    let written = fields.has("addresses");
+    let mut names = Vec::new();
     for node in fields.many("addresses") {
         Fields::read_proto(node, scope.report, |fields| {
             let is_name = fields.text("type").is_none_or(|kind| kind == "Hostname");
-            let value = fields.text("value").unwrap_or_default();
-            ours |= is_name && scope.is_our_service(&full_host(value, object.namespace));
+            names.extend(fields.text("value").filter(|_| is_name));
         });
     }
+    let addresses = fields.has("addresses").then_some(names.as_slice());
+    deployed_here(object, class, addresses, scope)
+}
+
+/// As [`is_ours`], of an object whose own reader tells what is wrong with it.
+pub(in crate::istio) fn is_our_gateway(object: &Object<'_>, scope: &Scope<'_>) -> bool {
+    fn word<'n>(node: &'n Node, key: &str) -> Option<&'n str> {
+        match &node.entry(key)?.value {
+            Value::Scalar(scalar) => Some(&scalar.text),
+            Value::Nothing | Value::List(_) | Value::Map(_) => None,
+        }
+    }
+    let Some(spec) = object.body.entry("spec") else {
+        return false;
+    };
+    let class = word(spec, "gatewayClassName").unwrap_or_default();
+    let addresses = spec.entry("addresses").map(|addresses| {
+        let nodes = addresses.one_or_many().iter();
+        let names = nodes.filter(|node| word(node, "type").is_none_or(|kind| kind == "Hostname"));
+        names
+            .filter_map(|node| word(node, "value"))
+            .collect::<Vec<_>>()
+    });
+    deployed_here(object, class, addresses.as_deref(), scope).is_ok()
+}
+
+/// Whether a Gateway of a class and with these addresses, if it has any, is the
+/// deployment this gateway is.
+fn deployed_here(
+    object: &Object<'_>,
+    class: &str,
+    addresses: Option<&[&str]>,
+    scope: &Scope<'_>,
+) -> Result<(), String> {
     let gateway = scope.gateway;
     let deployed = format!("{}-{class}", object.name);
     if !CLASSES.contains(&class) {
@@ -165,14 +198,14 @@ fn is_ours<'a>(
             "`{class}` is no class of ours, which are `istio` and `egret`"
         ));
     }
-    if ours {
-        return Ok(());
-    }
-    if written {
-        return Err(format!(
-            "its addresses name other services than `{}.{}`",
-            gateway.name, gateway.namespace
-        ));
+    if let Some(names) = addresses {
+        let ours = |name: &&str| scope.is_our_service(&full_host(name, object.namespace));
+        return names.iter().any(ours).then_some(()).ok_or_else(|| {
+            format!(
+                "its addresses name other services than `{}.{}`",
+                gateway.name, gateway.namespace
+            )
+        });
     }
     let named = *gateway.name == *object.name || *gateway.name == *deployed;
     if named && *gateway.namespace == *object.namespace {
