@@ -157,3 +157,17 @@ fn a_caller_carries_the_numbers_of_every_source_he_is() {
     assert!(!caller.sources().contains(&other));
     assert!(!caller.sources().contains(&SourceId::UNVERIFIED));
 }
+
+#[test]
+fn an_ipv4_peer_is_known_as_one_on_a_socket_for_both_families() {
+    let mut table = SourceTable::default();
+    let [range] = SourcePattern::parse("ip:10.0.0.0/8", &[])
+        .unwrap()
+        .try_into()
+        .unwrap();
+    let number = table.number(&range);
+    for address in ["10.1.2.3", "::ffff:10.1.2.3"] {
+        let caller = table.caller(None, address.parse().unwrap());
+        assert!(caller.sources().contains(&number), "{address}");
+    }
+}

@@ -563,3 +563,38 @@ fn where_istio_verifies_less_is_told_at_the_object() {
         }
     }
 }
+
+#[test]
+fn a_hop_does_not_lead_around_rules_on_the_gateways_port() {
+    let policy = |ports: &str| {
+        format!(
+            "{}---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {{ name: p, namespace: istio-system }}\nspec: {{ action: DENY, rules: [{{ to: [{{ operation: {{ ports: ['{ports}'] }} }}] }}] }}\n",
+            through_gateway("")
+        )
+    };
+    let refused = snapshot(&policy("443"));
+    for door in [Door::mesh(80), Door::gateway(443)] {
+        assert_eq!(
+            ask(&refused, door, "edition.cnn.com", "/"),
+            "denied",
+            "{door}"
+        );
+    }
+    let other = snapshot(&policy("444"));
+    assert_eq!(
+        ask(&other, Door::mesh(80), "edition.cnn.com", "/"),
+        "https://edition.cnn.com:443"
+    );
+}
+
+#[test]
+fn a_policy_of_a_misspelt_group_is_an_error() {
+    let text = "apiVersion: security.istio.oi/v1\nkind: AuthorizationPolicy\nmetadata: { name: p }\nspec: { action: DENY, rules: [{}] }\n";
+    let problems = compiled(text).unwrap_err();
+    assert!(
+        problems
+            .iter()
+            .any(|p| p.contains("write `security.istio.io/…`")),
+        "{problems:?}"
+    );
+}
