@@ -1,6 +1,6 @@
 //! Files and folders into texts. The only module that touches the file system.
 //!
-//! A folder stands for its `*.yaml` and `*.yml` files by name; what a file names
+//! A folder stands for its `*.yaml`, `*.yml` and `*.json` files by name; what a file names
 //! under `sources` is read after it. Nothing is judged here but whether it can
 //! be read.
 
@@ -131,6 +131,9 @@ impl Reader<'_> {
     }
 }
 
+/// What kubectl applies of a folder; JSON is YAML too.
+const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
+
 /// The configuration files of a folder, by name. Hidden ones are none of them:
 /// Kubernetes keeps the versions of a mounted ConfigMap in `..data`.
 fn configurations(folder: &Path) -> io::Result<Vec<PathBuf>> {
@@ -142,7 +145,7 @@ fn configurations(folder: &Path) -> io::Result<Vec<PathBuf>> {
             .is_some_and(|name| name.to_string_lossy().starts_with('.'));
         let yaml = path
             .extension()
-            .is_some_and(|ending| ending == "yaml" || ending == "yml");
+            .is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known));
         if yaml && !hidden && !path.is_dir() {
             files.push(path);
         }
@@ -210,12 +213,13 @@ mod tests {
             ".hidden.yaml",
             "note.txt",
             "c.yaml.bak",
+            "d.json",
             "below/d.yaml",
         ] {
             write(root.path(), name, "version: 1\n");
         }
         let (reading, watched) = watched(&[root.path().to_owned()]);
-        assert_eq!(names(&reading, root.path()), ["a.yml", "b.yaml"]);
+        assert_eq!(names(&reading, root.path()), ["a.yml", "b.yaml", "d.json"]);
         assert_eq!(reading.problems, []);
         assert!(watched.contains(&root.path().to_owned()));
     }
