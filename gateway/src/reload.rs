@@ -184,12 +184,12 @@ impl Reloader {
     /// The running configuration with what is known of its lists now.
     async fn recompile(&mut self) {
         let (source, files) = (self.source.clone(), Arc::clone(&self.files));
-        let sinks = Arc::clone(&self.gateway.sinks);
-        let loading = move |lists| load_again(&source, &files, &sinks, lists);
+        let (sinks, running) = (Arc::clone(&self.gateway.sinks), self.gateway.live());
+        let before = Arc::clone(&running);
+        let loading = move |lists| load_again(&before, &source, &files, &sinks, lists);
         let Ok(value) = self.compiled(loading).await else {
             return;
         };
-        let running = self.gateway.live();
         let said = running.snapshot().warnings();
         let warnings = value.snapshot().grave();
         for warning in warnings.filter(|warning| !said.contains(warning)) {
