@@ -42,7 +42,7 @@ use crate::Environment;
 use crate::node::Node;
 use crate::remote::RemoteList;
 use crate::report::Report;
-use crate::snapshot::{ListenerMode, Settings, local_domains};
+use crate::snapshot::{Listener, Settings, local_domains};
 // What Istio's kinds write in the same way.
 pub(crate) use action::path_alone;
 pub(crate) use authoriser::named as named_authoriser;
@@ -102,7 +102,7 @@ pub(crate) fn lower(documents: &[Node], environment: &Environment, report: &Repo
     pattern::warn_unserved(&context, &destinations, &passages);
     let (dns, pins) = limits::dns(sections.dns, report);
     let identity = identity::identity(sections.identity, report);
-    let speaks_tls = listeners.iter().any(|l| l.mode == ListenerMode::MutualTls);
+    let speaks_tls = listeners.iter().any(Listener::verifies_callers);
     Lowered {
         settings: Settings {
             gateway,
