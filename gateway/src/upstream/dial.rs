@@ -26,7 +26,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{Pool, PoolKey, Reusable, Target, UpstreamSession, UpstreamTls};
 use crate::resolve::VettedAddress;
-use crate::socket::Socket;
+use crate::socket::{Gathered, Socket};
 
 /// RFC 8305, section 5: the Connection Attempt Delay.
 const NEXT_ATTEMPT: Duration = Duration::from_millis(250);
@@ -158,10 +158,11 @@ impl Dialler {
         };
         let socket = Socket::new(tcp).map_err(|e| failed(Failure::Connect, describe(&e)))?;
         let stream: Stream = match &target.tls {
-            None => Box::new(socket),
+            None => Box::new(Gathered::new(socket)),
             Some(tls) => {
                 let done = handshake(tls, host, socket).await;
-                Box::new(done.map_err(|(failure, reason)| failed(failure, reason))?)
+                let done = done.map_err(|(failure, reason)| failed(failure, reason))?;
+                Box::new(Gathered::new(done))
             }
         };
         let key = target.pool_key(host, address);
