@@ -43,6 +43,15 @@ impl Scope<'_> {
         })
     }
 
+    /// Whether whoever runs the gateway writes the objects of a namespace: the
+    /// gateway's own, or the mesh's root.
+    pub(super) fn is_of_operator(&self, namespace: &str) -> bool {
+        let gateway = self.gateway;
+        [&gateway.namespace, &gateway.root_namespace]
+            .into_iter()
+            .any(|of_operator| **of_operator == *namespace)
+    }
+
     /// Whether an object of `namespace` that is exported `to` these namespaces
     /// (Istio: `exportTo`; empty: to all) is one for this gateway.
     pub(super) fn is_exported<'s>(

@@ -15,6 +15,7 @@ mod http_match;
 mod http_route;
 mod mesh_view;
 mod origination;
+mod reach;
 mod route_rule;
 mod routes;
 mod service;
