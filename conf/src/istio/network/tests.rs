@@ -1,5 +1,7 @@
 //! Routing kinds, from YAML to what becomes of a request.
 
+mod declared;
+
 use policy::destination::{Action, UpstreamHost, UpstreamTls};
 use policy::door::Door;
 use policy::{Admission, Next, NoHeaders, RawRequest};
