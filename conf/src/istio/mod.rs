@@ -19,6 +19,7 @@ mod unhonoured;
 use std::collections::HashMap;
 
 use policy::destination::{Destination, Passage, Upstream};
+use policy::origin::Origin;
 use policy::pattern::HostPattern;
 use policy::rule::{DefaultPolicy, Rule};
 
@@ -40,6 +41,15 @@ const NAMESPACE: &str = "default";
 /// Istio's own rule: without a word, what is routed may go, until some policy
 /// allows. The native format's is to refuse.
 const WITHOUT_A_WORD: DefaultPolicy = DefaultPolicy::Allow;
+
+/// Where the first Gateway among these stands.
+pub(crate) fn first_gateway(documents: &[Node]) -> Option<&Origin> {
+    let is_gateway =
+        |object: &&Node| object.entry("kind").and_then(Node::scalar) == Some("Gateway");
+    let gateway = documents.iter().flat_map(object::items).find(is_gateway)?;
+    let name = gateway.entry("metadata").and_then(|m| m.entry("name"));
+    Some(&name.unwrap_or(gateway).origin)
+}
 
 /// What objects say, beside what native documents say.
 #[derive(Debug, Default)]
@@ -75,6 +85,7 @@ pub(crate) fn lower(
         report,
         gateway: &lowered.settings.gateway,
         local: &local,
+        deployed: network::deployed(&objects, &lowered.settings.gateway),
         reach: &lowered.defaults.reach,
         profile: lowered.defaults.profile,
         connect_timeout: lowered.defaults.connect_timeout,

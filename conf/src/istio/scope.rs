@@ -19,6 +19,9 @@ pub(super) struct Scope<'a> {
     pub(super) gateway: &'a GatewayName,
     /// The mesh's own trust domain and its aliases.
     pub(super) local: &'a [Box<str>],
+    /// The Service that Istio makes of the Gateway object of our name, if there
+    /// is one.
+    pub(super) deployed: Option<String>,
     /// Which addresses upstreams may have.
     pub(super) reach: &'a Reach,
     pub(super) profile: PathProfile,
@@ -73,10 +76,13 @@ impl Scope<'_> {
     /// routes of the mesh lead to this gateway.
     pub(super) fn is_our_service(&self, host: &str) -> bool {
         let gateway = self.gateway;
-        let rest = host
-            .strip_prefix(&*gateway.name)
-            .and_then(|rest| rest.strip_prefix('.'))
-            .and_then(|rest| rest.strip_prefix(&*gateway.namespace));
+        let Some((name, rest)) = host.split_once('.') else {
+            return false;
+        };
+        if *name != *gateway.name && Some(name) != self.deployed.as_deref() {
+            return false;
+        }
+        let rest = rest.strip_prefix(&*gateway.namespace);
         matches!(rest, Some("" | ".svc"))
             || rest
                 .and_then(|rest| rest.strip_prefix(".svc."))

@@ -255,7 +255,7 @@ impl<'a> Reader<'_, 'a> {
         let mut policy = PortPolicy {
             tls: fields.take("tls").and_then(|node| {
                 Fields::read_proto(node, report, |fields| {
-                    origination::tls(fields, self.objects, self.scope)
+                    origination::tls(fields, self.object, self.objects, self.scope)
                 })
                 .flatten()
             }),

@@ -9,6 +9,7 @@ mod destination_rules;
 mod drafts;
 mod gateway;
 mod gateway_api;
+mod gateway_names;
 mod gateway_view;
 mod headers;
 mod http_match;
@@ -26,7 +27,7 @@ mod virtual_service;
 use policy::destination::{Destination, Passage, Upstream};
 use policy::door::View;
 
-pub(super) use gateway_api::is_our_gateway;
+pub(super) use gateway_api::{deployed, is_our_gateway};
 
 use super::object::Objects;
 use super::scope::Scope;
@@ -77,7 +78,7 @@ pub(super) fn lower(
             scope,
         ));
     }
-    gateway_view::remark(&servers, &virtual_services, has_mesh, scope);
+    gateway_view::remark(&servers, &virtual_services, has_mesh, objects, scope);
     let (destinations, passages) = drafts.finish(&mut upstreams, scope);
     if !has_mesh {
         upstreams.remark_unused(scope);

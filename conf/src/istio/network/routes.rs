@@ -314,7 +314,14 @@ impl Leads<'_, '_> {
     ) -> Result<Vec<Weighted>, Astray> {
         let host = full_host(&share.host, self.service.namespace);
         let host = HostPattern::parse(&host).map_err(|_| Astray::Undeclared)?;
-        upstreams.lead(&host, share.port, self.door.port, share.subset, carried)
+        let way = upstreams.lead(&host, share.port, self.door.port, share.subset, carried)?;
+        if carried == Carried::Http && upstreams.is_encrypted_unasked(&host, &way) {
+            let message = format!(
+                "different on purpose: the port of `{host}` is declared as one of TLS, and no DestinationRule says how HTTP is sent there: here it is encrypted and the host verified, where Istio sends plain text"
+            );
+            self.scope.report.note(share.origin, message);
+        }
+        Ok(way)
     }
 
     /// As Envoy answers where a cluster does not exist.

@@ -8,7 +8,7 @@ use policy::pattern::HostPattern;
 
 use super::super::kind::Kind;
 use super::super::object::{Object, Objects};
-use super::super::proto::{choice, pass_over};
+use super::super::proto::{choice, pass_over, protocol};
 use super::super::scope::Scope;
 use super::reach::{is_private, reach};
 use super::service::{Endpoint, EndpointAddress, Protocol, Resolution, Service, ServicePort, what};
@@ -205,7 +205,7 @@ fn egress_rule<'a>(
             fields.need("port", "443");
             fields.need("protocol", "https");
             let number = fields.number("port", 1..=u16::MAX);
-            let protocol = choice(fields, "protocol", &protocols);
+            let protocol = protocol(fields, &protocols);
             Some(ServicePort {
                 number: number?,
                 name: "",
@@ -261,7 +261,7 @@ fn ports<'a>(fields: &Fields<'a>) -> Vec<ServicePort<'a>> {
             fields.need("number", "443");
             let number = fields.number("number", 1..=u16::MAX);
             let name = fields.text("name").unwrap_or_default();
-            let protocol = choice(fields, "protocol", &Protocol::WORDS);
+            let protocol = protocol(fields, &Protocol::WORDS);
             let target = fields.number("targetPort", 1..=u16::MAX);
             Some(ServicePort {
                 number: number?,

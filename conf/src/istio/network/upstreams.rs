@@ -147,6 +147,23 @@ impl<'r, 'a> Upstreams<'r, 'a> {
         Ok(weighted)
     }
 
+    /// Whether HTTP is encrypted on a way (of [`Upstreams::lead`]) although no
+    /// rule says so, because its port is declared as one of TLS.
+    pub(super) fn is_encrypted_unasked(&self, host: &HostPattern, way: &[Weighted]) -> bool {
+        let first = way.first().and_then(|weighted| {
+            let number = usize::try_from(weighted.upstream.0).ok()?;
+            self.made.get(number.checked_sub(self.first)?)
+        });
+        let (Some(upstream), Some(service)) = (first, self.service(host)) else {
+            return false;
+        };
+        // An EgressRule's `https` asked for it.
+        let asked = |port: &ServicePort<'_>| port.protocol == Protocol::Originated;
+        upstream.tls != UpstreamTls::Off
+            && *upstream.origin == *service.origin
+            && !service.ports.iter().any(asked)
+    }
+
     /// An upstream of the host itself, for a destination all of whose routes
     /// answer themselves.
     pub(super) fn own(&mut self, host: &HostPattern, origin: &Origin) -> UpstreamRef {
