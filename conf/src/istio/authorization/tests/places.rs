@@ -265,7 +265,7 @@ fn a_dry_run_of_a_permission_is_remarked_upon() {
     assert_eq!(
         problems(&object),
         [
-            "3:19 warning: a dry run of ALLOW neither allows nor remarks: delete the annotation when it should"
+            "3:19 note: a dry run of ALLOW allows nothing and refuses nothing: what it would allow is told as `audit_rule`"
         ]
     );
 }
