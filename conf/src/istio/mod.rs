@@ -18,6 +18,7 @@ mod unhonoured;
 
 use std::collections::HashMap;
 
+use policy::authoriser::Authoriser;
 use policy::destination::{Destination, Passage, Upstream};
 use policy::origin::Origin;
 use policy::pattern::HostPattern;
@@ -60,6 +61,7 @@ struct Said {
     destinations: Vec<Destination>,
     passages: Vec<Passage>,
     upstreams: Vec<Upstream>,
+    authorisers: Vec<Authoriser>,
     /// What Gateways listen on; for use where no native document says.
     listeners: Vec<Listener>,
     lists: Vec<RemoteList>,
@@ -97,8 +99,16 @@ pub(crate) fn lower(
         },
     };
     unhonoured::refuse(&objects, &scope);
-    let listeners = &lowered.settings.listeners;
+    let mesh = telemetry::mesh_config(&objects, &scope);
     let first = lowered.admission.upstreams.len();
+    let providers = authorization::providers(mesh.as_ref(), &objects, &scope, first);
+    let first = first.saturating_add(providers.upstreams.len());
+    let authorisers = [scope.authorisers, &providers.authorisers].concat();
+    let scope = Scope {
+        authorisers: &authorisers,
+        ..scope
+    };
+    let listeners = &lowered.settings.listeners;
     let network = network::lower(&objects, &scope, listeners, first);
     let authorization = authorization::lower(&objects, &scope);
     let mut said = Said {
@@ -106,12 +116,14 @@ pub(crate) fn lower(
         allows: authorization.allows,
         destinations: network.destinations,
         passages: network.passages,
-        upstreams: network.upstreams,
+        authorisers: providers.authorisers,
+        // In the order in which they were numbered.
+        upstreams: [providers.upstreams, network.upstreams].concat(),
         listeners: network.listeners,
         ..Said::default()
     };
     said.mixer(mixer::lower(&objects, &scope));
-    said.add_logs(telemetry::logs(&objects, &scope));
+    said.add_logs(telemetry::logs(&objects, mesh.as_ref(), &scope));
     refuse_rivals(&said.destinations, &lowered.admission.destinations, report);
     said.join(lowered);
 }
@@ -162,6 +174,7 @@ impl Said {
         spec.destinations.extend(self.destinations);
         spec.passages.extend(self.passages);
         spec.upstreams.extend(self.upstreams);
+        spec.authorisers.extend(self.authorisers);
         if !lowered.listeners_written {
             settings.listeners = self.listeners;
             // A Gateway's own certificate is the workload's, whatever files its

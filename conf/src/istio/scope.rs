@@ -28,7 +28,7 @@ pub(super) struct Scope<'a> {
     pub(super) connect_timeout: Duration,
     /// What was fetched of lists kept elsewhere.
     pub(super) lists: &'a KnownLists,
-    /// Those that native documents describe.
+    /// Those that native documents and MeshConfig describe.
     pub(super) authorisers: &'a [Authoriser],
     /// What becomes of requests no rule speaks of, before any object allows.
     pub(super) default_policy: DefaultPolicy,

@@ -89,16 +89,9 @@ pub(super) struct MeshConfig {
 }
 
 impl MeshConfig {
-    /// Reads the ConfigMap, or else an IstioOperator; without them the mesh is as
-    /// Istio makes it.
-    pub(super) fn read(objects: &Objects<'_>, scope: &Scope<'_>) -> Self {
+    /// Reads what is written; without it the mesh is as Istio makes it.
+    pub(super) fn read(config: Option<&Node>, scope: &Scope<'_>) -> Self {
         let standard = || Layout::Text(TextFormat::istio());
-        let root = &*scope.gateway.root_namespace;
-        let map = objects.named(Kind::ConfigMap, root, "istio");
-        let data = map.and_then(|map| map.body.entry("data")?.entry("mesh"));
-        let written = data.and_then(|node| yaml::within(node, scope.report));
-        let operators = operators(objects, data, scope);
-        let config = written.as_ref().or(operators);
         let read =
             |node: &Node| Fields::read_proto(node, scope.report, |fields| config_of(fields, scope));
         config.and_then(read).unwrap_or_else(|| Self {
@@ -106,6 +99,16 @@ impl MeshConfig {
             defaults: Vec::new(),
         })
     }
+}
+
+/// MeshConfig as written: the ConfigMap's, or else an IstioOperator's.
+pub(in crate::istio) fn written(objects: &Objects<'_>, scope: &Scope<'_>) -> Option<Node> {
+    let root = &*scope.gateway.root_namespace;
+    let map = objects.named(Kind::ConfigMap, root, "istio");
+    let data = map.and_then(|map| map.body.entry("data")?.entry("mesh"));
+    let written = data.and_then(|node| yaml::within(node, scope.report));
+    let operators = operators(objects, data, scope);
+    written.or_else(|| operators.cloned())
 }
 
 /// `spec.meshConfig` of the last IstioOperator that has one. `written` is what

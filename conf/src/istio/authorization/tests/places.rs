@@ -212,7 +212,7 @@ fn every_mistake_is_told_at_its_place() {
         ),
         (
             "action: CUSTOM\nprovider: { name: opa }\nrules: [{}]",
-            "6:3 error: there is no authoriser `opa`: write `authorisers: { opa: { grpc: { url: … } } }` in a native document",
+            "6:3 error: there is no authoriser `opa`: write `authorisers: { opa: { grpc: { url: … } } }` in a native document, or define it under `extensionProviders` of MeshConfig",
         ),
         (
             "action: CUSTOM\nrules: [{}]",
