@@ -79,7 +79,7 @@ pub(super) fn lower(
         ));
     }
     gateway_view::remark(&servers, &virtual_services, has_mesh, objects, scope);
-    let (destinations, passages) = drafts.finish(&mut upstreams, scope);
+    let (destinations, passages) = drafts.finish(scope);
     if !has_mesh {
         upstreams.remark_unused(scope);
     }

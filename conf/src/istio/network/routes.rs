@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use policy::destination::{
-    Action, HeaderEdits, PathRewrite, Respond, Rewrite, Route, Upgrades, UpstreamRef, Weighted,
+    Action, HeaderEdits, PathRewrite, Respond, Rewrite, Route, Upgrades, Weighted,
 };
 use policy::door::{Door, View};
 use policy::origin::Origin;
@@ -380,12 +380,4 @@ pub(super) fn portions(lead: &[Weighted], weight: u32) -> Vec<Weighted> {
         weight: one.weight.saturating_mul(weight.max(1)),
     };
     lead.iter().map(portion).collect()
-}
-
-/// The first upstream that any of the routes leads to.
-pub(super) fn first_upstream(routes: &[Route]) -> Option<UpstreamRef> {
-    routes.iter().find_map(|route| match &route.action {
-        Action::Forward(weighted) => weighted.first().map(|first| first.upstream),
-        Action::Redirect(_) | Action::Respond(_) | Action::Hop(_) => None,
-    })
 }

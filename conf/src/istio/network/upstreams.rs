@@ -22,7 +22,6 @@ use super::service::{
 };
 
 /// How long an unused connection is kept where nobody says.
-const HTTPS: u16 = 443;
 const IDLE: Duration = Duration::from_secs(60);
 
 /// What is led to.
@@ -162,22 +161,6 @@ impl<'r, 'a> Upstreams<'r, 'a> {
         upstream.tls != UpstreamTls::Off
             && *upstream.origin == *service.origin
             && !service.ports.iter().any(asked)
-    }
-
-    /// An upstream of the host itself, for a destination all of whose routes
-    /// answer themselves.
-    pub(super) fn own(&mut self, host: &HostPattern, origin: &Origin) -> UpstreamRef {
-        self.add(Upstream {
-            host: name_of(host),
-            port: HTTPS,
-            addresses: Vec::new(),
-            tls: UpstreamTls::On(TlsPolicy::default()),
-            protocol: UpstreamProtocol::Http1,
-            reach: self.scope.reach.clone(),
-            connect_timeout: self.scope.connect_timeout,
-            idle_timeout: IDLE,
-            origin: Arc::new(origin.clone()),
-        })
     }
 
     /// Tells which declared hosts no route leads to.
