@@ -148,7 +148,11 @@ pub(super) fn rule<'a>(
     if is_ours {
         return for_sidecars(object, fields, scope);
     }
-    let reader = Reader { objects, scope };
+    let reader = Reader {
+        object,
+        objects,
+        scope,
+    };
     let policy = fields.take("trafficPolicy");
     let policy = policy.and_then(|node| {
         Fields::read_proto(node, scope.report, |fields| reader.traffic_policy(fields))
@@ -192,6 +196,7 @@ fn for_sidecars<'a>(
 }
 
 struct Reader<'r, 'a> {
+    object: &'r Object<'a>,
     objects: &'r Objects<'a>,
     scope: &'r Scope<'a>,
 }
