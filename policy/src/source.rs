@@ -289,9 +289,16 @@ impl SourceId {
 }
 
 /// Every source of a snapshot, numbered.
+///
+/// Many sources of one rule are a crowd, which has a number of its own: the
+/// index holds that one in their place. A caller knows the crowds it is in.
 #[derive(Debug, Default)]
 pub(crate) struct SourceTable {
+    next: u32,
     numbers: HashMap<SourcePattern, SourceId>,
+    /// Members, ascending.
+    crowds: HashMap<Box<[SourceId]>, SourceId>,
+    crowds_of: HashMap<SourceId, Vec<SourceId>>,
     exact: HashMap<Box<str>, SourceId>,
     /// Scanned once per connection, not per request.
     patterns: Vec<(SourcePattern, SourceId)>,
@@ -306,17 +313,40 @@ impl SourceTable {
         if let Some(id) = self.numbers.get(source) {
             return *id;
         }
-        let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
-        let id = SourceId(next.saturating_add(2));
-        let id = match source.exact_name() {
-            // One workload may be written in several ways.
-            Some(name) => *self.exact.entry(name.into()).or_insert(id),
-            None => {
-                self.patterns.push((source.clone(), id));
+        // One workload may be written in several ways.
+        let name = source.exact_name();
+        let known = name.as_ref().and_then(|name| self.exact.get(&**name));
+        let id = match (known.copied(), name) {
+            (Some(known), _) => known,
+            (None, name) => {
+                let id = self.new_number();
+                match name {
+                    Some(name) => drop(self.exact.insert(name.into(), id)),
+                    None => self.patterns.push((source.clone(), id)),
+                }
                 id
             }
         };
         self.numbers.insert(source.clone(), id);
+        id
+    }
+
+    /// The number of a crowd: whoever is one of `members`, which ascend.
+    pub(crate) fn crowd(&mut self, members: Box<[SourceId]>) -> SourceId {
+        if let Some(known) = self.crowds.get(&members) {
+            return *known;
+        }
+        let id = self.new_number();
+        for member in &members {
+            self.crowds_of.entry(*member).or_default().push(id);
+        }
+        self.crowds.insert(members, id);
+        id
+    }
+
+    fn new_number(&mut self) -> SourceId {
+        let id = SourceId(self.next.saturating_add(2));
+        self.next = self.next.saturating_add(1);
         id
     }
 
@@ -335,6 +365,11 @@ impl SourceTable {
                 .filter(|(pattern, _)| pattern.matches(principal.as_ref(), address))
                 .map(|(_, id)| *id),
         );
+        let crowds = sources.iter().filter_map(|id| self.crowds_of.get(id));
+        let crowds: Vec<_> = crowds.flatten().copied().collect();
+        sources.extend(crowds);
+        sources.sort_unstable();
+        sources.dedup();
         Caller {
             principal,
             address,
@@ -365,6 +400,7 @@ impl Caller {
         self.address
     }
 
+    /// Ascending.
     pub(crate) fn sources(&self) -> &[SourceId] {
         &self.sources
     }

@@ -77,6 +77,19 @@ const SOURCES: &[&str] = &[
     "ip:10.0.0.0/8",
     "td/ns/default/sa/p*",
 ];
+/// Enough of them in one matcher to be a crowd in the index.
+const CROWD: &[&str] = &[
+    "anonymous",
+    "sa:default/sleep",
+    "sa:default/politics",
+    "sa:finance/batch",
+    "sa:nobody/else",
+    "ns:fin*",
+    "td:other",
+    "td:nowhere",
+    "ip:10.0.0.0/8",
+    "ip:192.0.2.0/24",
+];
 const METHODS: &[&str] = &["GET", "POST", "PURGE"];
 
 struct OneHeader(Option<&'static str>);
@@ -117,11 +130,18 @@ fn targets() -> impl Strategy<Value = Vec<PathPattern>> {
     proptest::option::weighted(0.2, plain).prop_map(Option::unwrap_or_default)
 }
 
+fn callers() -> impl Strategy<Value = Vec<&'static str>> {
+    prop_oneof![
+        3 => some_of(SOURCES, 2),
+        1 => proptest::sample::subsequence(CROWD, 5..=8),
+    ]
+}
+
 fn matcher() -> impl Strategy<Value = Matcher> {
     let methods = proptest::option::weighted(0.2, proptest::sample::select(METHODS));
     let header = proptest::option::weighted(0.2, proptest::sample::select(&["red", "blue"][..]));
     (
-        some_of(SOURCES, 2),
+        callers(),
         some_of(HOST_PATTERNS, 2),
         paths(),
         methods,
