@@ -33,4 +33,4 @@ pub use matching::{Key, Toward};
 pub use request::{Headers, NoHeaders, RawRequest, Request};
 pub use routing::{CompileError, DestinationId, Plan};
 pub use ruleset::{Grant, Marks, RuleId};
-pub use tunnel::{AdmittedTunnel, PassageId, RawTunnel, RefusedTunnel, Tunnel, TunnelPlan};
+pub use tunnel::{AdmittedTunnel, PassageId, RawTunnel, RefusedTunnel, To, Tunnel, TunnelPlan};
