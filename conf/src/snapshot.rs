@@ -194,6 +194,26 @@ pub enum ListenerMode {
     Plaintext,
     /// TLS that passes through untouched, by its server name: no principal.
     Passthrough,
+    /// Mutual TLS, and within it TLS that applications bring, by its server name.
+    InnerTls,
+    /// Mutual TLS, and within it bytes, which go where the port leads.
+    Tcp,
+    /// Bytes, which go where the port leads: no principal.
+    PlainTcp,
+}
+
+impl ListenerMode {
+    /// Whether callers prove who they are.
+    #[must_use]
+    pub fn is_mutual(self) -> bool {
+        matches!(self, Self::MutualTls | Self::InnerTls | Self::Tcp)
+    }
+
+    /// Whether a server name is shown before anything is said.
+    #[must_use]
+    pub fn has_server_name(self) -> bool {
+        self.is_mutual() || self == Self::Passthrough
+    }
 }
 
 /// Bounds on what callers may take. Zero is no bound only where it says so.
@@ -211,6 +231,10 @@ pub struct Limits {
     pub head_timeout: Duration,
     /// Time between requests of one connection.
     pub idle_timeout: Duration,
+    /// How long nothing may move in a tunnel.
+    pub tunnel_idle_timeout: Duration,
+    /// How long a tunnel may stand; `None`: no bound.
+    pub tunnel_timeout: Option<Duration>,
     /// Longest pause within a body, and longest wait for a reader.
     pub body_idle_timeout: Duration,
     /// Size of a request head in bytes.
@@ -234,6 +258,8 @@ impl Default for Limits {
             handshake_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(3600),
+            tunnel_idle_timeout: Duration::from_secs(3600),
+            tunnel_timeout: None,
             body_idle_timeout: Duration::from_secs(30),
             head_bytes: 64 * 1024,
             fields: 100,

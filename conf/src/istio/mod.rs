@@ -27,7 +27,7 @@ use crate::native::{Lowered, mounted_identity};
 use crate::node::Node;
 use crate::remote::RemoteList;
 use crate::report::Report;
-use crate::snapshot::{Listener, ListenerMode, Log, local_domains};
+use crate::snapshot::{Listener, Log, local_domains};
 
 pub(crate) use object::is_object;
 
@@ -155,7 +155,7 @@ impl Said {
             settings.listeners = self.listeners;
             // A Gateway's own certificate is the workload's, whatever files its
             // release kept it in.
-            let speaks_tls = |listener: &Listener| listener.mode == ListenerMode::MutualTls;
+            let speaks_tls = |listener: &Listener| listener.mode.is_mutual();
             if settings.listeners.iter().any(speaks_tls) {
                 settings.identity.get_or_insert_with(mounted_identity);
             }

@@ -29,6 +29,7 @@ mod policy_rule;
 mod route;
 mod sections;
 mod source;
+mod tcp;
 mod tls;
 mod upstream;
 mod write;
@@ -42,7 +43,7 @@ use crate::Environment;
 use crate::node::Node;
 use crate::remote::RemoteList;
 use crate::report::Report;
-use crate::snapshot::{ListenerMode, Settings, local_domains};
+use crate::snapshot::{Settings, local_domains};
 // What Istio's kinds write in the same way.
 pub(crate) use action::path_alone;
 pub(crate) use authoriser::named as named_authoriser;
@@ -94,15 +95,16 @@ pub(crate) fn lower(documents: &[Node], environment: &Environment, report: &Repo
         destination::destinations(&sections.destinations, &defaults, &context);
     let passages =
         passthrough::passages(&sections.passthrough, &defaults, &mut upstreams, &context);
+    let tcp = tcp::routes(&sections.tcp, &defaults, &mut upstreams, &context);
     let authorisers =
         authoriser::authorisers(&sections.authorisers, &defaults, &mut upstreams, report);
     let rules = policy_rule::policies(&sections.policies, &authorisers, &context);
     let formats = log::formats(&sections.formats, report);
     let logs = log::logs(&sections.logs, &formats, &context);
-    pattern::warn_unserved(&context, &destinations, &passages);
+    pattern::warn_unserved(&context, &destinations, &passages, &tcp);
     let (dns, pins) = limits::dns(sections.dns, report);
     let identity = identity::identity(sections.identity, report);
-    let speaks_tls = listeners.iter().any(|l| l.mode == ListenerMode::MutualTls);
+    let speaks_tls = listeners.iter().any(|l| l.mode.is_mutual());
     Lowered {
         settings: Settings {
             gateway,
@@ -121,6 +123,7 @@ pub(crate) fn lower(documents: &[Node], environment: &Environment, report: &Repo
             rules,
             destinations,
             passages,
+            tcp,
             upstreams,
             authorisers,
         },

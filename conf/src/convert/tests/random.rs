@@ -280,6 +280,7 @@ prop_compose! {
             rules,
             destinations,
             passages: Vec::new(),
+            tcp: Vec::new(),
             upstreams,
             authorisers: Vec::new(),
         }
