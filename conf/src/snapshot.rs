@@ -3,6 +3,7 @@
 //! A `Snapshot` comes only from [`crate::compile`], which either makes one or
 //! says every problem it found. Requests keep the snapshot they began with.
 
+mod listener;
 mod pins;
 
 use std::collections::BTreeMap;
@@ -12,16 +13,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use policy::door::View;
 use policy::expr::Expr;
 use policy::origin::Origin;
-use policy::pattern::HostPattern;
 use policy::{Admission, LogFilter};
 
 use crate::problem::{Problem, Severity};
 use crate::remote::RemoteList;
 use crate::text_format::TextFormat;
 
+pub use listener::{Listener, ListenerMode};
 pub(crate) use pins::Pin;
 pub use pins::Pins;
 
@@ -163,57 +163,6 @@ pub struct TrustDomain {
     pub aliases: Vec<Box<str>>,
     /// Its own roots; `None`: the identity's (only for the mesh's own domain).
     pub roots: Option<PathBuf>,
-}
-
-/// A socket for the mesh.
-#[derive(Clone, Debug)]
-pub struct Listener {
-    /// In records and messages.
-    pub name: Arc<str>,
-    /// Where it binds. Port 0: any free one.
-    pub bind: SocketAddr,
-    /// The port callers mean: of the Service, of Istio's Gateway server.
-    pub port: u16,
-    /// Whose part it takes.
-    pub view: View,
-    /// What is spoken.
-    pub mode: ListenerMode,
-    /// Server names accepted; empty: any, and none.
-    pub hosts: Vec<HostPattern>,
-    /// Where it was written.
-    pub origin: Arc<Origin>,
-}
-
-/// What a listener speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ListenerMode {
-    /// Mutual TLS with HTTP inside.
-    MutualTls,
-    /// Plain HTTP: no principal, so rules on principals fail closed. In the
-    /// mesh's view also TLS, which passes through.
-    Plaintext,
-    /// TLS that passes through untouched, by its server name: no principal.
-    Passthrough,
-    /// Mutual TLS, and within it TLS that applications bring, by its server name.
-    InnerTls,
-    /// Mutual TLS, and within it bytes, which go where the port leads.
-    Tcp,
-    /// Bytes, which go where the port leads: no principal.
-    PlainTcp,
-}
-
-impl ListenerMode {
-    /// Whether callers prove who they are.
-    #[must_use]
-    pub fn is_mutual(self) -> bool {
-        matches!(self, Self::MutualTls | Self::InnerTls | Self::Tcp)
-    }
-
-    /// Whether a server name is shown before anything is said.
-    #[must_use]
-    pub fn has_server_name(self) -> bool {
-        self.is_mutual() || self == Self::Passthrough
-    }
 }
 
 /// Bounds on what callers may take. Zero is no bound only where it says so.

@@ -274,12 +274,6 @@ fn what_is_said_not_to_be_there_yet_is_refused() {
     let listener = "version: 1\nlisteners: [{ port: 8443 }]\n";
     for (word, configuration) in [
         (
-            "TCP routes",
-            format!(
-                "{listener}---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{ name: a }}\nspec: {{ hosts: [a.example], tcp: [{{}}] }}\n"
-            ),
-        ),
-        (
             "forward proxies",
             "version: 1\nlisteners: [{ port: 8443, mode: forward-proxy }]\n".to_owned(),
         ),

@@ -102,6 +102,14 @@ pub struct RefusedTunnel<'a> {
     pub marks: Marks,
 }
 
+impl RawTunnel<'_> {
+    /// By which way it came.
+    #[must_use]
+    pub fn door(&self) -> Door {
+        Door::of(self.view, None, self.port)
+    }
+}
+
 impl TunnelPlan {
     /// The permission it stands on.
     #[must_use]
@@ -138,7 +146,7 @@ impl<'a> Tunnel<'a> {
     }
 
     /// A tunnel to where its port leads.
-    pub(crate) fn to(raw: RawTunnel<'a>, lead: &TcpLead) -> Self {
+    pub(crate) fn leading(raw: RawTunnel<'a>, lead: &TcpLead) -> Self {
         Self {
             raw,
             host: Cow::Owned(lead.host.to_string()),
@@ -170,7 +178,13 @@ impl<'a> Tunnel<'a> {
     /// By which way it came.
     #[must_use]
     pub fn door(&self) -> Door {
-        Door::of(self.raw.view, None, self.raw.port)
+        self.raw.door()
+    }
+
+    /// By what it goes.
+    #[must_use]
+    pub fn to(&self) -> To<'a> {
+        self.raw.to
     }
 
     /// Who sent it.

@@ -18,7 +18,7 @@ mod unhonoured;
 
 use std::collections::HashMap;
 
-use policy::destination::{Destination, Passage, Upstream};
+use policy::destination::{Destination, Passage, TcpRoute, Upstream};
 use policy::pattern::HostPattern;
 use policy::rule::{DefaultPolicy, Rule};
 
@@ -49,6 +49,7 @@ struct Said {
     allows: bool,
     destinations: Vec<Destination>,
     passages: Vec<Passage>,
+    tcp: Vec<TcpRoute>,
     upstreams: Vec<Upstream>,
     /// What Gateways listen on; for use where no native document says.
     listeners: Vec<Listener>,
@@ -95,6 +96,7 @@ pub(crate) fn lower(
         allows: authorization.allows,
         destinations: network.destinations,
         passages: network.passages,
+        tcp: network.tcp,
         upstreams: network.upstreams,
         listeners: network.listeners,
         ..Said::default()
@@ -150,6 +152,7 @@ impl Said {
         lowered.lists.extend(self.lists);
         spec.destinations.extend(self.destinations);
         spec.passages.extend(self.passages);
+        spec.tcp.extend(self.tcp);
         spec.upstreams.extend(self.upstreams);
         if !lowered.listeners_written {
             settings.listeners = self.listeners;

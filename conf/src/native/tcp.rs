@@ -131,12 +131,12 @@ fn leads(fields: &Fields<'_>, above: &Above, upstreams: &mut Vec<Upstream>) -> V
         report.error(&node.origin, message);
     }
     if to.is_empty() {
-        return vec![lead(fields, own, above.host.clone(), 1, above, upstreams)];
+        return vec![lead(fields, own, &above.host, 1, above, upstreams)];
     }
     let mut share = |fields: &Fields<'_>| {
         let weight = fields.number("weight", 0..=MAX_WEIGHT).unwrap_or(1);
         let host = fields.parsed("host", host_name);
-        let host = host.unwrap_or_else(|| above.host.clone());
+        let host = host.as_deref().unwrap_or(&above.host);
         lead(
             fields,
             fields.take("upstream"),
@@ -157,13 +157,13 @@ fn leads(fields: &Fields<'_>, above: &Above, upstreams: &mut Vec<Upstream>) -> V
 fn lead(
     fields: &Fields<'_>,
     node: Option<&Node>,
-    host: Box<str>,
+    host: &str,
     weight: u32,
     above: &Above,
     upstreams: &mut Vec<Upstream>,
 ) -> TcpLead {
     let inherited = Inherited {
-        host: UpstreamHost::Named((&*host).into()),
+        host: UpstreamHost::Named(host.into()),
         ..above.inherited.clone()
     };
     let read = |fields: &Fields<'_>| upstream(fields, &inherited, above.port);
@@ -172,7 +172,7 @@ fn lead(
     refuse_nameless(&upstream, fields.report);
     let carries = carries(fields).or(above.carries);
     TcpLead {
-        host: (&*host).into(),
+        host: host.into(),
         carries: carries.unwrap_or_else(|| carried_to(&upstream)),
         upstream: add(upstreams, upstream),
         weight,

@@ -21,6 +21,10 @@ impl Admission {
     /// A server name that is no host, what policy refuses, what no passage
     /// serves, in this order. A port that leads nowhere has no host to ask
     /// policy about.
+    #[expect(
+        clippy::result_large_err,
+        reason = "both outcomes carry the tunnel, and neither is rare enough to box"
+    )]
     pub fn admit_tunnel<'a>(
         &self,
         raw: RawTunnel<'a>,
@@ -73,7 +77,7 @@ impl Admission {
             }
             To::Port { .. } => {
                 let (way, lead) = self.lead_by_port(raw, lot).ok_or(Refusal::UnknownPassage)?;
-                let tunnel = Tunnel::to(raw, lead);
+                let tunnel = Tunnel::leading(raw, lead);
                 Ok((tunnel, Some((way, lead.carries, lead.upstream))))
             }
         }
@@ -83,9 +87,8 @@ impl Admission {
         let To::Port { server_name } = raw.to else {
             return None;
         };
-        let door = Door::of(raw.view, None, raw.port);
         self.routing
-            .lead_by_port(door, server_name, raw.caller, lot)
+            .lead_by_port(raw.door(), server_name, raw.caller, lot)
     }
 
     /// Whether a port leads anywhere by itself.

@@ -39,6 +39,10 @@ pub(super) enum ServerMode {
     Plaintext,
     /// Leaves it to the application.
     Passthrough,
+    /// Ends it, knows the caller, and passes on what is within.
+    Tcp,
+    /// There is none, and bytes are passed on.
+    PlainTcp,
 }
 
 /// A host of a server.
@@ -113,6 +117,9 @@ fn gateway<'a>(object: &Object<'a>, fields: &Fields<'a>, scope: &Scope<'a>) -> V
 #[derive(Clone, Copy, PartialEq)]
 enum Speaks {
     Http,
+    /// HTTP within TLS, if TLS is ended.
+    Https,
+    /// Bytes within TLS.
     Tls,
     Bytes,
 }
@@ -124,7 +131,7 @@ fn server<'a>(object: &Object<'a>, fields: &Fields<'a>, selects: bool) -> Option
         Fields::read_proto(node, report, |fields| {
             let protocols = [
                 ("HTTP", 0, Speaks::Http),
-                ("HTTPS", 1, Speaks::Tls),
+                ("HTTPS", 1, Speaks::Https),
                 ("GRPC", 2, Speaks::Http),
                 ("HTTP2", 3, Speaks::Http),
                 ("MONGO", 4, Speaks::Bytes),
@@ -152,18 +159,14 @@ fn server<'a>(object: &Object<'a>, fields: &Fields<'a>, selects: bool) -> Option
         .map(|node| Fields::read_proto(node, report, |fields| tls(fields, selects)));
     let (number, speaks) = port?;
     let mode = match (speaks, tls) {
-        (Speaks::Bytes, _) => {
-            if selects {
-                report.error(
-                    fields.origin(),
-                    "not supported yet: a server of protocol TCP: write HTTPS or TLS",
-                );
-            }
-            return None;
-        }
-        (_, Some(tls)) => tls.flatten()?,
+        (Speaks::Http | Speaks::Https, Some(tls)) => tls.flatten()?,
+        (Speaks::Tls | Speaks::Bytes, Some(tls)) => match tls.flatten()? {
+            ServerMode::Mutual => ServerMode::Tcp,
+            mode => mode,
+        },
         (Speaks::Http, None) => ServerMode::Plaintext,
-        (Speaks::Tls, None) => {
+        (Speaks::Bytes, None) => ServerMode::PlainTcp,
+        (Speaks::Https | Speaks::Tls, None) => {
             report.error(
                 fields.origin(),
                 "a server of TLS has no `tls`: write `tls: { mode: ISTIO_MUTUAL }`",
@@ -291,6 +294,8 @@ pub(super) fn listeners(servers: &[Server<'_>], report: &Report) -> Vec<Listener
             ServerMode::Mutual => ListenerMode::MutualTls,
             ServerMode::Plaintext => ListenerMode::Plaintext,
             ServerMode::Passthrough => ListenerMode::Passthrough,
+            ServerMode::Tcp => ListenerMode::Tcp,
+            ServerMode::PlainTcp => ListenerMode::PlainTcp,
         };
         let every = |hosts: &[ServerHost<'_>]| hosts.iter().any(|h| h.host == HostPattern::Any);
         let names = || server.hosts.iter().map(|host| host.host.clone());
@@ -316,7 +321,7 @@ pub(super) fn listeners(servers: &[Server<'_>], report: &Report) -> Vec<Listener
                 port: server.port,
                 view: View::Gateway,
                 mode,
-                hosts: match every(&server.hosts) || mode == ListenerMode::Plaintext {
+                hosts: match every(&server.hosts) || !mode.has_server_name() {
                     true => Vec::new(),
                     false => names().collect(),
                 },

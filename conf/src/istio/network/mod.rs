@@ -4,6 +4,7 @@
 //! Objects are read into what they say, whatever their age; then two views are
 //! put together from it, the gateway's and the sidecars'.
 
+mod astray;
 mod destination_rule;
 mod destination_rules;
 mod drafts;
@@ -19,10 +20,12 @@ mod route_rule;
 mod routes;
 mod service;
 mod service_entry;
+mod tcp_route;
+mod tcp_view;
 mod upstreams;
 mod virtual_service;
 
-use policy::destination::{Destination, Passage, Upstream};
+use policy::destination::{Destination, Passage, TcpRoute, Upstream};
 use policy::door::View;
 
 pub(super) use gateway_api::is_our_gateway;
@@ -41,6 +44,7 @@ use upstreams::Upstreams;
 pub(super) struct Lowered {
     pub(super) destinations: Vec<Destination>,
     pub(super) passages: Vec<Passage>,
+    pub(super) tcp: Vec<TcpRoute>,
     pub(super) upstreams: Vec<Upstream>,
     pub(super) listeners: Vec<Listener>,
 }
@@ -77,13 +81,14 @@ pub(super) fn lower(
         ));
     }
     gateway_view::remark(&servers, &virtual_services, has_mesh, scope);
-    let (destinations, passages) = drafts.finish(&mut upstreams, scope);
+    let (destinations, passages, tcp) = drafts.finish(&mut upstreams, scope);
     if !has_mesh {
         upstreams.remark_unused(scope);
     }
     Lowered {
         destinations,
         passages,
+        tcp,
         upstreams: upstreams.into_made(),
         listeners: match written {
             [] => gateway::listeners(&servers, scope.report),
@@ -106,5 +111,7 @@ fn gateway_ports(written: &[Listener]) -> Vec<u16> {
     }
 }
 
+#[cfg(test)]
+mod tcp_tests;
 #[cfg(test)]
 mod tests;
