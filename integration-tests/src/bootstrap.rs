@@ -16,6 +16,7 @@ const TLS: &str =
 const HTTP: &str = "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 const MANAGER: &str = "type.googleapis.com/envoy.extensions.filters.network.\
                        http_connection_manager.v3.HttpConnectionManager";
+const TCP: &str = "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy";
 const ROUTER: &str = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router";
 const FILE_LOG: &str = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog";
 const PREVIOUS_HOSTS: &str = "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.\
@@ -41,16 +42,40 @@ fn loopback() -> Value {
 }
 
 fn listener(setup: &Setup<'_>, access_log: &str) -> Value {
-    let filter = json!({
-        "name": "envoy.filters.network.http_connection_manager",
-        "typed_config": connection_manager(setup, access_log),
-    });
+    let filter = match setup.protocol {
+        Protocol::Tcp => json!({
+            "name": "envoy.filters.network.tcp_proxy",
+            "typed_config": tcp_proxy(setup, access_log),
+        }),
+        Protocol::Http1 | Protocol::Http2 => json!({
+            "name": "envoy.filters.network.http_connection_manager",
+            "typed_config": connection_manager(setup, access_log),
+        }),
+    };
     json!({
         "name": "0.0.0.0_80",
         "address": loopback(),
         "traffic_direction": "OUTBOUND",
         "filter_chains": [{ "filters": [filter] }],
     })
+}
+
+/// Of a `tcp` or `tls` route that leads to the gateway.
+fn tcp_proxy(setup: &Setup<'_>, access_log: &str) -> Value {
+    let external = setup.externals.first().expect("a host to lead to");
+    json!({
+        "@type": TCP,
+        "stat_prefix": "outbound_tcp",
+        "cluster": cluster_name(external),
+        "access_log": file_log(access_log),
+    })
+}
+
+fn file_log(path: &str) -> Value {
+    json!([{
+        "name": "envoy.access_loggers.file",
+        "typed_config": { "@type": FILE_LOG, "path": path },
+    }])
 }
 
 fn connection_manager(setup: &Setup<'_>, access_log: &str) -> Value {
@@ -60,10 +85,7 @@ fn connection_manager(setup: &Setup<'_>, access_log: &str) -> Value {
         "codec_type": "AUTO",
         "route_config": route_configuration(setup),
         "http_filters": [{ "name": "envoy.filters.http.router", "typed_config": { "@type": ROUTER } }],
-        "access_log": [{
-            "name": "envoy.access_loggers.file",
-            "typed_config": { "@type": FILE_LOG, "path": access_log },
-        }],
+        "access_log": file_log(access_log),
         "use_remote_address": false,
         "normalize_path": true,
         "path_with_escaped_slashes_action": "KEEP_UNCHANGED",
@@ -170,7 +192,7 @@ fn cluster(setup: &Setup<'_>, external: &External) -> Value {
 
 fn http_options(protocol: Protocol) -> Value {
     let version = match protocol {
-        Protocol::Http1 => json!({ "http_protocol_options": {} }),
+        Protocol::Http1 | Protocol::Tcp => json!({ "http_protocol_options": {} }),
         Protocol::Http2 => json!({ "http2_protocol_options": {} }),
     };
     json!({ "@type": HTTP, "explicit_http_config": version })

@@ -1,5 +1,5 @@
-//! A real Envoy as the sidecar of one workload: plain HTTP in on loopback,
-//! mutual TLS out to the gateway.
+//! A real Envoy as the sidecar of one workload: plain HTTP, or bytes, in on
+//! loopback, mutual TLS out to the gateway.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -19,25 +19,29 @@ use crate::process::Process;
 use crate::wait::{PATIENCE, within};
 use crate::{jsonl, peers};
 
-/// HTTP between sidecar and gateway; follows from the name of the Service's port.
+/// What is within the mutual TLS between sidecar and gateway; follows from the name of the Service's port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// Port `https`.
     Http1,
     /// Port `http2`.
     Http2,
+    /// Port `tcp` or `tls`: whatever the application sends, to the first of the
+    /// hosts.
+    Tcp,
 }
 
 impl Protocol {
-    /// Both.
+    /// Those of HTTP.
     pub const ALL: [Self; 2] = [Self::Http1, Self::Http2];
 
     /// What such a sidecar offers, in order.
     #[must_use]
-    pub fn alpn(self) -> [&'static str; 3] {
+    pub fn alpn(self) -> &'static [&'static str] {
         match self {
-            Self::Http1 => ["istio-http/1.1", "istio", "http/1.1"],
-            Self::Http2 => ["istio-h2", "istio", "h2"],
+            Self::Http1 => &["istio-http/1.1", "istio", "http/1.1"],
+            Self::Http2 => &["istio-h2", "istio", "h2"],
+            Self::Tcp => &["istio-peer-exchange", "istio"],
         }
     }
 }
