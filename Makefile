@@ -3,11 +3,15 @@
 
 CARGO ?= cargo
 IMAGE ?= egret:$(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+# `make bench SCENARIO="h1 grpc" GATEWAYS=egret,envoy ROUNDS=5`: see load-tests/README.md.
+SCENARIO ?=
+GATEWAYS ?=
+ROUNDS ?= 3
 # `make demo STAY=1` leaves the demo up.
 STAY ?=
 demo_flags := $(if $(filter-out 0 no false,$(STAY)),--stay)
 
-.PHONY: help demo test lint fmt clippy deny advisories bench build image tools peers cargo-deny
+.PHONY: help demo test lint fmt clippy deny advisories bench lookup build image tools peers cargo-deny
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -33,11 +37,13 @@ deny: cargo-deny ## licences, bans and sources of all dependencies
 advisories: cargo-deny ## known vulnerabilities of all dependencies; needs the network
 	$(CARGO) deny check advisories
 
-bench: tools peers ## the look-up benchmark, then Egret and Envoy side by side
-	$(CARGO) bench -p policy --locked
+bench: tools peers ## Egret beside Envoy, nginx and HAProxy; SCENARIO and GATEWAYS choose
 	@load-tests/install-tools.sh
 	$(CARGO) build --release --bins -p gateway -p load-tests --locked
-	target/release/load-tests
+	target/release/load-tests --scenarios "$(SCENARIO)" --gateways "$(GATEWAYS)" --rounds $(ROUNDS)
+
+lookup: tools ## the benchmark of policy's look-up alone
+	$(CARGO) bench -p policy --locked
 
 build: tools ## the release binary, target/release/egret
 	$(CARGO) build --release -p gateway --bin egret --locked

@@ -3,12 +3,12 @@
 //!
 //! Knows neither sockets nor clocks. Files are read in `read`, nowhere else.
 
+mod callers;
 pub mod cases;
 mod convert;
 mod digest;
 mod fields;
 mod file;
-#[allow(dead_code, reason = "its kinds are added one by one")]
 mod istio;
 mod native;
 mod node;
@@ -96,6 +96,8 @@ fn lower(files: &[SourceFile], environment: &Environment, report: &Report) -> na
             report.error(&first.origin, message);
         }
     }
+    let (listeners, rules) = (&lowered.settings.listeners, &lowered.admission.rules);
+    callers::warn_of_unverified(listeners, rules, report);
     lowered
 }
 

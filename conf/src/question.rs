@@ -74,8 +74,22 @@ impl Question {
     /// The listener it comes in by; none where there is no listener at all.
     ///
     /// # Errors
-    /// When no listener has the name, and which there are.
+    /// When no listener has the name, and which there are; when the listener
+    /// could not know who asks.
     pub fn listener<'s>(&self, settings: &'s Settings) -> Result<Option<&'s Listener>, String> {
+        let listener = self.named(settings)?;
+        match (listener, &self.principal) {
+            (Some(open), Some(principal)) if !open.verifies_callers() => Err(format!(
+                "the listener `{}` verifies nobody, so none of its callers is `{}`: \
+                 ask as `anonymous`, or by a listener that speaks mutual TLS",
+                open.name,
+                principal.as_str()
+            )),
+            _ => Ok(listener),
+        }
+    }
+
+    fn named<'s>(&self, settings: &'s Settings) -> Result<Option<&'s Listener>, String> {
         let mut all = settings.listeners.iter();
         let Some(name) = &self.listener else {
             return Ok(all.next());
@@ -96,7 +110,7 @@ impl Question {
         settings: &Settings,
         time: i128,
     ) -> RawRequest<'a> {
-        let listener = self.listener(settings).unwrap_or_default();
+        let listener = self.named(settings).unwrap_or_default();
         RawRequest {
             method: self.method.as_bytes(),
             authority: self.authority.as_bytes(),
@@ -151,4 +165,29 @@ pub(crate) fn request(text: &str) -> Result<(&str, &str, String), String> {
     }
     let slash = if target.starts_with('/') { "" } else { "/" };
     Ok((method, authority, format!("{slash}{target}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Environment, SourceFile, compile};
+
+    #[test]
+    fn nobody_is_known_by_a_listener_that_verifies_nobody() {
+        let listeners = "version: 1\nlisteners: [{ port: 80, mode: plaintext, name: open }, { port: 443, name: mesh }]\n";
+        let files = [SourceFile::new("egress.yaml", listeners)];
+        let snapshot = compile(&files, &Environment::default()).unwrap();
+        let asked = |who: &str, listener: Option<&str>| {
+            let mut question = Question::ask(who, "GET", "http://a.test/", &[], "cluster.local")?;
+            question.listener = listener.map(Box::from);
+            question.listener(snapshot.settings()).map(|_| ())
+        };
+        assert_eq!(asked("anonymous", None), Ok(()));
+        assert_eq!(asked("sa:default/sleep", Some("mesh")), Ok(()));
+        let refused = asked("sa:default/sleep", None).unwrap_err();
+        assert!(
+            refused.contains("`open` verifies nobody") && refused.contains("anonymous"),
+            "{refused}"
+        );
+    }
 }

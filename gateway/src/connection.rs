@@ -28,7 +28,7 @@ use crate::live::{Live, Seen};
 use crate::metrics::OpenConnection;
 use crate::record::Record;
 use crate::server_name::ServerName;
-use crate::socket::Socket;
+use crate::socket::{Gathered, Socket};
 use crate::tunnel::{self, ClientHello};
 use crate::{http1, http2};
 
@@ -171,7 +171,7 @@ impl Draft {
         self.principal = Some(acceptor.principal(stream.ssl())?);
         self.check_server_name()?;
         let alpn = stream.selected_alpn_proto();
-        Ok((Box::new(stream), alpn))
+        Ok((Box::new(Gathered::new(stream)), alpn))
     }
 
     fn read_server_name(&mut self, stream: &SslStream<Socket>) {
@@ -229,7 +229,8 @@ impl Draft {
             }
         }
         let connection = Arc::new(self.finish(live, Some(permit)));
-        Box::pin(http1::serve(connection, Box::new(socket))).await;
+        let stream = Box::new(Gathered::new(socket));
+        Box::pin(http1::serve(connection, stream)).await;
     }
 
     /// `None`: the client left, was idle for too long, or we are draining.

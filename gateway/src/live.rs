@@ -23,10 +23,7 @@ pub struct Live {
     snapshot: Snapshot,
     digest: String,
     reporter_uid: String,
-    targets: Box<[Target]>,
-    /// The servers of remote lists, in the order of the snapshot's lists.
-    lists: Box<[Target]>,
-    acceptor: Option<Acceptor>,
+    credentials: Arc<Credentials>,
     loggers: Loggers,
 }
 
@@ -69,24 +66,36 @@ impl Live {
     /// Every file that is missing or not what it should be.
     pub fn load(snapshot: Snapshot, sinks: &Sinks) -> Result<Self, Vec<LiveError>> {
         let (credentials, mut errors) = Credentials::read(&snapshot);
-        let loggers = sinks
-            .loggers(&snapshot.settings().logs)
-            .unwrap_or_else(|error| {
-                errors.push(LiveError::Sink(error));
-                Loggers::default()
-            });
-        if !errors.is_empty() {
-            return Err(errors);
+        match sinks.loggers(&snapshot.settings().logs) {
+            Ok(loggers) if errors.is_empty() => {
+                return Ok(Self::new(snapshot, Arc::new(credentials), loggers));
+            }
+            Ok(_) => {}
+            Err(error) => errors.push(LiveError::Sink(error)),
         }
-        Ok(Self {
+        Err(errors)
+    }
+
+    /// A snapshot of the same files, in which only lists have changed: what was
+    /// made of certificates serves it too. So a list can be given up while a
+    /// certificate is broken.
+    ///
+    /// # Errors
+    /// A log that cannot be opened.
+    pub(crate) fn again(&self, snapshot: Snapshot, sinks: &Sinks) -> Result<Self, Vec<LiveError>> {
+        let loggers = sinks.loggers(&snapshot.settings().logs);
+        let loggers = loggers.map_err(|error| vec![LiveError::Sink(error)])?;
+        Ok(Self::new(snapshot, Arc::clone(&self.credentials), loggers))
+    }
+
+    fn new(snapshot: Snapshot, credentials: Arc<Credentials>, loggers: Loggers) -> Self {
+        Self {
             digest: snapshot.digest().to_string(),
             reporter_uid: snapshot.settings().gateway.reporter_uid(),
+            credentials,
             loggers,
-            targets: credentials.targets.into(),
-            lists: credentials.lists.into(),
-            acceptor: credentials.acceptor,
             snapshot,
-        })
+        }
     }
 
     /// What is wrong with the certificates a snapshot names; opens no log.
@@ -116,27 +125,31 @@ impl Live {
     }
 
     pub(crate) fn target(&self, upstream: UpstreamRef) -> Option<&Target> {
-        self.targets.get(usize::try_from(upstream.0).ok()?)
+        self.credentials
+            .targets
+            .get(usize::try_from(upstream.0).ok()?)
     }
 
     /// The server of a list.
     pub(crate) fn list(&self, list: &RemoteList) -> Option<&Target> {
         let source = list.source();
-        let mut lists = self.snapshot.lists().iter().zip(&self.lists);
+        let mut lists = self.snapshot.lists().iter().zip(&self.credentials.lists);
         lists
             .find(|(list, _)| list.source() == source)
             .map(|(_, target)| target)
     }
 
     pub(crate) fn acceptor(&self) -> Option<&Acceptor> {
-        self.acceptor.as_ref()
+        self.credentials.acceptor.as_ref()
     }
 }
 
 /// What is made of keys and certificates.
+#[derive(Debug)]
 struct Credentials {
     acceptor: Option<Acceptor>,
     targets: Vec<Target>,
+    /// The servers of remote lists, in the order of the snapshot's lists.
     lists: Vec<Target>,
 }
 
@@ -173,7 +186,7 @@ impl Credentials {
 fn load_acceptor(snapshot: &Snapshot) -> Result<Option<Acceptor>, LiveError> {
     let settings = snapshot.settings();
     let mut listeners = settings.listeners.iter();
-    if !listeners.any(|l| l.mode.is_mutual()) {
+    if !listeners.any(|l| l.verifies_callers()) {
         return Ok(None);
     }
     let files = settings.identity.as_ref().ok_or(LiveError::NoIdentity)?;

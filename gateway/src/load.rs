@@ -195,12 +195,14 @@ pub fn load(source: &Source, sinks: &Sinks, lists: KnownLists) -> Result<Loaded<
     }
 }
 
-/// Files read before, with what is known of remote lists now. So a list takes
-/// effect, or is given up, whatever the files have become meanwhile.
+/// The files `running` was made from, with what is known of remote lists now.
+/// So a list takes effect, or is given up, whatever the files have become
+/// meanwhile.
 ///
 /// # Errors
-/// As [`load`].
+/// Content of a list that is no good; a log that cannot be opened.
 pub fn load_again(
+    running: &Live,
     source: &Source,
     files: &[SourceFile],
     sinks: &Sinks,
@@ -208,7 +210,8 @@ pub fn load_again(
 ) -> Result<Live, LoadError> {
     let snapshot = conf::compile(files, &environment(source, lists))
         .map_err(|problems| of_problems(problems, Watched::default()))?;
-    Live::load(snapshot, sinks).map_err(|files| of_files(files, Watched::default()))
+    let live = running.again(snapshot, sinks);
+    live.map_err(|files| of_files(files, Watched::default()))
 }
 
 fn of_problems(problems: Vec<Problem>, watched: Watched) -> LoadError {

@@ -8,15 +8,18 @@
 //! yet is tried again.
 
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use conf::SourceFile;
 use conf::remote::KnownLists;
 use conf::snapshot::Settings;
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use notify::event::ModifyKind;
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, sleep, timeout};
 
@@ -49,8 +52,13 @@ pub struct Reloader {
     files: Arc<[SourceFile]>,
     lists: Lists,
     watcher: Option<RecommendedWatcher>,
+    names: Arc<ArcSwap<Names>>,
     changes: mpsc::Receiver<()>,
 }
+
+/// What watched files are called, without their folders: a file may be known by
+/// several paths.
+type Names = HashSet<OsString>;
 
 impl Reloader {
     /// Watches the files the running configuration was made from.
@@ -62,9 +70,10 @@ impl Reloader {
         files: Arc<[SourceFile]>,
     ) -> Self {
         let (tell, changes) = mpsc::channel(1);
-        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            // Reading is no change: we read them ourselves.
-            if !event.is_ok_and(|event| event.kind.is_access()) {
+        let names = Arc::new(ArcSwap::from_pointee(Names::new()));
+        let known = Arc::clone(&names);
+        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            if event.map_or(true, |event| may_concern(&event, &known.load())) {
                 // Full means a change is already waiting to be seen to.
                 let _ = tell.try_send(());
             }
@@ -81,6 +90,7 @@ impl Reloader {
             watched,
             files,
             watcher,
+            names,
             changes,
         };
         reloader.watch();
@@ -184,12 +194,12 @@ impl Reloader {
     /// The running configuration with what is known of its lists now.
     async fn recompile(&mut self) {
         let (source, files) = (self.source.clone(), Arc::clone(&self.files));
-        let sinks = Arc::clone(&self.gateway.sinks);
-        let loading = move |lists| load_again(&source, &files, &sinks, lists);
+        let (sinks, running) = (Arc::clone(&self.gateway.sinks), self.gateway.live());
+        let before = Arc::clone(&running);
+        let loading = move |lists| load_again(&before, &source, &files, &sinks, lists);
         let Ok(value) = self.compiled(loading).await else {
             return;
         };
-        let running = self.gateway.live();
         let said = running.snapshot().warnings();
         let warnings = value.snapshot().grave();
         for warning in warnings.filter(|warning| !said.contains(warning)) {
@@ -257,6 +267,9 @@ impl Reloader {
     }
 
     fn watch(&mut self) {
+        let names = self.watched.paths().filter_map(Path::file_name);
+        self.names
+            .store(Arc::new(names.map(OsString::from).collect()));
         let Some(watcher) = &mut self.watcher else {
             return;
         };
@@ -267,6 +280,21 @@ impl Reloader {
                 tracing::warn!(folder = %folder.display(), %error, "cannot watch folder");
             }
         }
+    }
+}
+
+/// Whether a change may be one of ours. Reading is none, since we read ourselves;
+/// nor is what is written into another file of the folder, which may well be an
+/// access log with a thousand lines a second. What comes, goes or is renamed
+/// always may.
+fn may_concern(event: &Event, names: &Names) -> bool {
+    match event.kind {
+        EventKind::Access(_) => false,
+        EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Metadata(_)) => {
+            let mut files = event.paths.iter().map(|path| path.file_name());
+            files.any(|name| name.is_none_or(|name| names.contains(name)))
+        }
+        _ => true,
     }
 }
 
@@ -281,4 +309,33 @@ fn folder(path: &Path) -> &Path {
     folder
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use notify::event::{CreateKind, DataChange, MetadataKind, RenameMode};
+
+    #[test]
+    fn a_line_of_a_log_in_the_same_folder_is_no_change() {
+        let names = Names::from(["egress.yaml".into(), "..data".into()]);
+        let written = EventKind::Modify(ModifyKind::Data(DataChange::Any));
+        let touched = EventKind::Modify(ModifyKind::Metadata(MetadataKind::Any));
+        let renamed = EventKind::Modify(ModifyKind::Name(RenameMode::To));
+        for (kind, path, expected) in [
+            (written, "./egress.yaml", true),
+            (touched, "/etc/egret/egress.yaml", true),
+            (written, "/etc/egret/access.log", false),
+            (touched, "/etc/egret/access.log", false),
+            (renamed, "/etc/egret/..data", true),
+            (
+                EventKind::Create(CreateKind::File),
+                "/etc/egret/new.yaml",
+                true,
+            ),
+        ] {
+            let event = Event::new(kind).add_path(path.into());
+            assert_eq!(may_concern(&event, &names), expected, "{kind:?} {path}");
+        }
+    }
 }

@@ -8,7 +8,7 @@
 use serde_json::{Value, json};
 
 use crate::pki::GATEWAY_PRINCIPAL;
-use crate::sidecar::{External, Protocol, Setup};
+use crate::sidecar::{External, Protocol, Setup, TCP_ALPN};
 
 const SERVICE: &str = "istio-egressgateway.istio-system.svc.cluster.local";
 const TLS: &str =
@@ -25,11 +25,34 @@ const UNBOUNDED: u32 = u32::MAX;
 
 /// The whole bootstrap.
 pub(crate) fn bootstrap(setup: &Setup<'_>, access_log: &str) -> Value {
-    let clusters: Vec<Value> = setup.externals.iter().map(|e| cluster(setup, e)).collect();
+    let clusters = setup.externals.iter();
+    let clusters = clusters.map(|e| cluster(setup, e, &setup.protocol.alpn()));
+    let filter = json!({
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": connection_manager(setup, access_log),
+    });
+    whole(setup, &filter, clusters.collect())
+}
+
+/// The whole bootstrap of a `tcp` or `tls` route that leads to the gateway.
+pub(crate) fn tcp_bootstrap(setup: &Setup<'_>, external: &External, access_log: &str) -> Value {
+    let filter = json!({
+        "name": "envoy.filters.network.tcp_proxy",
+        "typed_config": {
+            "@type": TCP,
+            "stat_prefix": "outbound_tcp",
+            "cluster": cluster_name(external),
+            "access_log": file_log(access_log),
+        },
+    });
+    whole(setup, &filter, vec![cluster(setup, external, &TCP_ALPN)])
+}
+
+fn whole(setup: &Setup<'_>, filter: &Value, clusters: Vec<Value>) -> Value {
     json!({
         "node": { "id": node(setup.account), "cluster": format!("{}.default", setup.account) },
         "admin": { "address": loopback() },
-        "static_resources": { "listeners": [listener(setup, access_log)], "clusters": clusters },
+        "static_resources": { "listeners": [listener(filter)], "clusters": clusters },
     })
 }
 
@@ -41,33 +64,12 @@ fn loopback() -> Value {
     json!({ "socket_address": { "address": "127.0.0.1", "port_value": 0 } })
 }
 
-fn listener(setup: &Setup<'_>, access_log: &str) -> Value {
-    let filter = match setup.protocol {
-        Protocol::Tcp => json!({
-            "name": "envoy.filters.network.tcp_proxy",
-            "typed_config": tcp_proxy(setup, access_log),
-        }),
-        Protocol::Http1 | Protocol::Http2 => json!({
-            "name": "envoy.filters.network.http_connection_manager",
-            "typed_config": connection_manager(setup, access_log),
-        }),
-    };
+fn listener(filter: &Value) -> Value {
     json!({
         "name": "0.0.0.0_80",
         "address": loopback(),
         "traffic_direction": "OUTBOUND",
         "filter_chains": [{ "filters": [filter] }],
-    })
-}
-
-/// Of a `tcp` or `tls` route that leads to the gateway.
-fn tcp_proxy(setup: &Setup<'_>, access_log: &str) -> Value {
-    let external = setup.externals.first().expect("a host to lead to");
-    json!({
-        "@type": TCP,
-        "stat_prefix": "outbound_tcp",
-        "cluster": cluster_name(external),
-        "access_log": file_log(access_log),
     })
 }
 
@@ -162,7 +164,7 @@ fn cluster_name(external: &External) -> String {
     format!("outbound|443|{}|{SERVICE}", external.subset)
 }
 
-fn cluster(setup: &Setup<'_>, external: &External) -> Value {
+fn cluster(setup: &Setup<'_>, external: &External, alpn: &[&str]) -> Value {
     let name = cluster_name(external);
     let address = json!({ "socket_address": {
         "address": setup.gateway.ip().to_string(), "port_value": setup.gateway.port(),
@@ -185,27 +187,27 @@ fn cluster(setup: &Setup<'_>, external: &External) -> Value {
         },
         "transport_socket": {
             "name": "envoy.transport_sockets.tls",
-            "typed_config": tls_context(setup, external),
+            "typed_config": tls_context(setup, external, alpn),
         },
     })
 }
 
 fn http_options(protocol: Protocol) -> Value {
     let version = match protocol {
-        Protocol::Http1 | Protocol::Tcp => json!({ "http_protocol_options": {} }),
+        Protocol::Http1 => json!({ "http_protocol_options": {} }),
         Protocol::Http2 => json!({ "http2_protocol_options": {} }),
     };
     json!({ "@type": HTTP, "explicit_http_config": version })
 }
 
-fn tls_context(setup: &Setup<'_>, external: &External) -> Value {
+fn tls_context(setup: &Setup<'_>, external: &External, alpn: &[&str]) -> Value {
     let file = |path: &std::path::Path| json!({ "filename": path });
     let gateway = format!("spiffe://{GATEWAY_PRINCIPAL}");
     json!({
         "@type": TLS,
         "sni": external.server_name(SERVICE),
         "common_tls_context": {
-            "alpn_protocols": setup.protocol.alpn(),
+            "alpn_protocols": alpn,
             "tls_params": {
                 "tls_minimum_protocol_version": "TLSv1_2",
                 "tls_maximum_protocol_version": "TLSv1_3",

@@ -219,6 +219,26 @@ fn nobody_there_is_no_yes() {
 }
 
 #[test]
+fn a_caller_cannot_speak_as_the_authoriser_in_its_absence() {
+    let authoriser = Authoriser::start();
+    let port = authoriser.address().port().to_string();
+    drop(authoriser);
+    let written = GRPC
+        .replace("$PORT", &port)
+        .replace("$MORE", "onError: allow");
+    let mesh = Mesh::start(&(POLICIES.to_owned() + &written));
+    let reply = mesh
+        .curl("sleep", SEEN, "/absent")
+        .header("x-user: root")
+        .header("authorization: Bearer x")
+        .send();
+    assert_eq!(reply.status, 200, "{}", mesh.egret.said());
+    let message = mesh.recorder.wait_for("/absent").message;
+    assert!(message.values("x-user").is_empty());
+    assert_eq!(message.values("authorization"), ["Bearer x"]);
+}
+
+#[test]
 fn an_address_the_operator_did_not_allow_is_not_dialled() {
     let authoriser = Authoriser::start();
     let port = authoriser.address().port().to_string();

@@ -97,17 +97,19 @@ spec:
 }
 
 fn sidecar(mesh: &Mesh, account: &str, sni: Sni) -> Sidecar {
-    Sidecar::start(&Setup {
+    let setup = Setup {
         account,
         credential: &mesh.pki.workload(account),
         roots: &mesh.pki.mesh_roots(),
         gateway: mesh.egret.listener("tls"),
-        protocol: Protocol::Tcp,
-        externals: &[External {
-            sni,
-            ..External::new("www.googleapis.com")
-        }],
-    })
+        protocol: Protocol::Http1,
+        externals: &[],
+    };
+    let external = External {
+        sni,
+        ..External::new("www.googleapis.com")
+    };
+    Sidecar::start_for_tcp(&setup, &external)
 }
 
 /// What the application gets that asks for a URL and trusts the origins.

@@ -287,6 +287,20 @@ fn a_list_takes_effect_and_is_given_up_while_the_files_are_broken() {
 }
 
 #[test]
+fn a_list_takes_effect_and_is_given_up_while_a_certificate_is_broken() {
+    let short = DENYLIST.replace("ttl: 60s", "ttl: 3s");
+    let Bench { server, mesh } = start(&[("topics", "/politics\n")], &short);
+    std::fs::write(mesh.pki.mesh_roots(), "no certificate at all\n").unwrap();
+    until_told(&mesh, &["configuration refused"]);
+    server.publish("topics", "/politics\n/weather\n");
+    mesh.until_answered(403, "sleep", HOST, "/weather");
+    assert_eq!(mesh.fetch("sleep", HOST, "/sport").status, 200);
+    drop(server);
+    mesh.until_answered(403, "sleep", HOST, "/sport");
+    until_told(&mesh, &["list given up"]);
+}
+
+#[test]
 fn a_list_server_is_vetted_and_verified_as_any_upstream() {
     // Each list by itself; nobody is asked to depend on it.
     let list = |name: &str, url: &str, more: &str| {

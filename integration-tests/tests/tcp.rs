@@ -21,7 +21,7 @@ use integration_tests::mesh::Mesh;
 use integration_tests::postgres::{self, Postgres};
 use integration_tests::raw::{Ending, Hello, Raw};
 use integration_tests::record::{assert_has, reason};
-use integration_tests::sidecar::{External, Protocol, Setup, Sidecar, Sni};
+use integration_tests::sidecar::{External, Protocol, Setup, Sidecar, Sni, TCP_ALPN};
 
 const LISTENERS: &str = r#"
 listeners:
@@ -40,21 +40,22 @@ fn start(parts: &[&str]) -> Mesh {
 }
 
 /// The sidecar of a workload whose TCP is led to a listener.
-fn sidecar(mesh: &Mesh, account: &str, listener: &str, external: External) -> Sidecar {
-    Sidecar::start(&Setup {
+fn sidecar(mesh: &Mesh, account: &str, listener: &str, external: &External) -> Sidecar {
+    let setup = Setup {
         account,
         credential: &mesh.pki.workload(account),
         roots: &mesh.pki.mesh_roots(),
         gateway: mesh.egret.listener(listener),
-        protocol: Protocol::Tcp,
-        externals: &[external],
-    })
+        protocol: Protocol::Http1,
+        externals: &[],
+    };
+    Sidecar::start_for_tcp(&setup, external)
 }
 
 /// A connection of a workload straight to a listener.
 fn connect(mesh: &Mesh, account: &str, listener: &str) -> Raw {
     let hello = Hello {
-        alpn: Protocol::Tcp.alpn().to_vec(),
+        alpn: TCP_ALPN.to_vec(),
         ..Hello::of(&mesh.pki, account, "any.test")
     };
     let raw = hello.connect(mesh.egret.listener(listener)).unwrap();
@@ -95,7 +96,7 @@ fn a_database_is_reached_through_a_sidecar_by_whom_policy_allows() {
         sni: Sni::Service,
         ..External::new("db.test")
     };
-    let sleep = sidecar(&mesh, "sleep", "db", external.clone());
+    let sleep = sidecar(&mesh, "sleep", "db", &external);
     let answer = postgres::ask(sleep.address(), "select 40 + 2");
     assert_eq!(
         (&*answer.rows, &*answer.error),
@@ -126,7 +127,7 @@ fn a_database_is_reached_through_a_sidecar_by_whom_policy_allows() {
     assert_eq!(told.get("inner_server_name"), None);
 
     let before = database.log().matches("connection received").count();
-    let other = sidecar(&mesh, "intruder", "db", external);
+    let other = sidecar(&mesh, "intruder", "db", &external);
     let answer = postgres::ask(other.address(), "select 1");
     assert_eq!(answer.rows, "");
     assert!(!answer.error.is_empty());
@@ -303,7 +304,7 @@ fn without_tls_around_it_a_caller_is_known_by_address_alone() {
 fn tls_to_a_port_of_tls_is_for_the_host_the_port_leads_to() {
     let route = "tcp: [{ host: edition.cnn.com, at: gateway:8443, carries: tls, upstream: { addresses: $NGINX } }]\n";
     let mesh = start(&[LOOPBACK, route, SLEEP]);
-    let sleep = sidecar(&mesh, "sleep", "web", External::new("edition.cnn.com"));
+    let sleep = sidecar(&mesh, "sleep", "web", &External::new("edition.cnn.com"));
     let fetch = |url: &str| {
         let doors = [(443, sleep.address()), (80, sleep.address())];
         let curl = Curl::application(&doors, url);

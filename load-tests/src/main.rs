@@ -1,101 +1,111 @@
-//! `load-tests [ROUNDS]`: the same work through Egret and through Envoy set up
-//! as istio-egressgateway, side by side in one run, one worker each.
+//! `load-tests`: the same work through Egret, Envoy set up as
+//! istio-egressgateway, nginx, HAProxy, a bare proxy on Pingora and no gateway
+//! at all, side by side in one run, one worker each.
 //!
 //! The main figure is processor time of the gateway's own process for each
-//! request, which a busy machine disturbs little. A missed limit is said in
-//! words and fails nothing; a wrong answer or a missing program does.
+//! request, which a busy machine disturbs little. `README.md` beside this crate
+//! says how to run it and what each figure means.
 
+mod arguments;
+mod bench;
 mod check;
-mod gateway;
-mod generator;
-mod idle;
+mod figure;
+mod gateways;
+mod load;
+mod measure;
+mod origin;
 mod part;
+mod processor;
+mod progress;
 mod report;
-mod rig;
-mod rounds;
+mod scenarios;
+mod setup;
+mod site;
 mod spread;
+mod summary;
 mod tools;
 mod trouble;
 mod usage;
 
-use std::env;
 use std::process::ExitCode;
 
-use crate::gateway::Gateway;
-use crate::report::{Footprint, Report};
-use crate::rig::Rig;
-use crate::rounds::Summary;
+use clap::Parser;
+
+use crate::arguments::{Arguments, Asked, Part};
+use crate::bench::Bench;
+use crate::progress::Progress;
+use crate::report::{Machine, Report};
+use crate::summary::Summary;
 use crate::tools::Tools;
 use crate::trouble::Trouble;
 
-const ROUNDS: u32 = 3;
-
 fn main() -> ExitCode {
-    match rounds_asked_for().and_then(run) {
-        Ok(report) => {
-            conclude(&report);
-            ExitCode::SUCCESS
-        }
+    let Arguments { part, asked } = Arguments::parse();
+    let done = match part {
+        Some(Part::Origin(place)) => origin::serve(&place),
+        Some(Part::BarePingora(place)) => gateways::serve_bare(place),
+        None if asked.list => list(),
+        None => run(&asked),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
         Err(trouble) => {
-            eprintln!("load-tests: {trouble}");
+            eprintln!("\nload-tests: {trouble}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn rounds_asked_for() -> Result<u32, Trouble> {
-    let Some(given) = env::args().nth(1) else {
-        return Ok(ROUNDS);
-    };
-    let rounds = given.parse().ok().filter(|rounds| *rounds > 0);
-    rounds.ok_or(Trouble::Usage(given))
+fn list() -> Result<(), Trouble> {
+    for gateway in gateways::ALL {
+        println!("gateway   {}", gateway.name());
+    }
+    for scenario in scenarios::ALL.iter().copied().flatten() {
+        let main = if scenario.is_main() {
+            ""
+        } else {
+            " (only by name)"
+        };
+        println!(
+            "scenario  {:16} {}{main}",
+            scenario.name(),
+            scenario.about()
+        );
+    }
+    Ok(())
 }
 
-fn run(rounds: u32) -> Result<Report, Trouble> {
+fn run(asked: &Asked) -> Result<(), Trouble> {
+    let (scenarios, gateways) = (asked.scenarios()?, asked.gateways()?);
     let tools = Tools::find()?;
     println!("egret: {}", tools.egret.display());
     if tools.egret_is_unoptimised() {
         println!("this is a debug build: its figures mean nothing; `make build` makes another");
     }
-    let rig = Rig::start(&tools)?;
-    check::answers(&rig)?;
-    println!("both gateways answer as they must; measuring idle connections");
-    let idle = rig
-        .gateways
-        .iter()
-        .map(|gateway| idle::kib_per_connection(&rig, gateway));
-    let idle = idle.collect::<Result<Vec<_>, _>>()?;
-    let summaries = rounds::summarise(&rounds::run(&tools, &rig, rounds)?);
-    let footprints = rig.gateways.iter().zip(idle);
-    let footprints = footprints.map(|(gateway, kib)| footprint(gateway, kib, &summaries));
-    Ok(Report {
-        gateways: footprints.collect::<Result<_, _>>()?,
-        summaries,
-    })
-}
-
-fn footprint(gateway: &Gateway, kib: f64, summaries: &[Summary]) -> Result<Footprint, Trouble> {
-    let ours = summaries
-        .iter()
-        .filter(|summary| summary.kind == gateway.kind);
-    let before = check::REQUESTS + idle::REQUESTS;
-    let answered = ours.map(|summary| summary.requests).sum::<u64>() + before as u64;
-    Ok(Footprint {
-        kind: gateway.kind,
-        idle_kib: kib,
-        start_up: gateway.start_up,
-        answered,
-        logged: check::logged(gateway, answered)?,
-    })
-}
-
-fn conclude(report: &Report) {
-    println!("\n{}\n", report.tables());
-    let missed = report.missed();
-    if missed.is_empty() {
-        println!("every limit is kept, and every request is in its log");
+    processor::pin_generator()?;
+    let mut report = Report {
+        machine: Machine::look(&tools, &gateways),
+        summaries: Vec::new(),
+    };
+    let target = tools.target();
+    let bench = Bench::start(tools, asked)?;
+    let mut progress = Progress::new(scenarios.len());
+    let mut failed = Vec::new();
+    for scenario in scenarios {
+        match bench.run(scenario, &gateways, asked.rounds, &mut progress) {
+            Ok(samples) => {
+                report.summaries.push(Summary::of(scenario, &samples));
+                // Written each time: a run that is broken off leaves what it has.
+                report.write(&target)?;
+            }
+            Err(trouble) => failed.push(format!("{}: {trouble}", scenario.name())),
+        }
     }
-    for sentence in missed {
-        println!("MISSED: {sentence}");
+    progress.end();
+    println!("\n{}", report.table());
+    println!("written: {}", report.write(&target)?.display());
+    if failed.is_empty() {
+        return Ok(());
     }
+    Err(Trouble::WrongAnswer(failed.join("\n")))
 }

@@ -1,16 +1,18 @@
-//! One program of the rig: its configuration filled in and written, its output
-//! kept in a file, ready or said not to be.
+//! One program of the rig: on its own processor, its output kept in files, ready
+//! or said not to be.
 
 use std::fs::{self, File};
-use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use integration_tests::process::Process;
-use integration_tests::wait::{PATIENCE, within};
+use integration_tests::process::{Process, Signal};
+use integration_tests::wait::within;
 
+use crate::processor::Processor;
 use crate::trouble::{Trouble, trying};
+use crate::usage::has_children;
 
 /// A free port of loopback. Another process may take it before it is used; then
 /// the part says so and the run is started again.
@@ -19,49 +21,101 @@ pub(crate) fn free_address() -> Result<SocketAddr, Trouble> {
     trying("a free port", address)
 }
 
-/// Writes `template` to `file` with each `@WORD@` replaced.
-pub(crate) fn configure(
-    file: &Path,
-    template: &str,
-    words: &[(&str, String)],
-) -> Result<(), Trouble> {
-    let mut text = template.to_owned();
-    for (word, value) in words {
-        text = text.replace(&format!("@{word}@"), value);
-    }
-    trying(file.display().to_string(), fs::write(file, text))
+/// Where a part's standard output goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Output {
+    File,
+    /// Read by a program that counts its lines into `lines`.
+    Counted,
 }
 
-/// Starts `command` in `dir` and waits until `ready` says so; killed when dropped.
-pub(crate) fn start(
-    name: &'static str,
-    mut command: Command,
+/// A part, and who reads what it says.
+#[derive(Debug)]
+pub(crate) struct Part {
+    process: Process,
+    reader: Option<Process>,
+}
+
+impl Part {
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Ends it, and waits for whoever reads it to have read all.
+    pub(crate) fn end(mut self) {
+        let reader = self.reader.take();
+        drop(self);
+        if let Some(mut reader) = reader {
+            let _ = reader.exit_within(Duration::from_secs(5));
+        }
+    }
+}
+
+impl Drop for Part {
+    /// One that has children is asked to end, and so to end them; killed, it
+    /// would leave them behind.
+    fn drop(&mut self) {
+        if self.process.exited().is_none() && has_children(self.id()) {
+            self.process.signal(Signal::Terminate);
+            let _ = self.process.exit_within(Duration::from_secs(3));
+        }
+    }
+}
+
+/// Starts `command` in `dir`: `stdout` and `stderr` are its files there.
+pub(crate) fn spawn(
+    command: Command,
+    processor: Processor,
     dir: &Path,
-    ready: impl Fn() -> bool,
-) -> Result<Process, Trouble> {
-    let said = dir.join(format!("{name}.out"));
-    let streams = File::create(&said).and_then(|out| Ok((out.try_clone()?, out)));
-    let (out, err): (File, File) = trying(said.display().to_string(), streams)?;
+    output: Output,
+) -> Result<Part, Trouble> {
+    let file = |name: &str| {
+        let path = dir.join(name);
+        trying(path.display().to_string(), File::create(&path))
+    };
+    let mut command = processor.pinned(&command);
     command
         .current_dir(dir)
         .stdin(Stdio::null())
-        .stdout(out)
-        .stderr(err);
+        .stderr(file("stderr")?);
+    match output {
+        Output::File => command.stdout(file("stdout")?),
+        Output::Counted => command.stdout(Stdio::piped()),
+    };
     let mut process = Process::start(command);
-    let state = within(PATIENCE, || {
-        let ended = process.exited().map(|_| false);
+    let reader = match process.stdout() {
+        None => None,
+        Some(pipe) => {
+            let mut count = Command::new("wc");
+            count.arg("-l");
+            let mut count = Processor::LOAD.pinned(&count);
+            count.stdin(pipe).stdout(file("lines")?);
+            Some(Process::start(count))
+        }
+    };
+    Ok(Part { process, reader })
+}
+
+/// Waits until `ready` says so, or the part ends, or `limit` passes.
+pub(crate) fn await_ready(
+    name: &'static str,
+    part: &mut Part,
+    dir: &Path,
+    limit: Duration,
+    ready: impl Fn() -> bool,
+) -> Result<(), Trouble> {
+    let state = within(limit, || {
+        let ended = part.process.exited().map(|_| false);
         ended.or_else(|| ready().then_some(true))
     });
     match state {
-        Some(true) => Ok(process),
-        _ => Err(Trouble::NotReady(name, said)),
+        Some(true) => Ok(()),
+        _ => {
+            let said = ["stdout", "stderr"].map(|file| fs::read_to_string(dir.join(file)));
+            let said: String = said.into_iter().flatten().collect();
+            Err(Trouble::NotReady(name, said))
+        }
     }
-}
-
-/// Whether something listens there.
-pub(crate) fn listens(address: SocketAddr) -> bool {
-    let stream: io::Result<TcpStream> = TcpStream::connect(address);
-    stream.is_ok()
 }
 
 #[cfg(test)]
@@ -69,20 +123,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fills_every_word_and_leaves_the_rest() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("configuration");
-        let words = [("A", "one".to_owned()), ("A_B", "two".to_owned())];
-        configure(&file, "\"@type\": @A@ @A_B@ @A@", &words).unwrap();
-        assert_eq!(fs::read_to_string(file).unwrap(), "\"@type\": one two one");
-    }
-
-    #[test]
     fn tells_what_a_part_said_that_did_not_start() {
         let dir = tempfile::tempdir().unwrap();
         let mut command = Command::new("sh");
         command.args(["-c", "echo no such option >&2; exit 1"]);
-        let trouble = start("part", command, dir.path(), || false).unwrap_err();
+        let mut part = spawn(command, Processor::LOAD, dir.path(), Output::File).unwrap();
+        let limit = Duration::from_secs(10);
+        let trouble = await_ready("part", &mut part, dir.path(), limit, || false).unwrap_err();
         assert!(trouble.to_string().contains("no such option"), "{trouble}");
+    }
+
+    #[test]
+    fn lines_of_a_pipe_are_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo one; echo two; exec sleep 60"]);
+        let part = spawn(command, Processor::LOAD, dir.path(), Output::Counted).unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+        part.end();
+        let lines = fs::read_to_string(dir.path().join("lines")).unwrap();
+        assert_eq!(lines.trim(), "2");
     }
 }

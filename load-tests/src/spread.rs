@@ -32,7 +32,11 @@ impl fmt::Display for Spread {
             least,
             greatest,
         } = self;
-        write!(f, "{median:.1} ({least:.1}–{greatest:.1})")
+        let digits = f.precision().unwrap_or(1);
+        write!(
+            f,
+            "{median:.digits$} ({least:.digits$}–{greatest:.digits$})"
+        )
     }
 }
 
@@ -56,5 +60,6 @@ mod tests {
     fn says_median_and_extremes() {
         let spread = Spread::of(&[3.26, 1.0, 10.0]).unwrap();
         assert_eq!(spread.to_string(), "3.3 (1.0–10.0)");
+        assert_eq!(format!("{spread:.0}"), "3 (1–10)");
     }
 }

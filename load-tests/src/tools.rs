@@ -9,12 +9,14 @@ use crate::trouble::Trouble;
 /// Every program, found.
 #[derive(Debug)]
 pub(crate) struct Tools {
+    /// This program, which is the origin and the bare proxy, too.
+    pub(crate) own: PathBuf,
     pub(crate) egret: PathBuf,
     pub(crate) envoy: PathBuf,
     pub(crate) nginx: PathBuf,
     pub(crate) haproxy: PathBuf,
-    pub(crate) wrk: PathBuf,
-    pub(crate) h2load: PathBuf,
+    /// nginx's module for TLS that passes through.
+    pub(crate) nginx_stream: PathBuf,
 }
 
 const PEERS: &str = "run integration-tests/install-peers.sh";
@@ -33,20 +35,31 @@ impl Tools {
             }
             found.unwrap_or_default()
         };
-        one("curl", "", installed("curl"), PEERS);
+        one("taskset", "", installed("taskset"), TOOLS);
         let tools = Self {
+            own: env::current_exe().unwrap_or_default(),
             egret: one("egret", "EGRET_BIN", built("egret"), BUILD),
             envoy: one("Envoy 1.40", "EGRET_ENVOY", vec![pinned_envoy()], PEERS),
             nginx: one("nginx", "EGRET_NGINX", installed("nginx"), PEERS),
-            haproxy: one("HAProxy", "", installed("haproxy"), TOOLS),
-            wrk: one("wrk", "", installed("wrk"), TOOLS),
-            h2load: one("h2load", "", installed("h2load"), TOOLS),
+            haproxy: one("HAProxy", "EGRET_HAPROXY", installed("haproxy"), TOOLS),
+            nginx_stream: one(
+                "nginx's stream module",
+                "EGRET_NGINX_STREAM",
+                vec!["/usr/lib/nginx/modules/ngx_stream_module.so".into()],
+                TOOLS,
+            ),
         };
         if missing.is_empty() {
             Ok(tools)
         } else {
             Err(Trouble::Missing(missing))
         }
+    }
+
+    /// Where builds lie, and what runs leave.
+    pub(crate) fn target(&self) -> PathBuf {
+        let profile = self.own.parent().and_then(Path::parent);
+        profile.unwrap_or(Path::new("target")).to_owned()
     }
 
     /// Whether the gateway is a build without optimisation, whose figures mean nothing.

@@ -3,7 +3,6 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
 
 /// What stops a run.
 #[derive(Debug)]
@@ -12,8 +11,8 @@ pub(crate) enum Trouble {
     Missing(Vec<String>),
     /// A file, a process or a socket failed us.
     Io(String, io::Error),
-    /// A part did not start; what it said is in the file.
-    NotReady(&'static str, PathBuf),
+    /// A part did not start, and what it said.
+    NotReady(&'static str, String),
     /// A check before the measurement failed.
     WrongAnswer(String),
     /// Output that is not as its program usually writes it.
@@ -27,13 +26,10 @@ impl fmt::Display for Trouble {
         match self {
             Self::Missing(what) => write!(f, "missing on this machine:\n  {}", what.join("\n  ")),
             Self::Io(what, error) => write!(f, "{what}: {error}"),
-            Self::NotReady(who, said) => {
-                let said = std::fs::read_to_string(said).unwrap_or_default();
-                write!(f, "{who} did not become ready; it said:\n{said}")
-            }
+            Self::NotReady(who, said) => write!(f, "{who} did not become ready; it said:\n{said}"),
             Self::WrongAnswer(what) => write!(f, "check failed: {what}"),
             Self::Unreadable(who, output) => write!(f, "{who} said what we cannot read:\n{output}"),
-            Self::Usage(given) => write!(f, "`{given}` is no number of rounds: write 1 or more"),
+            Self::Usage(what) => write!(f, "{what}"),
         }
     }
 }

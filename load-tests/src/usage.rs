@@ -1,5 +1,5 @@
-//! What a process has used, as the kernel counts it: its own processor time
-//! and resident memory. Nothing is asked of the process itself.
+//! What a process and all it started have used, as the kernel counts it:
+//! processor time and resident memory. Nothing is asked of the process itself.
 
 use std::fs;
 use std::thread;
@@ -12,13 +12,33 @@ const TICK: Duration = Duration::from_millis(10);
 /// Memory is settled when it stays the same for this long.
 const STILL: Duration = Duration::from_millis(500);
 
-/// User and system time of all threads so far, to 10 ms.
+/// User and system time so far of all threads, of all living children, and of
+/// those that have ended, to 10 ms.
 pub(crate) fn processor_time(process: u32) -> Result<Duration, Trouble> {
+    let mut all = Duration::ZERO;
+    for process in family(process) {
+        all += time(process, Count::WithEndedChildren)?;
+    }
+    Ok(all)
+}
+
+/// The same of this process alone.
+pub(crate) fn own_processor_time() -> Result<Duration, Trouble> {
+    time(std::process::id(), Count::Alone)
+}
+
+/// Whose time.
+#[derive(Clone, Copy, Debug)]
+enum Count {
+    Alone,
+    WithEndedChildren,
+}
+
+fn time(process: u32, count: Count) -> Result<Duration, Trouble> {
     let file = format!("/proc/{process}/stat");
     let stat = trying(&file, fs::read_to_string(&file))?;
-    ticks(&stat)
-        .map(|ticks| TICK * ticks)
-        .ok_or(Trouble::Unreadable("the kernel", stat))
+    let ticks = ticks(&stat, count).ok_or(Trouble::Unreadable("the kernel", stat))?;
+    Ok(TICK * ticks)
 }
 
 /// Resident memory in KiB, once it has stopped changing (or after ten looks).
@@ -36,16 +56,47 @@ pub(crate) fn settled_memory(process: u32) -> Result<u32, Trouble> {
 }
 
 fn memory(process: u32) -> Result<u32, Trouble> {
-    let file = format!("/proc/{process}/status");
-    let status = trying(&file, fs::read_to_string(&file))?;
-    resident(&status).ok_or(Trouble::Unreadable("the kernel", status))
+    let mut all = 0;
+    for process in family(process) {
+        let file = format!("/proc/{process}/status");
+        let status = trying(&file, fs::read_to_string(&file))?;
+        all += resident(&status).ok_or(Trouble::Unreadable("the kernel", status))?;
+    }
+    Ok(all)
 }
 
-/// Fields 14 and 15 of proc(5); the name before them may hold spaces and brackets.
-fn ticks(stat: &str) -> Option<u32> {
-    let (_, fields) = stat.rsplit_once(") ")?;
-    let mut times = fields.split(' ').skip(11).map(str::parse::<u32>);
-    Some(times.next()?.ok()? + times.next()?.ok()?)
+/// Whether it has started others that live.
+pub(crate) fn has_children(process: u32) -> bool {
+    family(process).len() > 1
+}
+
+/// The process and its living descendants.
+fn family(process: u32) -> Vec<u32> {
+    let mut all = vec![process];
+    let mut next = 0;
+    while let Some(parent) = all.get(next) {
+        let file = format!("/proc/{parent}/task/{parent}/children");
+        let children = fs::read_to_string(file).unwrap_or_default();
+        all.extend(children.split(' ').filter_map(|id| id.parse::<u32>().ok()));
+        next += 1;
+    }
+    all
+}
+
+/// Fields 14 and 15 of proc(5) are its own time, 16 and 17 that of ended
+/// children. The name before them may hold spaces and brackets.
+fn ticks(stat: &str, count: Count) -> Option<u32> {
+    let fields = match count {
+        Count::Alone => 2,
+        Count::WithEndedChildren => 4,
+    };
+    let (_, rest) = stat.rsplit_once(") ")?;
+    let mut times = rest.split(' ').skip(11).map(str::parse::<u32>);
+    let mut all = 0;
+    for _ in 0..fields {
+        all += times.next()?.ok()?;
+    }
+    Some(all)
 }
 
 fn resident(status: &str) -> Option<u32> {
@@ -60,10 +111,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn adds_user_and_system_time_behind_any_name() {
+    fn adds_its_own_time_and_its_childrens_behind_any_name() {
         let stat = "7 (a) b (c) S 1 7 7 0 -1 4194304 10 0 0 0 120 34 5 6 20 0 2 0 99";
-        assert_eq!(ticks(stat), Some(154));
-        assert_eq!(ticks("7 (cut) S 1 7"), None);
+        assert_eq!(ticks(stat, Count::Alone), Some(154));
+        assert_eq!(ticks(stat, Count::WithEndedChildren), Some(165));
+        assert_eq!(ticks("7 (cut) S 1 7", Count::Alone), None);
     }
 
     #[test]

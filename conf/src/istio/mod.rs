@@ -158,8 +158,7 @@ impl Said {
             settings.listeners = self.listeners;
             // A Gateway's own certificate is the workload's, whatever files its
             // release kept it in.
-            let speaks_tls = |listener: &Listener| listener.mode.is_mutual();
-            if settings.listeners.iter().any(speaks_tls) {
+            if settings.listeners.iter().any(Listener::verifies_callers) {
                 settings.identity.get_or_insert_with(mounted_identity);
             }
         }

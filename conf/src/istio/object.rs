@@ -19,7 +19,6 @@ pub(super) struct Object<'a> {
     pub(super) kind: Kind,
     pub(super) name: &'a str,
     pub(super) namespace: &'a str,
-    pub(super) labels: Vec<(&'a str, &'a str)>,
     pub(super) annotations: Vec<(&'a str, &'a str)>,
     /// The document, `apiVersion` and all.
     pub(super) body: &'a Node,
@@ -153,7 +152,6 @@ fn read<'a>(document: &'a Node, namespace: &'a str, report: &'a Report) -> Optio
         kind,
         name: text(name, report)?,
         namespace,
-        labels: words(metadata, "labels", report),
         annotations: words(metadata, "annotations", report),
         body: document,
         origin: &name.origin,

@@ -43,7 +43,7 @@ use crate::Environment;
 use crate::node::Node;
 use crate::remote::RemoteList;
 use crate::report::Report;
-use crate::snapshot::{Settings, local_domains};
+use crate::snapshot::{Listener, Settings, local_domains};
 // What Istio's kinds write in the same way.
 pub(crate) use action::path_alone;
 pub(crate) use authoriser::named as named_authoriser;
@@ -104,7 +104,7 @@ pub(crate) fn lower(documents: &[Node], environment: &Environment, report: &Repo
     pattern::warn_unserved(&context, &destinations, &passages, &tcp);
     let (dns, pins) = limits::dns(sections.dns, report);
     let identity = identity::identity(sections.identity, report);
-    let speaks_tls = listeners.iter().any(|l| l.mode.is_mutual());
+    let speaks_tls = listeners.iter().any(Listener::verifies_callers);
     Lowered {
         settings: Settings {
             gateway,

@@ -26,6 +26,14 @@ pub struct Listener {
     pub origin: Arc<Origin>,
 }
 
+impl Listener {
+    /// Whether callers show a certificate here.
+    #[must_use]
+    pub fn verifies_callers(&self) -> bool {
+        self.mode.is_mutual()
+    }
+}
+
 /// What a listener speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListenerMode {

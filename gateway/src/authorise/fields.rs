@@ -2,7 +2,7 @@
 //! before others. The operator lists names; what frames a message, belongs to
 //! one connection or speaks for the mesh is in no list.
 
-use ::http::HeaderMap;
+use ::http::{HeaderMap, HeaderName};
 use policy::authoriser::FieldNames;
 
 use crate::headers::{Nominated, is_hop_by_hop, is_override, may_be_changed};
@@ -29,6 +29,24 @@ pub(super) fn told(received: &HeaderMap, listed: impl Fn(&str) -> bool) -> Heade
         }
     }
     told
+}
+
+/// The caller's fields that only an authoriser may speak by: those it may set,
+/// and is not shown. Envoy lets them through when the authoriser sets none, and
+/// a caller says `x-user: admin` himself.
+pub(super) fn unvouched(
+    received: &HeaderMap,
+    settable: &[FieldNames],
+    told: &HeaderMap,
+) -> Vec<HeaderName> {
+    let named = |name: &str| {
+        let mut named = settable.iter().filter(|names| **names != FieldNames::Any);
+        named.any(|names| names.contain(name))
+    };
+    let unvouched = received.keys().filter(|name| {
+        may_be_changed(name.as_str()) && named(name.as_str()) && !told.contains_key(*name)
+    });
+    unvouched.cloned().collect()
 }
 
 /// The fields of a yes that are set in the request.
@@ -59,7 +77,7 @@ fn chosen(answer: &HeaderMap, wanted: impl Fn(&str) -> bool) -> HeaderMap {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ::http::{HeaderName, HeaderValue};
+    use ::http::HeaderValue;
 
     fn fields(all: &[(&'static str, &'static str)]) -> HeaderMap {
         let pairs = all.iter().map(|(name, value)| {
@@ -122,6 +140,25 @@ mod tests {
         let user = [FieldNames::Exact("x-user".into())];
         assert_eq!(names(&granted(&answer, &user)), ["x-user"]);
         assert!(granted(&answer, &[]).is_empty());
+    }
+
+    #[test]
+    fn what_an_authoriser_may_set_and_is_not_shown_is_taken_from_the_caller() {
+        let received = fields(&[
+            ("x-user", "root"),
+            ("x-user-id", "0"),
+            ("content-length", "7"),
+            ("authorization", "Bearer x"),
+            ("accept", "*/*"),
+        ]);
+        let settable = ["x-user", "x-user-*", "authorization", "content-length"]
+            .map(|name| FieldNames::parse(name).unwrap());
+        let shown = told(&received, |name| name == "authorization");
+        let taken = unvouched(&received, &settable, &shown);
+        assert_eq!(taken, ["x-user", "x-user-id"]);
+        assert!(unvouched(&received, &settable, &received).is_empty());
+        // One that may set anything cannot be what everything comes from.
+        assert!(unvouched(&received, &[FieldNames::Any], &HeaderMap::new()).is_empty());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use ::http::HeaderMap;
+use ::http::{HeaderMap, HeaderName};
 use policy::Request;
 use policy::authoriser::Authoriser;
 
@@ -21,6 +21,8 @@ pub(crate) struct Inquiry {
     pub(crate) query: Option<Box<str>>,
     /// The caller's fields, as many as the operator has it told.
     pub(crate) fields: HeaderMap,
+    /// The caller's fields that do not go on, whatever the word is.
+    pub(crate) unvouched: Vec<HeaderName>,
     /// `spiffe://…`: of the verified certificate, never of a field.
     pub(crate) principal: Option<Box<str>>,
     pub(crate) request_id: Box<str>,
@@ -52,13 +54,16 @@ impl Inquiry {
         let text = |name: &str| received.get(name).and_then(|value| value.to_str().ok());
         let told = |name: &str| authoriser.is_some_and(|a| fields::contain(&a.told, name));
         let principal = request.caller().principal();
+        let fields = fields::told(received, told);
+        let settable = authoriser.map_or(&[][..], |a| &a.upstream_fields);
         Self {
             method: request.method().as_str().into(),
             host: request.host().into(),
             explicit_port: request.explicit_port(),
             path: request.path().into(),
             query: request.query().map(Box::from),
-            fields: fields::told(received, told),
+            unvouched: fields::unvouched(received, settable, &fields),
+            fields,
             principal: principal.map(|p| format!("spiffe://{}", p.as_str()).into()),
             request_id: text("x-request-id").unwrap_or_default().into(),
             is_http2: downstream.is_http2,

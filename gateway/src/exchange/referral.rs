@@ -58,6 +58,8 @@ impl Exchange<'_> {
                 if let Answer::Yes(changes) = answer {
                     outbound.changes = changes;
                 }
+                let unvouched = inquiry.unvouched.iter().cloned();
+                outbound.changes.remove.extend(unvouched);
                 Ok(outbound)
             }
             Err(refusal) => {

@@ -26,7 +26,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{Pool, PoolKey, Reusable, Target, UpstreamSession, UpstreamTls};
 use crate::resolve::VettedAddress;
-use crate::socket::Socket;
+use crate::socket::{Gathered, Socket};
 
 /// RFC 8305, section 5: the Connection Attempt Delay.
 const NEXT_ATTEMPT: Duration = Duration::from_millis(250);
@@ -235,11 +235,11 @@ async fn stream(
     };
     let socket = Socket::new(tcp).map_err(|e| failed(Failure::Connect, describe(&e)))?;
     let Some(tls) = &target.tls else {
-        return Ok((Box::new(socket), address));
+        return Ok((Box::new(Gathered::new(socket)), address));
     };
     let done = handshake(tls, host, socket).await;
     let stream = done.map_err(|(failure, reason)| failed(failure, reason))?;
-    Ok((Box::new(stream), address))
+    Ok((Box::new(Gathered::new(stream)), address))
 }
 
 /// Our end of a connection.

@@ -131,11 +131,7 @@ pub(super) fn rule<'a>(
     if is_ours {
         return for_sidecars(object, fields, scope);
     }
-    let reader = Reader {
-        object,
-        objects,
-        scope,
-    };
+    let reader = Reader { objects, scope };
     let policy = fields.take("trafficPolicy");
     let policy = policy.and_then(|node| {
         Fields::read_proto(node, scope.report, |fields| reader.traffic_policy(fields))
@@ -179,7 +175,6 @@ fn for_sidecars<'a>(
 }
 
 struct Reader<'r, 'a> {
-    object: &'r Object<'a>,
     objects: &'r Objects<'a>,
     scope: &'r Scope<'a>,
 }

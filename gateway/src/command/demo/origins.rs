@@ -21,7 +21,7 @@ use super::answers::{self, Answer};
 use super::error::DemoError;
 use super::folder::Folder;
 use super::mesh;
-use crate::socket::Socket;
+use crate::socket::{Gathered, Socket};
 
 /// How long a connection waits for its next request, in seconds.
 const KEEP_ALIVE: u64 = 60;
@@ -56,7 +56,7 @@ async fn serve(host: &str, tcp: TcpStream, acceptor: &SslAcceptor) -> Option<()>
     let socket = Socket::new(tcp).ok()?;
     let mut tls = prepare_tls_stream(acceptor, socket).ok()?;
     tls.accept().await.ok()?;
-    let mut stream: Stream = Box::new(tls);
+    let mut stream: Stream = Box::new(Gathered::new(tls));
     while let Some(next) = exchange(host, stream).await.ok()? {
         stream = next;
     }
