@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::cases::{Case, Verdict};
+use crate::cases::{Asked, Case, Verdict};
 use policy::Next;
 
 const EXAMPLES: [(&str, &str, &str); 3] = [
@@ -97,7 +97,9 @@ fn every_example_decides_as_its_cases_say() {
 
 fn decided(snapshot: &Snapshot, case: &Case) -> (Verdict, Option<Box<str>>) {
     let admission = snapshot.admission();
-    let question = &case.question;
+    let Asked::Request(question) = &case.asked else {
+        panic!("{case:?}");
+    };
     let caller = admission.caller(question.principal.clone(), question.address);
     let raw = question.raw(&caller, snapshot.settings(), 0);
     let named = |id| admission.rule(id).map(|rule| (*rule.name).into());

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use conf::cases::{self, Case, Verdict};
+use conf::cases::{self, Asked, Case, Verdict};
 use conf::{Environment, Snapshot, SourceFile};
 use policy::canonical::Malformed;
 use policy::refusal::{Failure, Refusal};
@@ -145,7 +145,9 @@ fn refused(admission: &Admission, refused: &Refused<'_>) -> (u16, &'static str) 
 
 fn holds(snapshot: &Snapshot, case: &Case) -> bool {
     let admission = snapshot.admission();
-    let question = &case.question;
+    let Asked::Request(question) = &case.asked else {
+        panic!("{case:?}");
+    };
     let caller = admission.caller(question.principal.clone(), question.address);
     let raw = question.raw(&caller, snapshot.settings(), 0);
     let decided = admission.admit(raw, 0);

@@ -130,19 +130,34 @@ impl TunnelPlan {
     }
 }
 
+/// Brings a server name into the form hosts are matched in. An address is none
+/// (RFC 6066, section 3), nor is a name with a port.
+fn canonical(sent: &str) -> Result<Cow<'_, str>, Refusal> {
+    let malformed = |_| Refusal::MalformedServerName;
+    let authority = Authority::parse(sent.as_bytes()).map_err(malformed)?;
+    if authority.port().is_some() || is_address(authority.host()) {
+        return Err(Refusal::MalformedServerName);
+    }
+    Ok(authority.into_host())
+}
+
 impl<'a> Tunnel<'a> {
-    /// Brings the server name into the form hosts are matched in. An address is
-    /// none (RFC 6066, section 3), nor is a name with a port.
+    /// A tunnel by its server name.
     pub(crate) fn canonicalise(raw: RawTunnel<'a>, sent: &'a str) -> Result<Self, Refusal> {
-        let malformed = |_| Refusal::MalformedServerName;
-        let authority = Authority::parse(sent.as_bytes()).map_err(malformed)?;
-        if authority.port().is_some() || is_address(authority.host()) {
-            return Err(Refusal::MalformedServerName);
+        let host = canonical(sent)?;
+        Ok(Self { raw, host })
+    }
+
+    /// Refuses TLS that is to pass by the port but is for another host than the
+    /// port leads to: policy was asked about that one.
+    ///
+    /// # Errors
+    /// A server name, as sent, that is no host or another.
+    pub fn check_inner(host: &str, sent: &str) -> Result<(), Refusal> {
+        match canonical(sent)? == host {
+            true => Ok(()),
+            false => Err(Refusal::OtherServerName),
         }
-        Ok(Self {
-            raw,
-            host: authority.into_host(),
-        })
     }
 
     /// A tunnel to where its port leads.
@@ -198,11 +213,22 @@ impl Matcher {
     /// Whether every key holds for a tunnel.
     #[must_use]
     pub fn holds_for_tunnel(&self, tunnel: &Tunnel<'_>, toward: Toward) -> bool {
-        let caller = tunnel.caller();
-        let from = self.from.is_empty() || from_holds(&self.from, caller, toward);
-        let host = self.hosts.is_empty() || self.hosts.iter().any(|h| h.matches(tunnel.host()));
-        let path = self.paths.is_empty() || toward == Toward::Refuse;
-        from && host && path && self.residual_mismatch_of_tunnel(tunnel, toward).is_none()
+        self.mismatch_of_tunnel(tunnel, toward).is_none()
+    }
+
+    /// The first key that does not hold for a tunnel.
+    #[must_use]
+    pub fn mismatch_of_tunnel(&self, tunnel: &Tunnel<'_>, toward: Toward) -> Option<Key> {
+        if !self.from.is_empty() && !from_holds(&self.from, tunnel.caller(), toward) {
+            return Some(Key::From);
+        }
+        if !self.hosts.is_empty() && !self.hosts.iter().any(|h| h.matches(tunnel.host())) {
+            return Some(Key::Host);
+        }
+        if !self.paths.is_empty() && toward == Toward::Permit {
+            return Some(Key::Path);
+        }
+        self.residual_mismatch_of_tunnel(tunnel, toward)
     }
 
     /// The first key that does not hold, of those no index knows.

@@ -4,10 +4,9 @@
 use std::sync::Arc;
 
 use conf::snapshot::ListenerMode;
-use policy::canonical::Authority;
 use policy::destination::Carries;
 use policy::refusal::Refusal;
-use policy::{AdmittedTunnel, RefusedTunnel, To, TunnelPlan};
+use policy::{AdmittedTunnel, RefusedTunnel, To, Tunnel, TunnelPlan};
 use tokio::io::AsyncRead;
 use tokio::time::timeout;
 
@@ -41,17 +40,15 @@ pub(super) async fn find(
     Ok(Way { host, plan, read })
 }
 
-/// Whether the port says where to. Where it says nothing and server names do,
-/// these are asked.
+/// Whether the port says where to.
 fn leads_by_port(trace: &Trace<'_>) -> bool {
     let listener = &trace.connection.listener;
     if !matches!(listener.mode, ListenerMode::Tcp | ListenerMode::PlainTcp) {
         return false;
     }
     let seen = Arc::clone(&trace.seen);
-    let admission = seen.live.snapshot().admission();
     let raw = trace.raw(&seen, trace.to_port());
-    admission.leads_by_port(raw) || !admission.has_passages(raw.door())
+    seen.live.snapshot().admission().goes_by_port(raw)
 }
 
 /// Decides, and reads no further than the way asks for.
@@ -64,12 +61,7 @@ async fn by_port(
         Carries::Bytes => Vec::new(),
         Carries::Tls => {
             let hello = inner_hello(trace, caller).await?;
-            let named = Authority::parse(hello.server_name.as_bytes());
-            let named = named.map_err(|_| Refusal::MalformedServerName)?;
-            // Or the name would be borrowed from whom policy was asked about.
-            if named.port().is_some() || *named.host() != *host {
-                return Err(Refusal::OtherServerName);
-            }
+            Tunnel::check_inner(&host, &hello.server_name)?;
             hello.wire
         }
     };

@@ -91,16 +91,11 @@ impl Admission {
             .lead_by_port(raw.door(), server_name, raw.caller, lot)
     }
 
-    /// Whether a port leads anywhere by itself.
+    /// Whether a connection to a port that carries bytes goes by the port. Where
+    /// that leads nowhere and server names do, these are asked.
     #[must_use]
-    pub fn leads_by_port(&self, raw: RawTunnel<'_>) -> bool {
-        self.lead_by_port(raw, 0).is_some()
-    }
-
-    /// Whether server names lead anywhere through a door.
-    #[must_use]
-    pub fn has_passages(&self, door: Door) -> bool {
-        self.routing.has_passages(door)
+    pub fn goes_by_port(&self, raw: RawTunnel<'_>) -> bool {
+        self.lead_by_port(raw, 0).is_some() || !self.routing.has_passages(raw.door())
     }
 
     /// Where TLS passes through to.
