@@ -183,6 +183,20 @@ fn the_cases_hold_for_the_configuration() {
     }
 }
 
+#[test]
+fn what_passes_through_is_configured_as_shown() {
+    let readme = read("README.md");
+    let text = format!("version: 1\n{}", blocks(&readme, "yaml")[2]);
+    let file = SourceFile::new("README.md", text);
+    let snapshot = conf::compile(&[file], &Environment::default()).expect("a configuration");
+    let admission = snapshot.admission();
+    assert_eq!(
+        (admission.passages().len(), admission.tcp_routes().len()),
+        (1, 1)
+    );
+    assert_eq!(snapshot.warnings().len(), 0, "{:?}", snapshot.warnings());
+}
+
 /// Words that follow `word` in code: fenced blocks and spans.
 fn after(text: &str, word: &str) -> BTreeSet<String> {
     let (fenced, prose): (Vec<_>, Vec<_>) =

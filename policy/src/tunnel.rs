@@ -148,8 +148,8 @@ impl<'a> Tunnel<'a> {
         Ok(Self { raw, host })
     }
 
-    /// Refuses TLS that is to pass by the port but is for another host than the
-    /// port leads to: policy was asked about that one.
+    /// INVARIANT(inner-name): TLS that passes by a port of TLS is for the host
+    /// the port leads to, which policy was asked about.
     ///
     /// # Errors
     /// A server name, as sent, that is no host or another.

@@ -283,6 +283,30 @@ fn tls(fields: &Fields<'_>, selects: bool) -> Option<ServerMode> {
     None
 }
 
+/// Tells which servers carry bytes to a listener that would read them as HTTP.
+pub(super) fn remark_listeners(servers: &[Server<'_>], written: &[Listener], report: &Report) {
+    let ours = |port| move |l: &&Listener| l.view == View::Gateway && l.port == port;
+    for server in servers {
+        let Some(listener) = written.iter().find(ours(server.port)) else {
+            continue;
+        };
+        let instead = match (server.mode, listener.mode) {
+            (ServerMode::Tcp, ListenerMode::Tcp | ListenerMode::InnerTls)
+            | (ServerMode::PlainTcp, ListenerMode::Tcp | ListenerMode::PlainTcp) => continue,
+            (ServerMode::Tcp, _) => "`mode: tcp`",
+            (ServerMode::PlainTcp, _) => "`mode: tcp` and, as here, `tls: off`",
+            _ => continue,
+        };
+        if let Some(origin) = server.origin {
+            let message = format!(
+                "this server passes bytes on, and the listener `{}` at {} does not: write {instead} there",
+                listener.name, listener.origin
+            );
+            report.warning(origin, message);
+        }
+    }
+}
+
 /// What the servers ask to listen on, where no native document says.
 pub(super) fn listeners(servers: &[Server<'_>], report: &Report) -> Vec<Listener> {
     let mut listeners: Vec<Listener> = Vec::new();

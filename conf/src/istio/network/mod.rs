@@ -69,6 +69,7 @@ pub(super) fn lower(
     let (api_servers, api_routes) = gateway_api::lower(objects, &services, scope);
     servers.extend(api_servers);
     virtual_services.extend(api_routes);
+    gateway::remark_listeners(&servers, written, scope.report);
     let has_mesh = written.iter().any(|listener| listener.view == View::Mesh);
     let mut upstreams = Upstreams::new(&services, &rules, scope, first);
     let mut drafts = gateway_view::drafts(&servers, &virtual_services, &mut upstreams, scope);

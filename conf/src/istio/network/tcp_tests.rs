@@ -176,6 +176,30 @@ spec: { host: other.example, trafficPolicy: { tls: { mode: SIMPLE } } }
 }
 
 #[test]
+fn a_listener_that_would_read_what_passes_is_told() {
+    for (mode, protocol, tls, is_told) in [
+        ("mtls", "TLS", MUTUAL, true),
+        ("tcp", "TLS", MUTUAL, false),
+        ("passthrough, tls: mutual", "TLS", MUTUAL, false),
+        ("tcp, tls: off", "TLS", MUTUAL, true),
+        ("tcp, tls: off", "TCP", "", false),
+        ("tcp", "TCP", "", false),
+        ("plaintext", "TCP", "", true),
+        ("mtls", "HTTPS", MUTUAL, false),
+    ] {
+        let native = format!("version: 1\nlisteners: [{{ port: 443, mode: {mode} }}]\n");
+        let files = [
+            SourceFile::new("native.yaml", native),
+            SourceFile::new("istio.yaml", gateway(protocol, "['*']", tls)),
+        ];
+        let snapshot = compile(&files, &Environment::default()).unwrap();
+        let mut told = snapshot.warnings().iter().map(told);
+        let told = told.any(|line| line.contains("this server passes bytes on"));
+        assert_eq!(told, is_told, "{mode} {protocol}{tls}");
+    }
+}
+
+#[test]
 fn tls_routes_within_mutual_tls_are_passages() {
     let gateway = gateway("TLS", "['*.example']", MUTUAL);
     let routed = service(
