@@ -5,6 +5,7 @@
 
 mod callers;
 pub mod cases;
+mod chart;
 mod convert;
 mod digest;
 mod fields;
@@ -77,10 +78,14 @@ pub fn compile(files: &[SourceFile], environment: &Environment) -> Result<Snapsh
 
 /// Reads what files say: native documents, then Istio's objects.
 fn lower(files: &[SourceFile], environment: &Environment, report: &Report) -> native::Lowered {
-    let documents: Vec<Node> = files
-        .iter()
-        .flat_map(|file| yaml::documents(file, report))
-        .collect();
+    let of_file = |file| {
+        let documents = yaml::documents(file, report);
+        match chart::refuse(file, &documents, report) {
+            true => Vec::new(),
+            false => documents,
+        }
+    };
+    let documents: Vec<Node> = files.iter().flat_map(of_file).collect();
     if documents.is_empty() && !report.has_errors() {
         let name = files.first().map_or("configuration", |file| &file.name);
         let message = "there is no configuration: write a document that begins `version: 1`";
@@ -91,14 +96,25 @@ fn lower(files: &[SourceFile], environment: &Environment, report: &Report) -> na
     let mut lowered = native::lower(&documents, environment, report);
     istio::lower(&objects, &mut lowered, environment, report);
     if lowered.settings.listeners.is_empty() && !lowered.listeners_written {
-        let message = "`listeners` is missing: write such as `listeners: [{ port: 8443 }]`";
-        if let Some(first) = documents.first().or(objects.first()) {
-            report.error(&first.origin, message);
-        }
+        refuse_deafness(&documents, &objects, report);
     }
     let (listeners, rules) = (&lowered.settings.listeners, &lowered.admission.rules);
     callers::warn_of_unverified(listeners, rules, report);
     lowered
+}
+
+/// Nothing says what to listen on.
+fn refuse_deafness(documents: &[Node], objects: &[Node], report: &Report) {
+    if let Some(gateway) = istio::first_gateway(objects) {
+        // What is wrong with a Gateway of ours has been told.
+        if !report.has_errors() {
+            let message = "no Gateway is this gateway's, so that nothing is listened on: write in a native document whose they are, `gateway: { name: …, namespace: …, labels: { istio: … } }`, or `listeners: [{ port: 443 }]`";
+            report.error(gateway, message);
+        }
+    } else if let Some(first) = documents.first().or(objects.first()) {
+        let message = "`listeners` is missing: write such as `listeners: [{ port: 8443 }]`";
+        report.error(&first.origin, message);
+    }
 }
 
 #[cfg(test)]

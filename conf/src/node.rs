@@ -70,6 +70,14 @@ impl Node {
         }
     }
 
+    /// The text of a single value.
+    pub(crate) fn scalar(&self) -> Option<&str> {
+        match &self.value {
+            Value::Scalar(scalar) => Some(&scalar.text),
+            Value::Nothing | Value::List(_) | Value::Map(_) => None,
+        }
+    }
+
     /// The value of a key, if this is a map that has it.
     pub(crate) fn entry(&self, key: &str) -> Option<&Node> {
         match &self.value {

@@ -1,8 +1,12 @@
 //! Files and folders into texts. The only module that touches the file system.
 //!
-//! A folder stands for its `*.yaml`, `*.yml` and `*.json` files by name; what a file names
-//! under `sources` is read after it. Nothing is judged here but whether it can
-//! be read.
+//! A folder stands for its `*.yaml`, `*.yml` and `*.json` files by name, as with
+//! kubectl; what a file names under `sources` is read after it. Folders within a
+//! folder are not read, and none that holds a configuration is passed over in
+//! silence: what refuses may stand there. Nothing else is judged here but
+//! whether it can be read.
+
+mod within;
 
 use std::collections::HashSet;
 use std::fs;
@@ -40,12 +44,14 @@ pub fn read_watched(paths: &[PathBuf], watch: &mut dyn FnMut(&Path)) -> Reading 
         files: Vec::new(),
         watch,
         seen: HashSet::new(),
+        within: Vec::new(),
         report: Report::default(),
     };
     for path in paths {
         let named = Origin::new(path.to_string_lossy(), 1, 1);
         reader.path(path, &named);
     }
+    reader.refuse_unread();
     Reading {
         problems: reader.report.finish(&reader.files),
         files: reader.files,
@@ -57,6 +63,9 @@ struct Reader<'w> {
     watch: &'w mut dyn FnMut(&Path),
     /// Resolved names: a file is read once, and folders may name each other.
     seen: HashSet<PathBuf>,
+    /// Folders within those that were read, each with the place that named the
+    /// outer one.
+    within: Vec<(PathBuf, Origin)>,
     report: Report,
 }
 
@@ -76,9 +85,27 @@ impl Reader<'_> {
     }
 
     fn folder(&mut self, path: &Path, named: &Origin) {
-        match configurations(path) {
-            Ok(files) => files.iter().for_each(|file| self.path(file, named)),
+        match within::visible(path) {
+            Ok(inside) => {
+                inside.files.iter().for_each(|file| self.path(file, named));
+                let within = inside.folders.into_iter();
+                self.within
+                    .extend(within.map(|folder| (folder, named.clone())));
+            }
             Err(error) => self.unreadable(path, named, &error),
+        }
+    }
+
+    /// Refuses folders within folders that hold a configuration nobody named.
+    fn refuse_unread(&mut self) {
+        for (folder, named) in std::mem::take(&mut self.within) {
+            let found = within::unread(&folder, &mut self.seen, self.watch);
+            let Some(found) = found else { continue };
+            let (file, inner) = (found.display(), found.parent().unwrap_or(&folder).display());
+            let message = format!(
+                "`{file}` is not read, since folders within a folder are not: write `--config {inner}` too, or give the folder a name that begins with `.`"
+            );
+            self.report.error(&named, message);
         }
     }
 
@@ -129,29 +156,6 @@ impl Reader<'_> {
         self.report
             .error(named, format!("cannot read `{path}`: {error}"));
     }
-}
-
-/// What kubectl applies of a folder; JSON is YAML too.
-const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
-
-/// The configuration files of a folder, by name. Hidden ones are none of them:
-/// Kubernetes keeps the versions of a mounted ConfigMap in `..data`.
-fn configurations(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let hidden = path
-            .file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        let yaml = path
-            .extension()
-            .is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known));
-        if yaml && !hidden && !path.is_dir() {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
 }
 
 /// The content of a file, and a byte more than [`yaml`] takes of one too large.
@@ -214,14 +218,51 @@ mod tests {
             "note.txt",
             "c.yaml.bak",
             "d.json",
-            "below/d.yaml",
+            "..2024_01_01/d.yaml",
+            "notes/readme.txt",
         ] {
             write(root.path(), name, "version: 1\n");
         }
+        write(
+            root.path(),
+            "cases/a.yaml",
+            "- { as: sa:a/b, expect: allow }\n",
+        );
         let (reading, watched) = watched(&[root.path().to_owned()]);
         assert_eq!(names(&reading, root.path()), ["a.yml", "b.yaml", "d.json"]);
         assert_eq!(reading.problems, []);
         assert!(watched.contains(&root.path().to_owned()));
+    }
+
+    #[test]
+    fn a_configuration_in_a_folder_within_is_never_passed_over() {
+        let root = tempfile::tempdir().unwrap();
+        write(root.path(), "a.yaml", "version: 1\n");
+        let below = root.path().join("below");
+        // None of these is a configuration; each is told once it becomes one.
+        fs::create_dir_all(below.join("deep")).unwrap();
+        std::os::unix::fs::symlink(root.path(), below.join("loop")).unwrap();
+        let (reading, seen) = watched(&[root.path().to_owned()]);
+        assert_eq!(reading.problems, []);
+        assert!(seen.contains(&below) && seen.contains(&below.join("deep")));
+
+        let deny = write(&below, "deep/deny.yaml", "kind: AuthorizationPolicy\n");
+        let (reading, seen) = watched(&[root.path().to_owned()]);
+        let told: Vec<&str> = reading.problems.iter().map(|p| &*p.message).collect();
+        let (deny, deep) = (deny.display(), below.join("deep"));
+        let expected = format!(
+            "`{deny}` is not read, since folders within a folder are not: write `--config {}` too, or give the folder a name that begins with `.`",
+            deep.display()
+        );
+        assert_eq!(told, [expected]);
+        assert!(seen.contains(&deep));
+
+        let reading = read(&[root.path().to_owned(), deep]);
+        assert_eq!(
+            names(&reading, root.path()),
+            ["a.yaml", "below/deep/deny.yaml"]
+        );
+        assert_eq!(reading.problems, []);
     }
 
     #[test]

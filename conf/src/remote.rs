@@ -178,6 +178,24 @@ pub(crate) fn is_fetched(origin: &Origin) -> bool {
     origin.file.starts_with(PLACE)
 }
 
+/// Whether an entry names nothing in particular, whatever it is asked for: a
+/// host, a path, a caller.
+pub(crate) fn is_boundless(entry: &str) -> bool {
+    if matches!(entry, "any" | "anonymous") {
+        return true;
+    }
+    if let Some(range) = entry.strip_prefix("ip:") {
+        return range.ends_with("/0");
+    }
+    let kinds = ["ns:", "sa:", "td:", "name:", "spiffe://"];
+    let name = kinds.iter().find_map(|kind| entry.strip_prefix(kind));
+    let name = name.unwrap_or(entry);
+    // `cluster.local/ns/…/sa/…` is how a workload is written.
+    let is_filler =
+        |part: &str| matches!(part, "" | "ns" | "sa") || part.bytes().all(|b| b == b'*');
+    name.contains('*') && name.split('/').all(is_filler)
+}
+
 /// One entry a line; empty lines and those that begin with `#` are none. Or
 /// YAML, as Mixer's lists of addresses are: `whitelist: [192.0.2.1]`.
 fn entries(place: &str, text: &str, report: &Report) -> Vec<Node> {

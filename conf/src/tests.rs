@@ -95,6 +95,41 @@ fn every_example_decides_as_its_cases_say() {
     }
 }
 
+#[test]
+fn files_that_make_objects_are_told_from_objects() {
+    let told = |name: &str, text: &str| {
+        let files = [
+            SourceFile::new("egress.yaml", EXAMPLES[0].1),
+            SourceFile::new(name, text),
+        ];
+        let problems = compile(&files, &environment()).err().unwrap_or_default();
+        let told = problems
+            .iter()
+            .map(|p| format!("{}: {}", p.origin.file, p.message));
+        told.collect::<Vec<_>>()
+    };
+    let helm = "this file is a Helm chart's: write what `helm template` makes of the chart into a file of its own, and give that alone";
+    let kustomize = "this file is Kustomize's: write what `kustomize build` makes of the folder into a file of its own, and give that alone";
+    for (name, text, expected) in [
+        (
+            "c/Chart.yaml",
+            "apiVersion: v2\nname: egress\nversion: 1.0.0\n",
+            helm,
+        ),
+        ("c/values.yaml", "image: { tag: '1' }\n", helm),
+        ("kustomization.yaml", "resources: [a.yaml]\n", kustomize),
+        (
+            "kustomization.yaml",
+            "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [a.yaml]\n",
+            kustomize,
+        ),
+    ] {
+        assert_eq!(told(name, text), [format!("{name}: {expected}")], "{text}");
+    }
+    let native = "version: 1\nlists: { x: [/a] }\n";
+    assert_eq!(told("values.yaml", native), [""; 0]);
+}
+
 fn decided(snapshot: &Snapshot, case: &Case) -> (Verdict, Option<Box<str>>) {
     let admission = snapshot.admission();
     let Asked::Request(question) = &case.asked else {

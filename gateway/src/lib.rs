@@ -1,9 +1,8 @@
 //! The process: sockets, TLS, DNS, logs, metrics, commands.
 //!
 //! A module uses only those below it in this list: command · run · reload ·
-//! lists · load · admin · listen · connection · http1, http2, tunnel · exchange ·
-//! authorise · gateway ·
-//! live · upstream · resolve · identity · intake · headers, reply · record,
+//! lists · load · admin · listen · workers · connection · http1, http2, tunnel ·
+//! exchange · authorise · gateway · live · upstream · resolve · identity · intake · headers, reply · record,
 //! metrics · limits · socket, watched. `ARCHITECTURE.md` tells the life of a request.
 
 pub mod admin;
@@ -35,5 +34,6 @@ mod socket;
 mod tunnel;
 pub mod upstream;
 pub mod watched;
+mod workers;
 
 pub use gateway::Gateway;

@@ -12,6 +12,7 @@ use crate::clock::Moment;
 use crate::connection::Accepted;
 use crate::drain::{Drain, Phase};
 use crate::gateway::Gateway;
+use crate::workers::Workers;
 
 /// Connections the kernel may hold before we accept them.
 const BACKLOG: u32 = 4096;
@@ -59,12 +60,12 @@ impl Bound {
     }
 
     /// Accepts until the process closes; connections live on.
-    pub(crate) async fn serve(self, gateway: Arc<Gateway>, drain: Drain) {
+    pub(crate) async fn serve(self, gateway: Arc<Gateway>, workers: Arc<Workers>, drain: Drain) {
         let mut closing = drain.clone();
         loop {
             tokio::select! {
                 accepted = self.socket.accept() => match accepted {
-                    Ok((tcp, remote)) => self.admit(&gateway, tcp, remote, &drain),
+                    Ok((tcp, remote)) => self.admit(&gateway, &workers, tcp, remote, &drain),
                     Err(error) => {
                         tracing::warn!(listener = %self.listener.name, %error, "cannot accept");
                         tokio::time::sleep(AFTER_ERROR).await;
@@ -75,11 +76,18 @@ impl Bound {
         }
     }
 
-    fn admit(&self, gateway: &Arc<Gateway>, tcp: TcpStream, remote: SocketAddr, drain: &Drain) {
+    fn admit(
+        &self,
+        gateway: &Arc<Gateway>,
+        workers: &Workers,
+        tcp: TcpStream,
+        remote: SocketAddr,
+        drain: &Drain,
+    ) {
         let live = gateway.live();
         let limits = &live.snapshot().settings().limits;
         let permit = gateway.connections.admit(remote.ip(), limits);
-        let accepted = Accepted {
+        let accepted = |tcp: TcpStream| Accepted {
             gateway: Arc::clone(gateway),
             listener: Arc::clone(&self.listener),
             local: tcp.local_addr().unwrap_or(self.address),
@@ -89,9 +97,12 @@ impl Bound {
         };
         match permit {
             Ok(permit) => {
-                tokio::spawn(accepted.serve(permit));
+                let served = workers.serve(tcp, |tcp| accepted(tcp).serve(permit));
+                if let Err(error) = served {
+                    tracing::warn!(listener = %self.listener.name, %error, "cannot serve");
+                }
             }
-            Err(refusal) => accepted.refuse(refusal, Moment::now()),
+            Err(refusal) => accepted(tcp).refuse(refusal, Moment::now()),
         }
     }
 }

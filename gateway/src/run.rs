@@ -20,6 +20,7 @@ use crate::listen::Bound;
 use crate::load::{LoadError, Loaded, Source, load};
 use crate::record::Sinks;
 use crate::reload::Reloader;
+use crate::workers::Workers;
 
 /// Idle upstream connections are looked over this often.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -60,7 +61,7 @@ impl std::error::Error for StartError {}
 pub struct Options {
     /// The configuration.
     pub config: Source,
-    /// Worker threads.
+    /// Worker threads, the calling one included.
     pub threads: usize,
 }
 
@@ -68,13 +69,15 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Process {
     gateway: Arc<Gateway>,
+    workers: Arc<Workers>,
     listeners: Vec<Bound>,
     admin: Option<TcpListener>,
     reloader: Reloader,
 }
 
 impl Process {
-    /// Loads the configuration and binds all sockets.
+    /// Loads the configuration and binds all sockets. The calling runtime is the
+    /// first worker; a runtime of one thread serves best.
     ///
     /// # Errors
     /// The first thing without which the gateway cannot serve.
@@ -108,7 +111,10 @@ impl Process {
                 Some(bound.map_err(|e| StartError::Bind("the admin port".into(), address, e))?)
             }
         };
+        let workers = Workers::start(options.threads);
+        let workers = workers.map_err(|error| StartError::Process(error.to_string()))?;
         Ok(Self {
+            workers: Arc::new(workers),
             reloader: Reloader::new(Arc::clone(&gateway), options.config.clone(), watched, files),
             gateway,
             listeners,
@@ -149,8 +155,8 @@ impl Process {
         // Admin answers to the last: that it is not ready is an answer too.
         let (_admin, admin_ends) = watch::channel(false);
         for bound in self.listeners {
-            let gateway = Arc::clone(&self.gateway);
-            tokio::spawn(bound.serve(gateway, drain.clone()));
+            let (gateway, workers) = (Arc::clone(&self.gateway), Arc::clone(&self.workers));
+            tokio::spawn(bound.serve(gateway, workers, drain.clone()));
         }
         if let Some(socket) = self.admin {
             let lists = self.reloader.lists_settled();

@@ -205,9 +205,6 @@ fn destination(host: usize, regexes: Regexes) -> Destination {
         routes: routes
             .map(|(number, path)| route(number, path, upstream))
             .collect(),
-        upstream,
-        timeout: None,
-        retries: Retries::default(),
         origin: origin(host),
     }
 }

@@ -35,14 +35,8 @@ pub struct Destination {
     pub ports: Vec<u16>,
     /// Opt-outs of the strict canonical form, for origins that need them.
     pub profile: PathProfile,
-    /// In order; the first that matches serves. Empty: one that serves all.
+    /// In order; the first that matches serves.
     pub routes: Vec<Route>,
-    /// Where the routes lead unless they say otherwise.
-    pub upstream: UpstreamRef,
-    /// Time for the whole exchange where there is no route; `None`: no bound.
-    pub timeout: Option<Duration>,
-    /// When to try again where there is no route.
-    pub retries: Retries,
     /// Where it was written.
     pub origin: Arc<Origin>,
 }

@@ -67,11 +67,10 @@ pub struct DestinationId(u32);
 pub struct Plan {
     grant: Grant,
     destination: DestinationId,
-    /// `None`: the destination's catch-all.
-    route: Option<u32>,
+    route: u32,
     upstream: Option<UpstreamRef>,
     /// The sidecar's route that led to the gateway's.
-    through: Option<(DestinationId, Option<u32>)>,
+    through: Option<(DestinationId, u32)>,
     /// The gateway's port it led to.
     hop: Option<u16>,
 }
@@ -314,12 +313,10 @@ fn dangling(destinations: &[Destination], upstreams: &[Upstream]) -> Vec<Compile
     let exists = |upstream: UpstreamRef| {
         usize::try_from(upstream.0).is_ok_and(|index| index < upstreams.len())
     };
-    let named = destinations.iter().flat_map(|d| {
-        let routes = d.routes.iter().flat_map(|r| match &r.action {
-            Action::Forward(all) => all.iter().map(|w| (w.upstream, &r.origin)).collect(),
-            Action::Redirect(_) | Action::Respond(_) | Action::Hop(_) => Vec::new(),
-        });
-        routes.chain([(d.upstream, &d.origin)])
+    let routes = destinations.iter().flat_map(|d| &d.routes);
+    let named = routes.flat_map(|r| match &r.action {
+        Action::Forward(all) => all.iter().map(|w| (w.upstream, &r.origin)).collect(),
+        Action::Redirect(_) | Action::Respond(_) | Action::Hop(_) => Vec::new(),
     });
     named
         .filter(|(upstream, _)| !exists(*upstream))

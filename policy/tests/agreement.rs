@@ -208,9 +208,6 @@ fn destination(host: &'static str, routes: Vec<Vec<Matcher>>) -> Destination {
                 origin: origin(),
             })
             .collect(),
-        upstream: UpstreamRef(0),
-        timeout: None,
-        retries: Retries::default(),
         origin: origin(),
     }
 }
@@ -389,12 +386,6 @@ fn routed(spec: &AdmissionSpec, request: &Request<'_>, allow: Option<usize>) -> 
     let Some(found) = spec.destinations.iter().find(exact).or(longest) else {
         return refused(Refusal::UnknownHost);
     };
-    if found.routes.is_empty() {
-        return Said::Granted {
-            rule: allow,
-            route: None,
-        };
-    }
     let mut routes = found.routes.iter();
     match routes.position(|r| serves(r, request)) {
         Some(route) => Said::Granted {

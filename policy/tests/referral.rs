@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use policy::authoriser::{Authoriser, AuthoriserRef, OnError, Referral, Service, Word};
-use policy::destination::Destination;
 use policy::destination::{
-    Reach, Retries, Upstream, UpstreamHost, UpstreamProtocol, UpstreamRef, UpstreamTls,
+    Action, Destination, Reach, Retries, Route, Upgrades, Upstream, UpstreamHost, UpstreamProtocol,
+    UpstreamRef, UpstreamTls, Weighted,
 };
 use policy::door::View;
 use policy::origin::Origin;
@@ -64,10 +64,22 @@ fn destination() -> Destination {
         door: None,
         ports: Vec::new(),
         profile: Default::default(),
-        routes: Vec::new(),
-        upstream: UpstreamRef(0),
-        timeout: None,
-        retries: Retries::default(),
+        routes: vec![Route {
+            name: "default".into(),
+            matchers: Vec::new(),
+            action: Action::Forward(vec![Weighted {
+                upstream: UpstreamRef(0),
+                weight: 1,
+            }]),
+            timeout: None,
+            retries: Retries::default(),
+            headers: Default::default(),
+            rewrite: Default::default(),
+            fault: Default::default(),
+            upgrades: Upgrades::Refused,
+            max_body: None,
+            origin: origin(3),
+        }],
         origin: origin(3),
     }
 }

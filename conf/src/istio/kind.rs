@@ -59,6 +59,7 @@ kinds! {
     WasmPlugin "extensions.istio.io" "WasmPlugin";
     AuthenticationPolicy "authentication.istio.io" "Policy";
     MeshPolicy "authentication.istio.io" "MeshPolicy";
+    IstioOperator "install.istio.io" "IstioOperator";
     Secret "" "Secret";
     ConfigMap "" "ConfigMap";
 }

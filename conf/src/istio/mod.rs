@@ -18,7 +18,9 @@ mod unhonoured;
 
 use std::collections::HashMap;
 
+use policy::authoriser::Authoriser;
 use policy::destination::{Destination, Passage, TcpRoute, Upstream};
+use policy::origin::Origin;
 use policy::pattern::HostPattern;
 use policy::rule::{DefaultPolicy, Rule};
 
@@ -41,6 +43,15 @@ const NAMESPACE: &str = "default";
 /// allows. The native format's is to refuse.
 const WITHOUT_A_WORD: DefaultPolicy = DefaultPolicy::Allow;
 
+/// Where the first Gateway among these stands.
+pub(crate) fn first_gateway(documents: &[Node]) -> Option<&Origin> {
+    let is_gateway =
+        |object: &&Node| object.entry("kind").and_then(Node::scalar) == Some("Gateway");
+    let gateway = documents.iter().flat_map(object::items).find(is_gateway)?;
+    let name = gateway.entry("metadata").and_then(|m| m.entry("name"));
+    Some(&name.unwrap_or(gateway).origin)
+}
+
 /// What objects say, beside what native documents say.
 #[derive(Debug, Default)]
 struct Said {
@@ -51,6 +62,7 @@ struct Said {
     passages: Vec<Passage>,
     tcp: Vec<TcpRoute>,
     upstreams: Vec<Upstream>,
+    authorisers: Vec<Authoriser>,
     /// What Gateways listen on; for use where no native document says.
     listeners: Vec<Listener>,
     lists: Vec<RemoteList>,
@@ -76,6 +88,7 @@ pub(crate) fn lower(
         report,
         gateway: &lowered.settings.gateway,
         local: &local,
+        deployed: network::deployed(&objects, &lowered.settings.gateway),
         reach: &lowered.defaults.reach,
         profile: lowered.defaults.profile,
         connect_timeout: lowered.defaults.connect_timeout,
@@ -87,8 +100,16 @@ pub(crate) fn lower(
         },
     };
     unhonoured::refuse(&objects, &scope);
-    let listeners = &lowered.settings.listeners;
+    let mesh = telemetry::mesh_config(&objects, &scope);
     let first = lowered.admission.upstreams.len();
+    let providers = authorization::providers(mesh.as_ref(), &objects, &scope, first);
+    let first = first.saturating_add(providers.upstreams.len());
+    let authorisers = [scope.authorisers, &providers.authorisers].concat();
+    let scope = Scope {
+        authorisers: &authorisers,
+        ..scope
+    };
+    let listeners = &lowered.settings.listeners;
     let network = network::lower(&objects, &scope, listeners, first);
     let authorization = authorization::lower(&objects, &scope);
     let mut said = Said {
@@ -97,12 +118,14 @@ pub(crate) fn lower(
         destinations: network.destinations,
         passages: network.passages,
         tcp: network.tcp,
-        upstreams: network.upstreams,
+        authorisers: providers.authorisers,
+        // In the order in which they were numbered.
+        upstreams: [providers.upstreams, network.upstreams].concat(),
         listeners: network.listeners,
         ..Said::default()
     };
     said.mixer(mixer::lower(&objects, &scope));
-    said.add_logs(telemetry::logs(&objects, &scope));
+    said.add_logs(telemetry::logs(&objects, mesh.as_ref(), &scope));
     refuse_rivals(&said.destinations, &lowered.admission.destinations, report);
     said.join(lowered);
 }
@@ -154,6 +177,7 @@ impl Said {
         spec.passages.extend(self.passages);
         spec.tcp.extend(self.tcp);
         spec.upstreams.extend(self.upstreams);
+        spec.authorisers.extend(self.authorisers);
         if !lowered.listeners_written {
             settings.listeners = self.listeners;
             // A Gateway's own certificate is the workload's, whatever files its

@@ -51,6 +51,12 @@ impl<'a> Object<'a> {
         format!("{}.{}", self.name, self.namespace)
     }
 
+    /// Whether its `apiVersion` is of the years before v1beta1.
+    pub(super) fn is_of_2018(&self) -> bool {
+        let version = self.body.entry("apiVersion").and_then(Node::scalar);
+        version.is_some_and(|version| version.contains("/v1alpha"))
+    }
+
     /// The value of an annotation.
     pub(super) fn annotation(&self, name: &str) -> Option<&'a str> {
         let found = self.annotations.iter().find(|(key, _)| *key == name);
@@ -68,6 +74,7 @@ impl<'a> Objects<'a> {
     pub(super) fn of(documents: &'a [Node], namespace: &'a str, report: &'a Report) -> Self {
         let mut objects = Self::default();
         let mut known: HashMap<(Kind, &str, &str), usize> = HashMap::new();
+        remark_lists(documents, report);
         for document in documents.iter().flat_map(items) {
             let Some(object) = read(document, namespace, report) else {
                 continue;
@@ -115,12 +122,40 @@ pub(crate) fn is_object(document: &Node) -> bool {
     document.entry("kind").is_some() || document.entry("apiVersion").is_some()
 }
 
-/// The objects of a `List`, or the object itself.
-fn items(document: &Node) -> &[Node] {
-    let is_list = |kind: &Node| matches!(&kind.value, Value::Scalar(kind) if &*kind.text == "List");
-    match (document.entry("kind"), document.entry("items")) {
-        (Some(kind), Some(items)) if is_list(kind) => items.one_or_many(),
-        _ => std::slice::from_ref(document),
+/// The objects of a `List` or of a list of one kind (`VirtualServiceList`), or
+/// the object itself.
+pub(super) fn items(document: &Node) -> &[Node] {
+    let alone = std::slice::from_ref(document);
+    let Some(kind) = document.entry("kind").and_then(Node::scalar) else {
+        return alone;
+    };
+    match document.entry("items") {
+        Some(items) if kind.ends_with("List") => match items.value {
+            Value::Nothing => &[],
+            Value::List(_) | Value::Scalar(_) | Value::Map(_) => items.one_or_many(),
+        },
+        None if kind == "List" => &[],
+        _ => alone,
+    }
+}
+
+/// Tells of lists that hold nothing, or do not say what.
+fn remark_lists(documents: &[Node], report: &Report) {
+    for document in documents {
+        let Some(kind) = document.entry("kind") else {
+            continue;
+        };
+        let is_list = kind.scalar() == Some("List");
+        match document.entry("items") {
+            None if is_list => {
+                let message = "`items` is missing: write the objects under it, each behind `- `";
+                report.error(&kind.origin, message);
+            }
+            Some(entry) if items(document).is_empty() => {
+                report.note(&entry.origin, "this list holds no objects");
+            }
+            _ => {}
+        }
     }
 }
 

@@ -6,15 +6,14 @@ use crate::fields::{Fields, parsed};
 use crate::node::Node;
 use crate::quantity::go_duration;
 use crate::report::Report;
-use crate::spelling::listed;
+use crate::spelling::{listed, nearest};
 
 /// A duration as Go writes it.
 pub(super) fn duration(fields: &Fields<'_>, key: &'static str) -> Option<Duration> {
     fields.parsed(key, go_duration)
 }
 
-/// One of an enum's values, by name or by number. Names are compared without
-/// regard to case, as Istio does for protocols.
+/// One of an enum's values, by name or by number. Names have a case.
 pub(super) fn choice<T: Copy>(
     fields: &Fields<'_>,
     key: &'static str,
@@ -30,14 +29,36 @@ pub(super) fn choice_of<T: Copy>(
     values: &[(&str, u8, T)],
 ) -> Option<T> {
     parsed(node, report, |text| {
-        let known = values.iter().find(|(name, number, _)| {
-            name.eq_ignore_ascii_case(text) || text.parse() == Ok(*number)
-        });
-        known.map(|(_, _, meaning)| *meaning).ok_or_else(|| {
-            let known = listed(values.iter().map(|(name, _, _)| *name));
-            format!("unknown word `{text}`: write {known}")
-        })
+        one_of(text, values, |name| name == text).ok_or_else(|| unknown(text, values))
     })
+}
+
+/// A protocol: as [`choice`], in any case, as Istio takes these.
+pub(super) fn protocol<T: Copy>(fields: &Fields<'_>, values: &[(&str, u8, T)]) -> Option<T> {
+    fields.parsed("protocol", |text| {
+        one_of(text, values, |name| name.eq_ignore_ascii_case(text))
+            .ok_or_else(|| unknown(text, values))
+    })
+}
+
+fn one_of<T: Copy>(
+    text: &str,
+    values: &[(&str, u8, T)],
+    is_meant: impl Fn(&str) -> bool,
+) -> Option<T> {
+    let number = text.parse();
+    let known = values
+        .iter()
+        .find(|(name, known, _)| is_meant(name) || number == Ok(*known));
+    known.map(|(_, _, meaning)| *meaning)
+}
+
+fn unknown<T>(text: &str, values: &[(&str, u8, T)]) -> String {
+    let names = || values.iter().map(|(name, _, _)| *name);
+    match nearest(text, names()) {
+        Some(meant) => format!("unknown word `{text}`: did you mean `{meant}`?"),
+        None => format!("unknown word `{text}`: write {}", listed(names())),
+    }
 }
 
 /// Refuses fields that cannot be honoured, each with what to write instead.

@@ -19,13 +19,16 @@ pub(super) struct Scope<'a> {
     pub(super) gateway: &'a GatewayName,
     /// The mesh's own trust domain and its aliases.
     pub(super) local: &'a [Box<str>],
+    /// The Service that Istio makes of the Gateway object of our name, if there
+    /// is one.
+    pub(super) deployed: Option<String>,
     /// Which addresses upstreams may have.
     pub(super) reach: &'a Reach,
     pub(super) profile: PathProfile,
     pub(super) connect_timeout: Duration,
     /// What was fetched of lists kept elsewhere.
     pub(super) lists: &'a KnownLists,
-    /// Those that native documents describe.
+    /// Those that native documents and MeshConfig describe.
     pub(super) authorisers: &'a [Authoriser],
     /// What becomes of requests no rule speaks of, before any object allows.
     pub(super) default_policy: DefaultPolicy,
@@ -41,6 +44,15 @@ impl Scope<'_> {
             let labels = &self.gateway.labels;
             labels.get(key).is_some_and(|ours| **ours == *value)
         })
+    }
+
+    /// Whether whoever runs the gateway writes the objects of a namespace: the
+    /// gateway's own, or the mesh's root.
+    pub(super) fn is_of_operator(&self, namespace: &str) -> bool {
+        let gateway = self.gateway;
+        [&gateway.namespace, &gateway.root_namespace]
+            .into_iter()
+            .any(|of_operator| **of_operator == *namespace)
     }
 
     /// Whether an object of `namespace` that is exported `to` these namespaces
@@ -64,10 +76,13 @@ impl Scope<'_> {
     /// routes of the mesh lead to this gateway.
     pub(super) fn is_our_service(&self, host: &str) -> bool {
         let gateway = self.gateway;
-        let rest = host
-            .strip_prefix(&*gateway.name)
-            .and_then(|rest| rest.strip_prefix('.'))
-            .and_then(|rest| rest.strip_prefix(&*gateway.namespace));
+        let Some((name, rest)) = host.split_once('.') else {
+            return false;
+        };
+        if *name != *gateway.name && Some(name) != self.deployed.as_deref() {
+            return false;
+        }
+        let rest = rest.strip_prefix(&*gateway.namespace);
         matches!(rest, Some("" | ".svc"))
             || rest
                 .and_then(|rest| rest.strip_prefix(".svc."))

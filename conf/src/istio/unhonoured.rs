@@ -52,10 +52,7 @@ fn concerns(object: &Object<'_>, scope: &Scope<'_>) -> bool {
         let spec = object.body.entry("spec");
         return spec.is_some_and(|spec| spec.entry("origins").is_some());
     }
-    let gateway = scope.gateway;
-    let here = [&gateway.namespace, &gateway.root_namespace]
-        .into_iter()
-        .any(|namespace| **namespace == *object.namespace);
+    let here = scope.is_of_operator(object.namespace);
     let spec = object.body.entry("spec");
     let selector = spec.and_then(|spec| {
         let labels = |selector: &str, labels: &str| spec.entry(selector)?.entry(labels);

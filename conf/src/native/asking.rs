@@ -11,8 +11,8 @@ use policy::rule::Matcher;
 
 use super::context::Context;
 use super::list::Entries;
-use crate::node::Node;
-use crate::remote::{Content, OnError};
+use crate::node::{Node, Value};
+use crate::remote::{Content, OnError, is_boundless};
 
 /// What follows when a matcher holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +90,10 @@ impl<'c, 'a> Asking<'c, 'a> {
                     Some(Entries::Remote(content)) => {
                         self.refuse_as_way(list);
                         match content {
-                            Content::Entries(entries) => entries,
+                            Content::Entries(entries) => {
+                                self.refuse_boundless(entries);
+                                entries
+                            }
                             Content::Unknown(on_error) => {
                                 everything |= self.follows.everything(*on_error);
                                 &[]
@@ -108,6 +111,22 @@ impl<'c, 'a> Asking<'c, 'a> {
             self.impossible.set(true);
         }
         alternatives
+    }
+
+    /// To mean everything or everybody is the operator's to say: such content is
+    /// refused as a whole, as what cannot be read is.
+    fn refuse_boundless(&self, entries: &[Node]) {
+        for node in entries {
+            if let Value::Scalar(entry) = &node.value
+                && is_boundless(&entry.text)
+            {
+                let message = format!(
+                    "`{}` means everything, which a list kept elsewhere cannot say: name what is meant, or write it in the policy",
+                    entry.text
+                );
+                self.context.report.error(&node.origin, message);
+            }
+        }
     }
 
     fn refuse_as_way(&self, list: &Node) {

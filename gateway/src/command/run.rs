@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use clap::Args;
+use tokio::runtime::Builder;
 
 use super::ConfigArgs;
 use crate::run::{Options, Process, StartError};
@@ -25,10 +26,7 @@ pub(super) fn run(args: RunArgs) -> ExitCode {
         .threads
         .or_else(|| std::thread::available_parallelism().ok())
         .map_or(1, NonZeroUsize::get);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads)
-        .enable_all()
-        .build();
+    let runtime = Builder::new_current_thread().enable_all().build();
     let options = Options {
         config: args.config.source(),
         threads,

@@ -4,10 +4,8 @@
 //! What every look-up reads is small and kept apart from the rest: among ten
 //! thousand hosts, time goes into reading memory far apart.
 
-use std::sync::Arc;
-
 use crate::canonical::PathProfile;
-use crate::destination::{Action, Destination, Route, Upgrades, UpstreamRef, Weighted};
+use crate::destination::{Action, Destination, Route, UpstreamRef, Weighted};
 use crate::matching::Toward;
 use crate::pattern::{Case, PathIndex, PathPattern, PatternError, RegexPool};
 use crate::request::Request;
@@ -22,22 +20,14 @@ pub(super) struct CompiledDestination {
     candidates: Box<[Candidate]>,
     /// What candidates ask beside the path.
     conditions: Box<[Matcher]>,
-    whole: Box<Whole>,
-}
-
-/// The destination as the operator means it.
-#[derive(Debug)]
-struct Whole {
-    destination: Destination,
-    /// What serves when the operator wrote no route.
-    catch_all: Route,
+    /// As the operator means it.
+    whole: Box<Destination>,
 }
 
 /// A route under the paths of one of its matchers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Candidate {
-    /// `None`: the destination's catch-all.
-    route: Option<u32>,
+    route: u32,
     /// What is asked beside the path, if anything.
     condition: Option<u32>,
     lead: Lead,
@@ -57,11 +47,7 @@ impl CompiledDestination {
         destination: Destination,
         pool: &mut RegexPool,
     ) -> Result<Self, PatternError> {
-        let catch_all = catch_all(&destination);
         let mut draft = Draft::default();
-        if destination.routes.is_empty() {
-            draft.add(&[], Candidate::always(None, &catch_all));
-        }
         for (number, route) in (0..).zip(&destination.routes) {
             draft.add_route(number, route)?;
         }
@@ -70,10 +56,7 @@ impl CompiledDestination {
             paths: PathIndex::build(draft.paths, Case::Sensitive, pool)?,
             candidates: draft.candidates.into(),
             conditions: draft.conditions.into(),
-            whole: Box::new(Whole {
-                destination,
-                catch_all,
-            }),
+            whole: Box::new(destination),
         })
     }
 
@@ -82,7 +65,7 @@ impl CompiledDestination {
     }
 
     pub(super) fn destination(&self) -> &Destination {
-        &self.whole.destination
+        &self.whole
     }
 
     pub(super) fn serves_port(&self, port: u16) -> bool {
@@ -90,12 +73,9 @@ impl CompiledDestination {
         ports.is_empty() || ports.contains(&port)
     }
 
-    /// A route by its number; without one the catch-all.
-    pub(super) fn route(&self, number: Option<u32>) -> Option<&Route> {
-        match number {
-            None => Some(&self.whole.catch_all),
-            Some(number) => self.destination().routes.get(usize::try_from(number).ok()?),
-        }
+    /// A route by its number.
+    pub(super) fn route(&self, number: u32) -> Option<&Route> {
+        self.destination().routes.get(usize::try_from(number).ok()?)
     }
 
     /// Same outcome as asking the routes in order.
@@ -128,7 +108,7 @@ impl CompiledDestination {
 }
 
 impl Candidate {
-    fn always(number: Option<u32>, route: &Route) -> Self {
+    fn always(number: u32, route: &Route) -> Self {
         Self {
             route: number,
             condition: None,
@@ -136,7 +116,7 @@ impl Candidate {
         }
     }
 
-    pub(super) fn route(&self) -> Option<u32> {
+    pub(super) fn route(&self) -> u32 {
         self.route
     }
 
@@ -173,7 +153,7 @@ struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     fn add_route(&mut self, number: u32, route: &'a Route) -> Result<(), PatternError> {
-        let always = Candidate::always(Some(number), route);
+        let always = Candidate::always(number, route);
         if route.matchers.is_empty() {
             self.add(&[], always);
         }
@@ -213,25 +193,6 @@ impl<'a> Draft<'a> {
         };
         self.paths.extend(paths.iter().map(|path| (path, number)));
         self.candidates.push(candidate);
-    }
-}
-
-fn catch_all(destination: &Destination) -> Route {
-    Route {
-        name: "default".into(),
-        matchers: Vec::new(),
-        action: Action::Forward(vec![Weighted {
-            upstream: destination.upstream,
-            weight: 1,
-        }]),
-        timeout: destination.timeout,
-        retries: destination.retries,
-        headers: Default::default(),
-        rewrite: Default::default(),
-        fault: Default::default(),
-        upgrades: Upgrades::Refused,
-        max_body: None,
-        origin: Arc::clone(&destination.origin),
     }
 }
 

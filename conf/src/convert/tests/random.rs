@@ -235,9 +235,6 @@ prop_compose! {
         ports in some(vec![80, 443, 8080], 3),
         kept in any::<[bool; 3]>(),
         routes in prop::collection::vec(route(), 0..4),
-        upstream in 0..UPSTREAMS,
-        timeout in time(),
-        retries in retries(),
     ) -> Destination {
         let encoded = |keeps| if keeps { Encoded::Keep } else { Encoded::Reject };
         let in_mesh = door == Some(Door::mesh(80));
@@ -253,9 +250,6 @@ prop_compose! {
                 duplicate_slashes: if kept[2] { DuplicateSlashes::Keep } else { DuplicateSlashes::Merge },
             },
             routes: routes.into_iter().filter(|route| !no_way(route)).collect(),
-            upstream: UpstreamRef(upstream),
-            timeout,
-            retries,
             origin: origin(),
         }
     }
@@ -265,7 +259,10 @@ prop_compose! {
     fn spec()(
         allow in any::<bool>(),
         rules in prop::collection::vec(rule(), 0..6),
-        mut destinations in prop::collection::vec(destination(), 0..4),
+        mut destinations in prop::collection::vec(
+            destination().prop_filter("no reader makes one without routes", |d| !d.routes.is_empty()),
+            0..4,
+        ),
         upstreams in prop::collection::vec(upstream(), UPSTREAMS as usize),
     ) -> AdmissionSpec {
         let mut known = Vec::new();

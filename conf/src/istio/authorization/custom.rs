@@ -18,13 +18,13 @@ pub(super) struct Custom<'a> {
     pub(super) rules: Vec<Rule>,
 }
 
-/// Makes rules of a CUSTOM policy. Istio's providers are MeshConfig's; here they
-/// are authorisers of the native format, by the same name.
+/// Makes rules of a CUSTOM policy. Its provider is one of MeshConfig's, or an
+/// authoriser of the native format by the same name.
 pub(super) fn lower(custom: Custom<'_>, scope: &Scope<'_>) -> Vec<Rule> {
     let provider = custom.provider;
     let Some(authoriser) = named_authoriser(scope.authorisers, provider) else {
         let message = format!(
-            "there is no authoriser `{provider}`: write `authorisers: {{ {provider}: {{ grpc: {{ url: … }} }} }}` in a native document"
+            "there is no authoriser `{provider}`: write `authorisers: {{ {provider}: {{ grpc: {{ url: … }} }} }}` in a native document, or define it under `extensionProviders` of MeshConfig"
         );
         scope.report.error(custom.origin, message);
         return custom.rules;

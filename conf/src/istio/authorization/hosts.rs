@@ -108,6 +108,12 @@ fn of_port(port: Port, toward: Toward) -> Vec<Way> {
 }
 
 fn read(text: &str) -> Result<(Host, Port), String> {
+    if let Some((_, rest)) = text.split_once("://") {
+        let name = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        return Err(format!(
+            "`{text}` is a URL, and a host has neither scheme nor path: write `{name}`"
+        ));
+    }
     let (host, port) = split(text)?;
     let prefix = host.strip_suffix('*').filter(|begin| !begin.is_empty());
     let host = match (prefix, port) {

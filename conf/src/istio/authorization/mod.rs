@@ -12,6 +12,7 @@ mod expression;
 mod hosts;
 mod operation;
 mod policy;
+mod provider;
 mod rbac;
 mod rule;
 mod source;
@@ -27,6 +28,8 @@ use ::policy::rule::{DefaultPolicy, Effect, Enforcement, Matcher, Rule};
 use super::object::Objects;
 use super::scope::Scope;
 use target::Target;
+
+pub(super) use provider::providers;
 
 /// What policies came to.
 #[derive(Debug, Default)]

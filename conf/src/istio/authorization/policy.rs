@@ -66,22 +66,25 @@ fn policy<'a>(
     let action = choice(fields, "action", &ACTIONS).unwrap_or(Action::Allow);
     let enforcement = enforcement(object, scope);
     let provider = provider(fields, action);
-    if action == Action::Allow {
-        match enforcement {
-            Enforcement::Enforced => open.close(target, object.origin),
-            Enforcement::Shadow => scope.report.warning(
-                object.origin,
-                "a dry run of ALLOW neither allows nor remarks: delete the annotation when it should",
-            ),
-        }
+    // A permission that does not permit only marks what it would have permitted.
+    let is_dry_allow = action == Action::Allow && enforcement == Enforcement::Shadow;
+    if is_dry_allow {
+        let message = "a dry run of ALLOW allows nothing and refuses nothing: what it would allow is told as `audit_rule`";
+        scope.report.note(object.origin, message);
+    } else if action == Action::Allow {
+        open.close(target, object.origin);
     }
     let head = Head {
         effect: match action {
+            Action::Allow if is_dry_allow => Effect::Audit,
             Action::Allow => Effect::Allow,
             Action::Audit => Effect::Audit,
             Action::Deny | Action::Custom => Effect::Deny(denied()),
         },
-        enforcement,
+        enforcement: match is_dry_allow {
+            true => Enforcement::Enforced,
+            false => enforcement,
+        },
         name: Head::name(object.namespace, object.name),
     };
     let context = Context {

@@ -11,7 +11,7 @@ use super::operation::operation;
 use super::source::source;
 use super::written::Context;
 use crate::fields::Fields;
-use crate::node::Node;
+use crate::node::{Entry, Node, Value};
 
 /// What Envoy's RBAC filter answers, to the letter.
 const ANSWER: &str = "RBAC: access denied";
@@ -137,6 +137,14 @@ fn entries<'a, T: Default>(
         return vec![T::default()];
     }
     let one = |node: &'a Node| {
+        if let Some(misplaced) = beside_nothing(node, key) {
+            let message = format!(
+                "`{}` stands beside `{key}`, which holds nothing: indent it below `{key}:`",
+                misplaced.key
+            );
+            fields.report.error(&misplaced.origin, message);
+            return None;
+        }
         Fields::read_proto(node, fields.report, |fields| {
             let node = fields.need(key, "{ … }")?;
             Fields::read_proto(node, fields.report, &read)
@@ -144,4 +152,14 @@ fn entries<'a, T: Default>(
         .flatten()
     };
     fields.many(list).iter().filter_map(one).collect()
+}
+
+/// What was meant to stand under `key`, and is not indented so.
+fn beside_nothing<'a>(node: &'a Node, key: &str) -> Option<&'a Entry> {
+    let Value::Map(entries) = &node.value else {
+        return None;
+    };
+    let holds_nothing = matches!(node.entry(key)?.value, Value::Nothing);
+    let mut others = entries.iter().filter(|entry| *entry.key != *key);
+    others.next().filter(|_| holds_nothing)
 }

@@ -23,15 +23,6 @@ pub(super) enum Target {
     Nothing(String),
 }
 
-/// Whether objects of a namespace can speak of this gateway at all: the root
-/// namespace's, and our own.
-pub(super) fn is_heard(namespace: &str, scope: &Scope<'_>) -> bool {
-    let gateway = scope.gateway;
-    [&gateway.root_namespace, &gateway.namespace]
-        .into_iter()
-        .any(|heard| **heard == *namespace)
-}
-
 /// Reads `selector` and `targetRefs`; nothing when none of the targets can be
 /// read, which is told.
 pub(super) fn target(
@@ -55,7 +46,7 @@ pub(super) fn target(
         );
         fields.report.error(&entry.origin, message);
     }
-    if !is_heard(object.namespace, scope) {
+    if !scope.is_of_operator(object.namespace) {
         let (namespace, ours) = (object.namespace, &scope.gateway.namespace);
         return Some(Target::Nothing(format!(
             "it is of namespace `{namespace}` and this gateway of `{ours}`"

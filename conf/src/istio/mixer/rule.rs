@@ -119,11 +119,7 @@ fn read<'a>(fields: &Fields<'a>, scope: &Scope<'a>) -> (Option<Condition<'a>>, V
 /// Whom rules of a namespace concern: those of the root namespace, and of the
 /// gateway's own, all callers; those of another the callers of that one.
 fn concerned(namespace: &str, scope: &Scope<'_>) -> Vec<SourcePattern> {
-    let gateway = scope.gateway;
-    if [&gateway.root_namespace, &gateway.namespace]
-        .iter()
-        .any(|all| ***all == *namespace)
-    {
+    if scope.is_of_operator(namespace) {
         return Vec::new();
     }
     SourcePattern::parse(&format!("ns:{namespace}"), scope.local).unwrap_or_default()

@@ -19,7 +19,8 @@ use crate::node::Node;
 pub(super) struct DestinationRule<'a> {
     pub(super) host: HostPattern,
     pub(super) namespace: &'a str,
-    policy: TrafficPolicy,
+    /// Nothing where the rule has no `trafficPolicy` of its own.
+    policy: Option<TrafficPolicy>,
     subsets: Vec<Subset<'a>>,
     pub(super) origin: &'a Origin,
 }
@@ -73,7 +74,7 @@ impl<'a> DestinationRule<'a> {
         Self {
             host,
             namespace: object.namespace,
-            policy,
+            policy: Some(policy),
             subsets: Vec::new(),
             origin: object.origin,
         }
@@ -81,10 +82,26 @@ impl<'a> DestinationRule<'a> {
 
     /// What the rule says of a port, for a subset.
     pub(super) fn policy(&self, port: u16, subset: Option<&Subset<'a>>) -> PortPolicy {
-        let own = self.policy.of(port);
+        let own = self.policy.as_ref().map(|policy| policy.of(port).clone());
+        let own = own.unwrap_or_default();
         match subset {
-            None => own.clone(),
-            Some(subset) => subset.policy.of(port).or(own),
+            None => own,
+            Some(subset) => subset.policy.of(port).or(&own),
+        }
+    }
+
+    /// Adds what a later rule for the same host says that this one does not, as
+    /// Istio does: subsets of other names, and a `trafficPolicy` where this rule
+    /// has none.
+    pub(super) fn merge(&mut self, later: Self) {
+        if self.policy.is_none() && later.policy.is_some() {
+            self.policy = later.policy;
+            self.origin = later.origin;
+        }
+        for subset in later.subsets {
+            if self.subset(subset.name).is_none() {
+                self.subsets.push(subset);
+            }
         }
     }
 
@@ -131,7 +148,11 @@ pub(super) fn rule<'a>(
     if is_ours {
         return for_sidecars(object, fields, scope);
     }
-    let reader = Reader { objects, scope };
+    let reader = Reader {
+        object,
+        objects,
+        scope,
+    };
     let policy = fields.take("trafficPolicy");
     let policy = policy.and_then(|node| {
         Fields::read_proto(node, scope.report, |fields| reader.traffic_policy(fields))
@@ -153,7 +174,7 @@ pub(super) fn rule<'a>(
     Some(DestinationRule {
         host: pattern.ok()?,
         namespace: object.namespace,
-        policy: policy.unwrap_or_default(),
+        policy,
         subsets,
         origin: object.origin,
     })
@@ -175,6 +196,7 @@ fn for_sidecars<'a>(
 }
 
 struct Reader<'r, 'a> {
+    object: &'r Object<'a>,
     objects: &'r Objects<'a>,
     scope: &'r Scope<'a>,
 }
@@ -233,7 +255,7 @@ impl<'a> Reader<'_, 'a> {
         let mut policy = PortPolicy {
             tls: fields.take("tls").and_then(|node| {
                 Fields::read_proto(node, report, |fields| {
-                    origination::tls(fields, self.objects, self.scope)
+                    origination::tls(fields, self.object, self.objects, self.scope)
                 })
                 .flatten()
             }),
@@ -307,6 +329,7 @@ fn port_number(node: &Node, scope: &Scope<'_>) -> Option<u16> {
 impl DestinationRule<'_> {
     /// Whether it says how TLS is spoken at a port.
     pub(super) fn speaks_of_tls(&self, port: u16) -> bool {
-        self.policy.of(port).tls.is_some()
+        let policy = self.policy.as_ref();
+        policy.is_some_and(|policy| policy.of(port).tls.is_some())
     }
 }

@@ -1,6 +1,8 @@
 //! Which DestinationRule holds for a host, and which BackendTLSPolicy where no
 //! rule speaks of TLS.
 
+use std::collections::HashMap;
+
 use policy::pattern::HostPattern;
 
 use super::super::kind::Kind;
@@ -23,15 +25,29 @@ impl<'a> DestinationRules<'a> {
         backend_tls: Vec<DestinationRule<'a>>,
         scope: &Scope<'a>,
     ) -> Self {
-        let rules = objects.of_kind(Kind::DestinationRule).filter_map(|object| {
-            object
-                .spec(scope.report, |fields| rule(object, fields, objects, scope))
-                .flatten()
-        });
-        Self {
-            rules: rules.collect(),
-            backend_tls,
+        let mut rules: Vec<DestinationRule<'a>> = Vec::new();
+        let mut known: HashMap<(HostPattern, &str), usize> = HashMap::new();
+        for object in objects.of_kind(Kind::DestinationRule) {
+            let read = |fields: &_| rule(object, fields, objects, scope);
+            let Some(read) = object.spec(scope.report, read).flatten() else {
+                continue;
+            };
+            let key = (read.host.clone(), read.namespace);
+            let next = rules.len();
+            let first = *known.entry(key).or_insert(next);
+            match rules.get_mut(first) {
+                None => rules.push(read),
+                Some(first) => {
+                    let message = format!(
+                        "the DestinationRule at {} is for the same host and speaks first; this one adds what that does not say: make them one",
+                        first.origin
+                    );
+                    scope.report.warning(object.origin, message);
+                    first.merge(read);
+                }
+            }
         }
+        Self { rules, backend_tls }
     }
 
     /// The rule for a host of `namespace`: of the gateway's own namespace, else

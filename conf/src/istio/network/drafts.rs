@@ -4,14 +4,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use policy::destination::{Destination, Passage, Retries, Route, TcpRoute, Weighted};
+use policy::destination::{Destination, Passage, Route, TcpRoute, Weighted};
 use policy::door::Door;
 use policy::origin::Origin;
 use policy::pattern::HostPattern;
 
 use super::super::scope::Scope;
-use super::routes::first_upstream;
-use super::upstreams::Upstreams;
 use crate::native::takes_everything;
 
 /// All drafts, in the order in which they were begun.
@@ -120,7 +118,6 @@ impl Drafts {
     /// The destinations and passages.
     pub(super) fn finish(
         self,
-        upstreams: &mut Upstreams<'_, '_>,
         scope: &Scope<'_>,
     ) -> (Vec<Destination>, Vec<Passage>, Vec<TcpRoute>) {
         let destinations = self.destinations.into_iter().map(|draft| {
@@ -131,10 +128,7 @@ impl Drafts {
                 door: Some(door),
                 ports: Vec::new(),
                 profile: scope.profile,
-                upstream: first_upstream(&routes).unwrap_or_else(|| upstreams.own(&host, &origin)),
                 routes,
-                timeout: None,
-                retries: Retries::default(),
                 origin: Arc::new(origin),
                 host,
             }

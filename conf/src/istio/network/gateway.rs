@@ -10,8 +10,9 @@ use policy::pattern::HostPattern;
 
 use super::super::kind::Kind;
 use super::super::object::{Object, Objects};
-use super::super::proto::{choice, pass_over, refuse};
+use super::super::proto::{choice, pass_over, protocol, refuse};
 use super::super::scope::Scope;
+use super::gateway_names::label_meant;
 use super::service_entry::labels;
 use crate::fields::{Fields, text};
 use crate::node::Node;
@@ -106,10 +107,20 @@ fn gateway<'a>(object: &Object<'a>, fields: &Fields<'a>, scope: &Scope<'a>) -> V
             .is_none_or(|ours| **ours != **value)
     });
     let (key, value) = missing.copied().unwrap_or_default();
-    let message = format!(
-        "this Gateway is another one's: it selects `{key}: {value}`, which is no label of ours"
-    );
-    report.note(object.origin, message);
+    match label_meant(key, value, scope) {
+        Some((meant, ours)) => {
+            let message = format!(
+                "this Gateway selects `{key}: {value}`, which is no label of ours: did you mean `{meant}: {ours}`?"
+            );
+            report.warning(object.origin, message);
+        }
+        None => {
+            let message = format!(
+                "this Gateway is another one's: it selects `{key}: {value}`, which is no label of ours"
+            );
+            report.note(object.origin, message);
+        }
+    }
     Vec::new()
 }
 
@@ -142,7 +153,7 @@ fn server<'a>(object: &Object<'a>, fields: &Fields<'a>, selects: bool) -> Option
             fields.need("number", "443");
             fields.need("protocol", "HTTPS");
             let number = fields.number("number", 1..=u16::MAX);
-            let speaks = choice(fields, "protocol", &protocols);
+            let speaks = protocol(fields, &protocols);
             pass_over(fields, &["name", "targetPort"]);
             Some((number?, speaks?))
         })

@@ -4,9 +4,11 @@
 use policy::door::Door;
 use policy::pattern::HostPattern;
 
+use super::super::object::Objects;
 use super::super::scope::Scope;
 use super::drafts::Drafts;
 use super::gateway::{Server, ServerHost, ServerMode};
+use super::gateway_names;
 use super::routes::{Leads, Viewpoint, portions, routes, weighed};
 use super::service::narrower;
 use super::tcp_view;
@@ -195,9 +197,11 @@ pub(super) fn remark(
     servers: &[Server<'_>],
     services: &[VirtualService<'_>],
     has_mesh: bool,
+    objects: &Objects<'_>,
     scope: &Scope<'_>,
 ) {
     for service in services {
+        let is_misspelt = gateway_names::warn_unknown(service, servers, objects, scope);
         let bound = servers.iter().filter(|server| server.is_named_by(service));
         let mut bound = bound.peekable();
         if service.is_for_mesh() && has_mesh {
@@ -205,6 +209,9 @@ pub(super) fn remark(
         }
         let what = &service.what;
         if bound.peek().is_none() {
+            if is_misspelt {
+                continue;
+            }
             let gateways = service.gateways.join("`, `");
             let message = match service.is_for_mesh() {
                 true => format!("{what} is for sidecars, and no listener here is one: passed over"),

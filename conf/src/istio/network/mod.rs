@@ -10,12 +10,14 @@ mod destination_rules;
 mod drafts;
 mod gateway;
 mod gateway_api;
+mod gateway_names;
 mod gateway_view;
 mod headers;
 mod http_match;
 mod http_route;
 mod mesh_view;
 mod origination;
+mod reach;
 mod route_rule;
 mod routes;
 mod service;
@@ -28,7 +30,7 @@ mod virtual_service;
 use policy::destination::{Destination, Passage, TcpRoute, Upstream};
 use policy::door::View;
 
-pub(super) use gateway_api::is_our_gateway;
+pub(super) use gateway_api::{deployed, is_our_gateway};
 
 use super::object::Objects;
 use super::scope::Scope;
@@ -81,8 +83,8 @@ pub(super) fn lower(
             scope,
         ));
     }
-    gateway_view::remark(&servers, &virtual_services, has_mesh, scope);
-    let (destinations, passages, tcp) = drafts.finish(&mut upstreams, scope);
+    gateway_view::remark(&servers, &virtual_services, has_mesh, objects, scope);
+    let (destinations, passages, tcp) = drafts.finish(scope);
     if !has_mesh {
         upstreams.remark_unused(scope);
     }

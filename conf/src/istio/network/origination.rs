@@ -2,7 +2,7 @@
 
 use policy::destination::{ClientCertificate, Pem};
 
-use super::super::object::Objects;
+use super::super::object::{Object, Objects};
 use super::super::proto::choice;
 use super::super::scope::Scope;
 use super::super::secret;
@@ -27,9 +27,10 @@ pub(super) struct Originate {
     pub(super) server_name: Option<Box<str>>,
 }
 
-/// Reads `tls` of a traffic policy.
+/// Reads `tls` of a traffic policy of an object.
 pub(super) fn tls<'a>(
     fields: &Fields<'a>,
+    object: &Object<'a>,
     objects: &Objects<'a>,
     scope: &Scope<'a>,
 ) -> Option<Tls> {
@@ -75,12 +76,14 @@ pub(super) fn tls<'a>(
         }
         Mode::Simple | Mode::Mutual => {}
     }
+    // That there is no such Secret has been told.
+    let is_told = credential.is_some() && secret.is_none();
     let secret = secret.unwrap_or_default();
     let client = match (own, secret.client) {
         ((Some(chain), Some(key)), _) => Some(ClientCertificate { chain, key }),
         (_, client) => client,
     };
-    if mode == Mode::Mutual && client.is_none() {
+    if mode == Mode::Mutual && client.is_none() && !is_told {
         let message = "MUTUAL shows a certificate, and there is none: write `clientCertificate` and `privateKey`, or `credentialName`";
         report.error(fields.origin(), message);
     }
@@ -89,7 +92,7 @@ pub(super) fn tls<'a>(
             "different on purpose: with `sni` and no `subjectAltNames` Istio checks no name; here the certificate must be for `{name}`"
         );
         report.note(fields.origin(), message);
-    } else if mode == Mode::Simple && ca.is_none() && secret.ca.is_none() {
+    } else if object.is_of_2018() && mode == Mode::Simple && ca.is_none() && secret.ca.is_none() {
         let message = "different on purpose: without `caCertificates` Istio of 2018 verified nothing; here the system's authorities and the host's name are checked";
         report.note(fields.origin(), message);
     }

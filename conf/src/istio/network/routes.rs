@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use policy::destination::{
-    Action, HeaderEdits, PathRewrite, Respond, Rewrite, Route, Upgrades, UpstreamRef, Weighted,
+    Action, HeaderEdits, PathRewrite, Respond, Rewrite, Route, Upgrades, Weighted,
 };
 use policy::door::{Door, View};
 use policy::origin::Origin;
@@ -315,7 +315,14 @@ impl Leads<'_, '_> {
     ) -> Result<Vec<Weighted>, Astray> {
         let host = full_host(&share.host, self.service.namespace);
         let host = HostPattern::parse(&host).map_err(|_| Astray::Undeclared)?;
-        upstreams.lead(&host, share.port, self.door.port, share.subset, carried)
+        let way = upstreams.lead(&host, share.port, self.door.port, share.subset, carried)?;
+        if carried == Carried::Http && upstreams.is_encrypted_unasked(&host, &way) {
+            let message = format!(
+                "different on purpose: the port of `{host}` is declared as one of TLS, and no DestinationRule says how HTTP is sent there: here it is encrypted and the host verified, where Istio sends plain text"
+            );
+            self.scope.report.note(share.origin, message);
+        }
+        Ok(way)
     }
 
     /// As Envoy answers where a cluster does not exist.
@@ -348,12 +355,4 @@ pub(super) fn portions(lead: &[Weighted], weight: u32) -> Vec<Weighted> {
         weight: one.weight.saturating_mul(weight.max(1)),
     };
     lead.iter().map(portion).collect()
-}
-
-/// The first upstream that any of the routes leads to.
-pub(super) fn first_upstream(routes: &[Route]) -> Option<UpstreamRef> {
-    routes.iter().find_map(|route| match &route.action {
-        Action::Forward(weighted) => weighted.first().map(|first| first.upstream),
-        Action::Redirect(_) | Action::Respond(_) | Action::Hop(_) => None,
-    })
 }

@@ -102,6 +102,7 @@ pub(super) struct Endpoint<'a> {
     pub(super) ports: Vec<(&'a str, u16)>,
     pub(super) labels: Vec<(&'a str, &'a str)>,
     pub(super) weight: u32,
+    pub(super) origin: &'a Origin,
 }
 
 /// Where an endpoint is.

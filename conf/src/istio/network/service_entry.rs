@@ -3,12 +3,14 @@
 
 use std::net::IpAddr;
 
+use policy::address::classify;
 use policy::pattern::HostPattern;
 
 use super::super::kind::Kind;
 use super::super::object::{Object, Objects};
-use super::super::proto::{choice, pass_over};
+use super::super::proto::{choice, pass_over, protocol};
 use super::super::scope::Scope;
+use super::reach::{is_private, reach};
 use super::service::{Endpoint, EndpointAddress, Protocol, Resolution, Service, ServicePort, what};
 use crate::fields::{Fields, number, parsed, text};
 use crate::native::host_name;
@@ -32,6 +34,67 @@ pub(super) fn services<'a>(objects: &Objects<'a>, scope: &Scope<'a>) -> Vec<Serv
 }
 
 type Read<'a> = fn(&Object<'a>, &Fields<'a>, &Scope<'a>) -> Vec<Service<'a>>;
+
+/// What an object says of all its hosts alike.
+struct Declared<'a> {
+    ports: Vec<ServicePort<'a>>,
+    resolution: Resolution,
+    endpoints: Vec<Endpoint<'a>>,
+    names: Vec<Box<str>>,
+}
+
+impl<'a> Declared<'a> {
+    fn services(
+        &self,
+        object: &Object<'a>,
+        hosts: &'a [Node],
+        scope: &Scope<'a>,
+    ) -> Vec<Service<'a>> {
+        for endpoint in &self.endpoints {
+            remark_unreachable(endpoint, object, scope);
+        }
+        let hosts = hosts.iter().filter_map(|node| host(node, scope.report));
+        hosts
+            .map(|(host, name)| self.service(object, host, name))
+            .collect()
+    }
+
+    fn service(&self, object: &Object<'a>, host: HostPattern, name: String) -> Service<'a> {
+        Service {
+            host,
+            name,
+            ports: self.ports.clone(),
+            resolution: self.resolution,
+            endpoints: self.endpoints.clone(),
+            names: self.names.clone(),
+            namespace: object.namespace,
+            origin: object.origin,
+            what: what(object),
+        }
+    }
+}
+
+/// An endpoint at an address that will not be dialled.
+fn remark_unreachable(endpoint: &Endpoint<'_>, object: &Object<'_>, scope: &Scope<'_>) {
+    let EndpointAddress::Ip(address) = &endpoint.address else {
+        return;
+    };
+    if reach(scope, object.namespace, [*address]).admits(*address) {
+        return;
+    }
+    let allow =
+        format!("write `defaults: {{ addresses: {{ allow: [{address}] }} }}` in a native document");
+    let class = classify(*address);
+    let (kind, namespace) = (object.kind.name(), object.namespace);
+    let message = match is_private(class) {
+        true => format!(
+            "different on purpose: `{address}` is private, and is not dialled because a {kind} of `{namespace}` says so: {allow}, or keep the {kind} in `{}`",
+            scope.gateway.root_namespace
+        ),
+        false => format!("`{address}` is {} and not dialled: {allow}", class.as_str()),
+    };
+    scope.report.warning(endpoint.origin, message);
+}
 
 fn service_entry<'a>(
     object: &Object<'a>,
@@ -72,23 +135,15 @@ fn service_entry<'a>(
         let message = "different on purpose: `resolution: NONE` forwards to the address a caller chose; here the name is resolved by the gateway";
         scope.report.note(object.origin, message);
     }
-    let service = |node: &'a Node| {
-        let (host, name) = host(node, scope.report)?;
-        Some(Service {
-            host,
-            name,
-            ports: ports.clone(),
-            // Istio's NONE forwards to the address the caller dialled, which at
-            // a gateway is the gateway's own; here the name is resolved.
-            resolution: resolution.unwrap_or(Resolution::Dns),
-            endpoints: endpoints.clone(),
-            names: names.clone(),
-            namespace: object.namespace,
-            origin: object.origin,
-            what: what(object),
-        })
+    let declared = Declared {
+        ports,
+        // Istio's NONE forwards to the address the caller dialled, which at
+        // a gateway is the gateway's own; here the name is resolved.
+        resolution: resolution.unwrap_or(Resolution::Dns),
+        endpoints,
+        names,
     };
-    hosts.iter().filter_map(service).collect()
+    declared.services(object, hosts, scope)
 }
 
 /// The kind of Istio 0.7: `discovery` for `resolution`.
@@ -108,21 +163,13 @@ fn external_service<'a>(
     let ports = ports(fields);
     let resolution = choice(fields, "discovery", &discoveries);
     let endpoints = endpoints(fields, scope.report);
-    let service = |node: &'a Node| {
-        let (host, name) = host(node, scope.report)?;
-        Some(Service {
-            host,
-            name,
-            ports: ports.clone(),
-            resolution: resolution.unwrap_or(Resolution::Dns),
-            endpoints: endpoints.clone(),
-            names: Vec::new(),
-            namespace: object.namespace,
-            origin: object.origin,
-            what: what(object),
-        })
+    let declared = Declared {
+        ports,
+        resolution: resolution.unwrap_or(Resolution::Dns),
+        endpoints,
+        names: Vec::new(),
     };
-    hosts.iter().filter_map(service).collect()
+    declared.services(object, hosts, scope)
 }
 
 /// The kind of Istio 0.2. Its `https` takes plain HTTP and encrypts it; 2018
@@ -158,7 +205,7 @@ fn egress_rule<'a>(
             fields.need("port", "443");
             fields.need("protocol", "https");
             let number = fields.number("port", 1..=u16::MAX);
-            let protocol = choice(fields, "protocol", &protocols);
+            let protocol = protocol(fields, &protocols);
             Some(ServicePort {
                 number: number?,
                 name: "",
@@ -178,17 +225,13 @@ fn egress_rule<'a>(
     }
     // What it asked for then is what happens now.
     fields.truth("useEgressProxy");
-    let service = host.map(|(host, name)| Service {
-        host,
-        name,
+    let declared = Declared {
         ports,
         resolution: Resolution::Dns,
         endpoints: Vec::new(),
         names: Vec::new(),
-        namespace: object.namespace,
-        origin: object.origin,
-        what: what(object),
-    });
+    };
+    let service = host.map(|(host, name)| declared.service(object, host, name));
     service.into_iter().collect()
 }
 
@@ -218,7 +261,7 @@ fn ports<'a>(fields: &Fields<'a>) -> Vec<ServicePort<'a>> {
             fields.need("number", "443");
             let number = fields.number("number", 1..=u16::MAX);
             let name = fields.text("name").unwrap_or_default();
-            let protocol = choice(fields, "protocol", &Protocol::WORDS);
+            let protocol = protocol(fields, &Protocol::WORDS);
             let target = fields.number("targetPort", 1..=u16::MAX);
             Some(ServicePort {
                 number: number?,
@@ -249,6 +292,7 @@ fn endpoints<'a>(fields: &Fields<'a>, report: &'a Report) -> Vec<Endpoint<'a>> {
         pass_over(fields, &["network", "locality", "serviceAccount"]);
         let weight = fields.number("weight", 0..=1_000_000).unwrap_or(0);
         Some(Endpoint {
+            origin: fields.origin(),
             address: address?,
             ports,
             labels,

@@ -2,15 +2,12 @@
 //! it is spoken to, made into upstreams.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipnet::IpNet;
-
-use policy::address::{AddressClass, classify};
 use policy::destination::{
-    Carries, Reach, TlsPolicy, Upstream, UpstreamHost, UpstreamProtocol, UpstreamRef, UpstreamTls,
+    Carries, TlsPolicy, Upstream, UpstreamHost, UpstreamProtocol, UpstreamRef, UpstreamTls,
     Weighted,
 };
 use policy::origin::Origin;
@@ -21,12 +18,12 @@ use super::astray::Astray;
 use super::destination_rule::{DestinationRule, PortPolicy, Subset};
 use super::destination_rules::DestinationRules;
 use super::origination::Tls;
+use super::reach::reach;
 use super::service::{
     Endpoint, EndpointAddress, Protocol, Resolution, Service, ServicePort, covers,
 };
 
 /// How long an unused connection is kept where nobody says.
-const HTTPS: u16 = 443;
 const IDLE: Duration = Duration::from_secs(60);
 
 /// What is led to.
@@ -171,20 +168,21 @@ impl<'r, 'a> Upstreams<'r, 'a> {
         Ok(weighted)
     }
 
-    /// An upstream of the host itself, for a destination all of whose routes
-    /// answer themselves.
-    pub(super) fn own(&mut self, host: &HostPattern, origin: &Origin) -> UpstreamRef {
-        self.add(Upstream {
-            host: name_of(host),
-            port: HTTPS,
-            addresses: Vec::new(),
-            tls: UpstreamTls::On(TlsPolicy::default()),
-            protocol: UpstreamProtocol::Http1,
-            reach: self.scope.reach.clone(),
-            connect_timeout: self.scope.connect_timeout,
-            idle_timeout: IDLE,
-            origin: Arc::new(origin.clone()),
-        })
+    /// Whether HTTP is encrypted on a way (of [`Upstreams::lead`]) although no
+    /// rule says so, because its port is declared as one of TLS.
+    pub(super) fn is_encrypted_unasked(&self, host: &HostPattern, way: &[Weighted]) -> bool {
+        let first = way.first().and_then(|weighted| {
+            let number = usize::try_from(weighted.upstream.0).ok()?;
+            self.made.get(number.checked_sub(self.first)?)
+        });
+        let (Some(upstream), Some(service)) = (first, self.service(host)) else {
+            return false;
+        };
+        // An EgressRule's `https` asked for it.
+        let asked = |port: &ServicePort<'_>| port.protocol == Protocol::Originated;
+        upstream.tls != UpstreamTls::Off
+            && *upstream.origin == *service.origin
+            && !service.ports.iter().any(asked)
     }
 
     /// Tells which declared hosts no route leads to.
@@ -229,6 +227,7 @@ impl<'r, 'a> Upstreams<'r, 'a> {
             port,
             tls: tls(service, port, &policy, carried),
             policy: &policy,
+            namespace: service.namespace,
             origin,
             scope: self.scope,
         };
@@ -271,6 +270,7 @@ struct Plan<'p> {
     port: &'p ServicePort<'p>,
     tls: UpstreamTls,
     policy: &'p PortPolicy,
+    namespace: &'p str,
     origin: &'p Origin,
     scope: &'p Scope<'p>,
 }
@@ -325,7 +325,11 @@ impl Plan<'_> {
         Upstream {
             host,
             port,
-            reach: reach(self.scope.reach, &addresses),
+            reach: reach(
+                self.scope,
+                self.namespace,
+                addresses.iter().map(SocketAddr::ip),
+            ),
             addresses,
             tls: self.tls.clone(),
             protocol: match http2 {
@@ -370,21 +374,4 @@ fn tls(
         tls.names.clone_from(&service.names);
     }
     UpstreamTls::On(tls)
-}
-
-/// An endpoint written as a private address is meant; one of this machine or of
-/// a cloud's metadata service takes the word of whoever runs the gateway
-/// (`defaults: { addresses: { allow: … } }`), since namespaces may write
-/// ServiceEntries of their own.
-fn reach(scope: &Reach, addresses: &[SocketAddr]) -> Reach {
-    let mut reach = scope.clone();
-    let private = |address: &IpAddr| {
-        matches!(
-            classify(*address),
-            AddressClass::Private | AddressClass::UniqueLocal | AddressClass::CarrierGradeNat
-        )
-    };
-    let meant = addresses.iter().map(SocketAddr::ip).filter(private);
-    reach.allowed.extend(meant.map(IpNet::from));
-    reach
 }

@@ -1,5 +1,6 @@
 //! MeshConfig, as Istio keeps it: YAML text within the ConfigMap `istio` of the
-//! root namespace. Only what it says of access logs is for this gateway.
+//! root namespace, or what an IstioOperator would make it of. Only what it says
+//! of access logs is for this gateway.
 
 use super::providers::{Provider, Providers, sink};
 use super::{Kind, Objects, Scope, Value, pass_over};
@@ -88,20 +89,58 @@ pub(super) struct MeshConfig {
 }
 
 impl MeshConfig {
-    /// Reads the ConfigMap; without one the mesh is as Istio makes it.
-    pub(super) fn read(objects: &Objects<'_>, scope: &Scope<'_>) -> Self {
+    /// Reads what is written; without it the mesh is as Istio makes it.
+    pub(super) fn read(config: Option<&Node>, scope: &Scope<'_>) -> Self {
         let standard = || Layout::Text(TextFormat::istio());
-        let root = &*scope.gateway.root_namespace;
-        let map = objects.named(Kind::ConfigMap, root, "istio");
-        let data = map.and_then(|map| map.body.entry("data")?.entry("mesh"));
-        let config = data.and_then(|node| yaml::within(node, scope.report));
         let read =
             |node: &Node| Fields::read_proto(node, scope.report, |fields| config_of(fields, scope));
-        config.as_ref().and_then(read).unwrap_or_else(|| Self {
+        config.and_then(read).unwrap_or_else(|| Self {
             providers: Providers::default().with_envoy(standard()),
             defaults: Vec::new(),
         })
     }
+}
+
+/// MeshConfig as written: the ConfigMap's, or else an IstioOperator's.
+pub(in crate::istio) fn written(objects: &Objects<'_>, scope: &Scope<'_>) -> Option<Node> {
+    let root = &*scope.gateway.root_namespace;
+    let map = objects.named(Kind::ConfigMap, root, "istio");
+    let data = map.and_then(|map| map.body.entry("data")?.entry("mesh"));
+    let written = data.and_then(|node| yaml::within(node, scope.report));
+    let operators = operators(objects, data, scope);
+    written.or_else(|| operators.cloned())
+}
+
+/// `spec.meshConfig` of the last IstioOperator that has one. `written` is what
+/// stands in the ConfigMap, which is what a mesh goes by.
+fn operators<'o>(
+    objects: &'o Objects<'_>,
+    written: Option<&Node>,
+    scope: &Scope<'_>,
+) -> Option<&'o Node> {
+    let mut last: Option<&Node> = None;
+    for object in objects.of_kind(Kind::IstioOperator) {
+        let spec = object.body.entry("spec");
+        let Some(config) = spec.and_then(|spec| spec.entry("meshConfig")) else {
+            let message = "this IstioOperator has no `meshConfig`, and says nothing else to a gateway: passed over";
+            scope.report.note(object.origin, message);
+            continue;
+        };
+        let holds = match (written, last) {
+            (Some(written), _) => Some((written, "the ConfigMap `istio`, which holds,")),
+            (None, Some(before)) => Some((before, "an IstioOperator, whose place this one takes,")),
+            (None, None) => None,
+        };
+        if let Some((other, what)) = holds {
+            let message = format!(
+                "there is also {what} at {}: delete one of them",
+                other.origin
+            );
+            scope.report.warning(&config.origin, message);
+        }
+        last = Some(config);
+    }
+    last.filter(|_| written.is_none())
 }
 
 fn config_of(fields: &Fields<'_>, scope: &Scope<'_>) -> MeshConfig {

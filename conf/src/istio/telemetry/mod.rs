@@ -21,6 +21,8 @@ use crate::native::log_condition;
 use crate::node::{Node, Value};
 use crate::snapshot::{Level, Log, Overflow};
 
+pub(super) use mesh_config::written as mesh_config;
+
 use mesh_config::MeshConfig;
 use providers::{Provider, Providers};
 
@@ -48,8 +50,12 @@ struct Told {
 }
 
 /// The access logs that objects ask for; nothing when none speaks of logs.
-pub(super) fn logs(objects: &Objects<'_>, scope: &Scope<'_>) -> Option<Vec<Log>> {
-    let config = MeshConfig::read(objects, scope);
+pub(super) fn logs(
+    objects: &Objects<'_>,
+    mesh: Option<&Node>,
+    scope: &Scope<'_>,
+) -> Option<Vec<Log>> {
+    let config = MeshConfig::read(mesh, scope);
     let levels = levels(objects, scope);
     if levels.is_empty() && config.defaults.is_empty() {
         return None;

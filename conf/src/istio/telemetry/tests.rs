@@ -86,6 +86,48 @@ fn without_a_word_logs_stay_as_they_are() {
 }
 
 #[test]
+fn an_operators_mesh_config_is_one() {
+    let operator = |spec: &str| {
+        format!(
+            "apiVersion: install.istio.io/v1alpha1\nkind: IstioOperator\nmetadata: {{ name: o }}\nspec: {spec}\n---\n"
+        )
+    };
+    let warnings = |objects: &str| {
+        let snapshot = compiled(objects).unwrap();
+        let told = snapshot.warnings().iter();
+        told.map(|problem| format!("{} {}", problem.severity, problem.message))
+            .collect::<Vec<_>>()
+    };
+    let stdout = operator("{ profile: demo, meshConfig: { accessLogFile: /dev/stdout } }");
+    assert_eq!(logs(&stdout), ["mesh stdout istio"]);
+    assert_eq!(warnings(&stdout), [""; 0]);
+    // The ConfigMap is what a mesh goes by.
+    let stderr = stdout.replace("stdout", "stderr");
+    let both = format!("{stderr}{MESH}");
+    assert_eq!(logs(&both), ["mesh stdout %RESPONSE_CODE%"]);
+    assert_eq!(
+        warnings(&both),
+        [
+            "warning there is also the ConfigMap `istio`, which holds, at istio.yaml:12: delete one of them"
+        ]
+    );
+    let silent = operator("{ profile: demo }");
+    assert_eq!(logs(&silent), ["access stdout json"]);
+    assert_eq!(
+        warnings(&silent),
+        [
+            "note this IstioOperator has no `meshConfig`, and says nothing else to a gateway: passed over"
+        ]
+    );
+    let wrong = operator("{ meshConfig: { accessLogFiel: /dev/stdout } }");
+    let problems = compiled(&wrong).unwrap_err();
+    assert!(
+        problems[0].contains("did you mean `accessLogFile`?"),
+        "{problems:?}"
+    );
+}
+
+#[test]
 fn the_nearest_object_says_which_providers_are_on() {
     let with = |spec: &str| logs(&format!("{MESH}{}", telemetry(HERE, spec)));
     for (spec, expected) in [

@@ -294,6 +294,45 @@ fn a_bad_entry_is_told_by_the_list_and_its_line() {
 }
 
 #[test]
+fn a_list_server_cannot_mean_everything() {
+    let boundless = [
+        ("from", "any"),
+        ("from", "anonymous"),
+        ("from", "*"),
+        ("from", "ns:*"),
+        ("from", "sa:*/*"),
+        ("from", "td:*"),
+        ("from", "name:*"),
+        ("from", "ip:0.0.0.0/0"),
+        ("from", "ip:::/0"),
+        ("host", "*"),
+        ("path", "*"),
+        ("path", "/*"),
+    ];
+    for (key, entry) in boundless {
+        let text = format!("{LIST}policies: [{{ allow: {{ {key}: {{ list: x }} }} }}]\n");
+        let refused = told(&text, Some(&format!("{entry}\n")));
+        let expected = format!("list `x`:1:1 error: `{entry}` means everything, which");
+        assert!(
+            refused.iter().any(|told| told.starts_with(&expected)),
+            "{key} {entry}: {refused:#?}"
+        );
+    }
+    for (key, entry) in [
+        ("from", "ns:a"),
+        ("from", "sa:a/*"),
+        ("from", "ip:192.0.2.0/30"),
+        ("host", "*.example"),
+        ("path", "/"),
+        ("path", "/0"),
+        ("path", "/any*"),
+    ] {
+        let text = format!("{LIST}policies: [{{ allow: {{ {key}: {{ list: x }} }} }}]\n");
+        assert_eq!(told(&text, Some(entry)), [""; 0], "{key} {entry}");
+    }
+}
+
+#[test]
 fn hosts_of_a_fetched_list_need_no_destination() {
     let text = format!("{LIST}policies: [{{ deny: {{ host: {{ list: x }} }} }}]\n");
     assert_eq!(told(&text, Some("bad.example\n*.worse.example\n")), [""; 0]);

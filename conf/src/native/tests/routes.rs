@@ -76,7 +76,7 @@ fn a_route_leads_to_upstreams_by_weight_redirects_or_responds() {
         .iter()
         .map(|share| (share.upstream, share.weight))
         .collect();
-    assert_eq!(shares, [(UpstreamRef(1), 9), (destination.upstream, 1)]);
+    assert_eq!(shares, [(UpstreamRef(1), 9), (UpstreamRef(0), 1)]);
     assert_eq!(weighted.max_body, Some(1_048_576));
     let Action::Redirect(to) = &redirect.action else {
         panic!()

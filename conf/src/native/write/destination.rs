@@ -34,7 +34,7 @@ impl Writer<'_> {
             ports => map.put_list("ports", ports.iter().map(Out::word).collect()),
         }
         map.put_map("paths", profile(destination.profile));
-        let own = own(destination);
+        let own = self.own(destination);
         let inherited = self.inherited(destination, own);
         put_reach(&mut map, &beyond(&inherited.reach, &self.shared.reach));
         if inherited.connect_timeout != self.shared.connect_timeout {
@@ -46,7 +46,6 @@ impl Writer<'_> {
         let above = self.above(destination, own, &inherited);
         self.put_settings(&mut map, &above);
         match destination.routes.as_slice() {
-            [] => {}
             [only] if own.is_some_and(|own| says_nothing(only, own)) => {
                 map.put_map("headers", headers(&only.headers));
             }
@@ -62,6 +61,23 @@ impl Writer<'_> {
             return Out::word(&destination.name);
         }
         self.host(&destination.host, &destination.origin)
+    }
+
+    /// The upstream that is written once for the destination: the one its routes
+    /// name most often, of equal ones that of its own host.
+    fn own(&self, destination: &Destination) -> Option<UpstreamRef> {
+        let leads = leads(destination);
+        let host = own_name(Some(&destination.host));
+        let standing = |one: &&UpstreamRef| {
+            let count = leads.iter().filter(|other| *other == *one).count();
+            // Of one host alone, whichever is requested is that one.
+            let is_its_own = self
+                .upstream(**one)
+                .is_some_and(|one| one.host == host || one.host == UpstreamHost::Requested);
+            (count, is_its_own)
+        };
+        // Of equal ones the first.
+        leads.iter().rev().max_by_key(standing).copied()
     }
 
     /// What the upstreams of a destination have in common.
@@ -118,19 +134,6 @@ impl Writer<'_> {
         }
         map.put_some("maxBody", above.max_body.map(size));
     }
-}
-
-/// The upstream that is written once for the destination: the one its routes
-/// name most often.
-fn own(destination: &Destination) -> Option<UpstreamRef> {
-    if destination.routes.is_empty() {
-        return Some(destination.upstream);
-    }
-    let leads = leads(destination);
-    let count = |one: UpstreamRef| leads.iter().filter(|other| **other == one).count();
-    let standing = |one: &&UpstreamRef| (count(**one), **one == destination.upstream);
-    // Of equal ones the first.
-    leads.iter().rev().max_by_key(standing).copied()
 }
 
 /// Whether a route is what a destination without routes has.

@@ -103,30 +103,20 @@ pub(super) fn leads(destination: &Destination) -> Vec<UpstreamRef> {
 
 /// The upstreams of a configuration that something leads to.
 fn used(spec: &AdmissionSpec) -> Vec<&Upstream> {
-    let numbers = spec
-        .destinations
-        .iter()
-        .flat_map(|d| match d.routes.as_slice() {
-            [] => vec![d.upstream],
-            _ => leads(d),
-        });
+    let numbers = spec.destinations.iter().flat_map(leads);
     let upstream = |number: UpstreamRef| spec.upstreams.get(usize::try_from(number.0).ok()?);
     numbers.filter_map(upstream).collect()
 }
 
-/// The time of each route, or of the destination that has none.
+/// The time of each route.
 pub(super) fn timeouts(destination: &Destination) -> Vec<Option<Duration>> {
-    match destination.routes.as_slice() {
-        [] => vec![destination.timeout],
-        routes => routes.iter().map(|route| route.timeout).collect(),
-    }
+    let routes = destination.routes.iter();
+    routes.map(|route| route.timeout).collect()
 }
 
 pub(super) fn retries(destination: &Destination) -> Vec<Retries> {
-    match destination.routes.as_slice() {
-        [] => vec![written(destination.retries)],
-        routes => routes.iter().map(|route| written(route.retries)).collect(),
-    }
+    let routes = destination.routes.iter();
+    routes.map(|route| written(route.retries)).collect()
 }
 
 /// Retries on nothing are none.

@@ -75,10 +75,7 @@ enum Ending {
 
 pub(super) fn demo(args: &DemoArgs) -> ExitCode {
     narrate(args);
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(THREADS)
-        .enable_all()
-        .build();
+    let runtime = Builder::new_current_thread().enable_all().build();
     let ending = runtime
         .map_err(DemoError::from)
         .and_then(|runtime| runtime.block_on(run(args)));

@@ -13,7 +13,6 @@ use super::super::clause::{Clause, Operation};
 use super::super::condition::{Attribute, named};
 use super::super::rule::{Head, combinations};
 use super::super::source::{addresses, namespaces, principals};
-use super::super::target::is_heard;
 use super::super::written::{Context, Written, field, one, tokens};
 use super::config::ENFORCEMENTS;
 use super::role::Roles;
@@ -27,7 +26,7 @@ pub(super) fn rules<'a>(
     scope: &'a Scope<'a>,
 ) -> Vec<Rule> {
     let heard = objects.of_kind(Kind::ServiceRoleBinding);
-    let heard = heard.filter(|object| is_heard(object.namespace, scope));
+    let heard = heard.filter(|object| scope.is_of_operator(object.namespace));
     let read = heard.filter_map(|object| {
         object.spec(scope.report, |fields| binding(fields, object, roles, scope))
     });

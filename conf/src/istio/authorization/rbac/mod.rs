@@ -15,7 +15,7 @@ use super::super::kind::Kind;
 use super::super::object::Objects;
 use super::super::scope::Scope;
 use super::Open;
-use super::target::{Target, is_heard};
+use super::target::Target;
 use config::Covers;
 
 /// The kinds that say nothing while RBAC is off.
@@ -49,7 +49,7 @@ pub(super) fn lower(
         Covers::AllBut(hosts) => open.keep(hosts, config.origin),
     }
     for object in idle() {
-        if !is_heard(object.namespace, scope) {
+        if !scope.is_of_operator(object.namespace) {
             let (namespace, ours) = (object.namespace, &scope.gateway.namespace);
             let message = format!(
                 "this does not concern this gateway: it is of namespace `{namespace}` and this gateway of `{ours}`"

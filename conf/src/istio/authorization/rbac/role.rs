@@ -12,7 +12,6 @@ use super::super::clause::{Operation, Way};
 use super::super::condition::{Attribute, named};
 use super::super::hosts::hosts;
 use super::super::operation::fields_of;
-use super::super::target::is_heard;
 use super::super::written::{Context, Written, texts};
 use crate::fields::{Fields, parsed};
 use crate::node::Node;
@@ -23,7 +22,7 @@ pub(super) type Roles<'a> = HashMap<(&'a str, &'a str), Vec<(&'a Origin, Operati
 /// Reads every role that this gateway hears of.
 pub(super) fn roles<'a>(objects: &Objects<'a>, scope: &'a Scope<'a>) -> Roles<'a> {
     let heard = objects.of_kind(Kind::ServiceRole);
-    let heard = heard.filter(|object| is_heard(object.namespace, scope));
+    let heard = heard.filter(|object| scope.is_of_operator(object.namespace));
     let role = |object: &Object<'a>| {
         let context = Context {
             scope,

@@ -66,6 +66,30 @@ fn an_audit_and_a_dry_run_mark_what_they_would_do() {
     );
 }
 
+#[test]
+fn a_dry_run_of_a_permission_marks_what_it_would_allow() {
+    let would_allow = |host: &str| {
+        let rules = format!("rules: [{{ to: [{{ operation: {{ hosts: [{host}] }} }}] }}]");
+        let snapshot = snapshot(&named(
+            "a",
+            "istio-system",
+            "istio.io/dry-run: 'true'",
+            &rules,
+        ));
+        let question = question(SLEEP);
+        let admission = snapshot.admission();
+        let caller = admission.caller(question.principal.clone(), question.address);
+        let raw = question.raw(&caller, snapshot.settings(), 0);
+        // No host is routed here; the rules are asked before that.
+        let refused = admission.admit(raw, 0).unwrap_err();
+        assert_eq!(refused.refusal.code(), "unknown_host");
+        assert_eq!(refused.marks.shadow, None);
+        refused.marks.audit.is_some()
+    };
+    assert!(would_allow("a.example"));
+    assert!(!would_allow("b.example"));
+}
+
 /// No caller has a token: to ask for one is to ask for what is never here.
 #[test]
 fn tokens_allow_nobody() {

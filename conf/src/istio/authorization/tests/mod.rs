@@ -6,6 +6,7 @@ mod model;
 mod operations;
 mod places;
 mod policies;
+mod providers;
 mod rbac;
 mod sources;
 

@@ -8,7 +8,23 @@ fn every_mistake_is_told_at_its_place() {
     for (spec, expected) in [
         (
             "action: ALOW",
-            "5:11 error: unknown word `ALOW`: write `ALLOW`, `DENY`, `AUDIT` or `CUSTOM`",
+            "5:11 error: unknown word `ALOW`: did you mean `ALLOW`?",
+        ),
+        (
+            "action: deny",
+            "5:11 error: unknown word `deny`: did you mean `DENY`?",
+        ),
+        (
+            "rules: [{ to: [{ operation: { hosts: ['https://a.example/x'] } }] }]",
+            "5:41 error: `https://a.example/x` is a URL, and a host has neither scheme nor path: write `a.example`",
+        ),
+        (
+            "rules:\n- from:\n  - source:\n    principals: [a]",
+            "8:7 error: `principals` stands beside `source`, which holds nothing: indent it below `source:`",
+        ),
+        (
+            "rules:\n- to:\n  - operation:\n    paths: [/a]",
+            "8:7 error: `paths` stands beside `operation`, which holds nothing: indent it below `operation:`",
         ),
         (
             "action: 4",
@@ -196,7 +212,7 @@ fn every_mistake_is_told_at_its_place() {
         ),
         (
             "action: CUSTOM\nprovider: { name: opa }\nrules: [{}]",
-            "6:3 error: there is no authoriser `opa`: write `authorisers: { opa: { grpc: { url: … } } }` in a native document",
+            "6:3 error: there is no authoriser `opa`: write `authorisers: { opa: { grpc: { url: … } } }` in a native document, or define it under `extensionProviders` of MeshConfig",
         ),
         (
             "action: CUSTOM\nrules: [{}]",
@@ -249,7 +265,7 @@ fn a_dry_run_of_a_permission_is_remarked_upon() {
     assert_eq!(
         problems(&object),
         [
-            "3:19 warning: a dry run of ALLOW neither allows nor remarks: delete the annotation when it should"
+            "3:19 note: a dry run of ALLOW allows nothing and refuses nothing: what it would allow is told as `audit_rule`"
         ]
     );
 }

@@ -306,3 +306,44 @@ fn what_is_open_without_policies_stays_closed_under_a_closed_default() {
     assert!(goes(&snapshot, SLEEP));
     assert!(!goes(&snapshot, OTHER) && !goes(&snapshot, ELSEWHERE));
 }
+
+/// A Gateway of the Gateway API, which Istio deploys as the Service
+/// `NAME-istio`, or whose addresses name one.
+fn served(name: &str, addresses: &str) -> String {
+    format!(
+        "apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {{ name: {name}, namespace: istio-system }}
+spec: {{ gatewayClassName: istio, {addresses} listeners: [{{ name: a, port: 443, protocol: TLS, tls: {{ mode: Passthrough }} }}] }}
+---
+"
+    )
+}
+
+#[test]
+fn a_policy_for_the_gateway_that_is_served_here_holds() {
+    let deny = |gateway: &str| {
+        named(
+            "d",
+            "istio-system",
+            "",
+            &format!(
+                "action: DENY\nrules: [{{}}]\ntargetRefs: [{{ group: gateway.networking.k8s.io, kind: Gateway, name: {gateway} }}]"
+            ),
+        )
+    };
+    let ours = "addresses: [{ value: istio-egressgateway.istio-system.svc.cluster.local }],";
+    let theirs = "addresses: [{ value: other.istio-system.svc.cluster.local }],";
+    let away = "---\nversion: 1\ngateway: { name: out-istio }\n";
+    let holds = format!("{}{}", served("out", ours), deny("out"));
+    decides(&holds, &[], &[SLEEP]);
+    let deployed = format!("{}{}{away}", served("out", ""), deny("out"));
+    decides(&deployed, &[], &[SLEEP]);
+    for other in [
+        format!("{}{}", served("out", theirs), deny("out")),
+        format!("{}{}", served("out", ""), deny("out")),
+        format!("{}{}", served("out", ours), deny("in")),
+    ] {
+        decides(&other, &[SLEEP], &[]);
+    }
+}

@@ -122,7 +122,7 @@ fn a_severity_has_the_level_its_handler_gives_it() {
     ] {
         assert_eq!(level("{}", severity), expected, "{severity}");
     }
-    let own = "{ severityLevels: { info: ERROR, mine: warning, error: 0 } }";
+    let own = "{ severityLevels: { info: ERROR, mine: WARNING, error: 0 } }";
     assert_eq!(level(own, "info"), Level::Error);
     assert_eq!(level(own, "mine"), Level::Warn);
     assert_eq!(level(own, "error"), Level::Info);

@@ -16,7 +16,8 @@ use super::super::super::scope::{Scope, full_host};
 use super::super::gateway::{Server, ServerHost, ServerMode};
 use super::super::service_entry::labels;
 use crate::fields::{Fields, text};
-use crate::node::{Node, Value};
+use crate::node::Node;
+use crate::snapshot::GatewayName;
 
 /// Classes whose Gateways may be this one. Waypoints have classes of their own.
 const CLASSES: [&str; 2] = ["istio", "egret"];
@@ -164,12 +165,6 @@ fn is_ours<'a>(
 
 /// As [`is_ours`], of an object whose own reader tells what is wrong with it.
 pub(in crate::istio) fn is_our_gateway(object: &Object<'_>, scope: &Scope<'_>) -> bool {
-    fn word<'n>(node: &'n Node, key: &str) -> Option<&'n str> {
-        match &node.entry(key)?.value {
-            Value::Scalar(scalar) => Some(&scalar.text),
-            Value::Nothing | Value::List(_) | Value::Map(_) => None,
-        }
-    }
     let Some(spec) = object.body.entry("spec") else {
         return false;
     };
@@ -184,6 +179,25 @@ pub(in crate::istio) fn is_our_gateway(object: &Object<'_>, scope: &Scope<'_>) -
     deployed_here(object, class, addresses.as_deref(), scope).is_ok()
 }
 
+/// The Service under which Istio deploys the Gateway object of our own name.
+pub(in crate::istio) fn deployed(objects: &Objects<'_>, gateway: &GatewayName) -> Option<String> {
+    let object = objects.named(Kind::ApiGateway, &gateway.namespace, &gateway.name)?;
+    let spec = object.body.entry("spec")?;
+    let class = word(spec, "gatewayClassName")?;
+    // With addresses it is served by a Service that somebody made.
+    let is_deployed = CLASSES.contains(&class) && spec.entry("addresses").is_none();
+    is_deployed.then(|| service_name(object, class))
+}
+
+/// As Istio names the Service and the Deployment of a Gateway.
+fn service_name(object: &Object<'_>, class: &str) -> String {
+    format!("{}-{class}", object.name)
+}
+
+fn word<'n>(node: &'n Node, key: &str) -> Option<&'n str> {
+    node.entry(key)?.scalar()
+}
+
 /// Whether a Gateway of a class and with these addresses, if it has any, is the
 /// deployment this gateway is.
 fn deployed_here(
@@ -193,7 +207,7 @@ fn deployed_here(
     scope: &Scope<'_>,
 ) -> Result<(), String> {
     let gateway = scope.gateway;
-    let deployed = format!("{}-{class}", object.name);
+    let deployed = service_name(object, class);
     if !CLASSES.contains(&class) {
         return Err(format!(
             "`{class}` is no class of ours, which are `istio` and `egret`"

@@ -24,9 +24,16 @@ fn read<'a>(
     fields: &Fields<'a>,
     context: &Context<'_, 'a>,
 ) -> Vec<VirtualService<'a>> {
-    fields.need("hostnames", "[edition.cnn.com]");
+    let has_hosts = fields.need("hostnames", "[edition.cnn.com]").is_some();
     let hosts = hosts(fields, context);
-    let attachments = context.attachments(object, fields, &hosts);
+    let attachments = match has_hosts {
+        true => context.attachments(object, fields, &hosts),
+        false => {
+            // Told as missing, and no more.
+            pass_over(fields, &["parentRefs"]);
+            Vec::new()
+        }
+    };
     pass_over(fields, &["useDefaultGateways"]);
     fields.need("rules", "[{ backendRefs: [{ group: networking.istio.io, kind: Hostname, name: edition.cnn.com, port: 443 }] }]");
     let nodes = fields.many("rules").iter();
