@@ -30,7 +30,7 @@ use policy::rule::{
 use policy::source::SourcePattern;
 use policy::{
     Admission, AdmissionSpec, Admitted, Headers, Next, Plan, RawRequest, RawTunnel, Request,
-    RuleId, Toward, Tunnel,
+    RuleId, To, Toward, Tunnel,
 };
 use proptest::prelude::*;
 
@@ -486,6 +486,7 @@ proptest! {
                 destination("*.x", routes),
                 destination("*.b.x", Vec::new()),
             ],
+            tcp: Vec::new(),
             passages: vec![passage()],
             upstreams: vec![upstream()],
             authorisers: vec![authoriser(OnError::Deny(403))],
@@ -499,6 +500,7 @@ proptest! {
             default_policy: spec.default_policy,
             rules: spec.rules.clone(),
             destinations: spec.destinations.clone(),
+            tcp: Vec::new(),
             passages: spec.passages.clone(),
             upstreams: spec.upstreams.clone(),
             authorisers: spec.authorisers.clone(),
@@ -510,7 +512,7 @@ proptest! {
             let address: IpAddr = if name.is_none() { [10, 0, 0, 1].into() } else { [192, 0, 2, 1].into() };
             let caller = admission.caller(principal, address);
             for host in HOSTS {
-                let raw = RawTunnel { server_name: host, caller: &caller, view: View::Mesh, port: 443, time: 0 };
+                let raw = RawTunnel { to: To::ServerName(host), caller: &caller, view: View::Mesh, port: 443, time: 0 };
                 let (tunnel, decided) = match admission.admit_tunnel(raw, 7) {
                     Ok(admitted) => (admitted.tunnel, Ok(admitted.plan.grant().rule())),
                     Err(refused) => (refused.tunnel.unwrap(), Err((refused.refusal, refused.rule))),
