@@ -148,13 +148,13 @@ fn keys() -> Vec<(&'static str, Matcher, bool, bool)> {
         ),
         (
             "from",
-            with(&|m| m.from = from("sa:default/sleep")),
+            with(&|m| m.from = from("sa:default/sleep").into()),
             true,
             true,
         ),
         (
             "another from",
-            with(&|m| m.from = from("sa:default/x")),
+            with(&|m| m.from = from("sa:default/x").into()),
             false,
             false,
         ),

@@ -151,7 +151,7 @@ fn matcher() -> impl Strategy<Value = Matcher> {
     )
         .prop_map(
             |(from, hosts, paths, method, header, targets, expr)| Matcher {
-                from: sources(&from),
+                from: sources(&from).into(),
                 hosts: hosts
                     .into_iter()
                     .map(|h| HostPattern::parse(h).unwrap())

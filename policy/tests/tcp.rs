@@ -204,14 +204,24 @@ fn keys() -> Vec<(&'static str, Matcher, bool, bool)> {
             false,
             false,
         ),
-        ("from", with(&|m| m.from = from("ns:one")), true, true),
         (
-            "ip",
-            with(&|m| m.from = from("ip:192.0.2.0/24")),
+            "from",
+            with(&|m| m.from = from("ns:one").into()),
             true,
             true,
         ),
-        ("other", with(&|m| m.from = from("ns:two")), false, false),
+        (
+            "ip",
+            with(&|m| m.from = from("ip:192.0.2.0/24").into()),
+            true,
+            true,
+        ),
+        (
+            "other",
+            with(&|m| m.from = from("ns:two").into()),
+            false,
+            false,
+        ),
         ("port", with(&|m| m.listener_ports = vec![5432]), true, true),
         (
             "other port",

@@ -89,6 +89,7 @@ pub(crate) fn lower(documents: &[Node], environment: &Environment, report: &Repo
         local: local_domains(&trust),
         reporter_uid: gateway.reporter_uid(),
         named_hosts: RefCell::default(),
+        listed_sources: RefCell::default(),
     };
     let listeners = listener::listeners(&sections.listeners, &context);
     let (destinations, mut upstreams) =

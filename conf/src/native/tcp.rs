@@ -79,7 +79,7 @@ fn server_names(fields: &Fields<'_>, context: &Context<'_>) -> Vec<HostPattern> 
 }
 
 fn from(fields: &Fields<'_>, context: &Context<'_>) -> Vec<SourcePattern> {
-    sources(fields, &Asking::new(context, Follows::Way))
+    sources(fields, &Asking::new(context, Follows::Way)).to_vec()
 }
 
 /// What a lead has from its route unless it says otherwise.

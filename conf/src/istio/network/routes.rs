@@ -153,7 +153,7 @@ fn applying(
         }
     };
     Some(Matcher {
-        from: sources,
+        from: sources.into(),
         ..block.matcher.clone()
     })
 }
