@@ -88,7 +88,7 @@ impl PathIndex {
     ) -> Result<Self, PatternError> {
         let mut builder = Builder::new(case);
         for (pattern, id) in patterns {
-            builder.add(pattern, id);
+            builder.add(pattern, id, pool);
         }
         builder.build(pool)
     }
@@ -187,7 +187,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn add(&mut self, pattern: &'a PathPattern, id: u32) {
+    fn add(&mut self, pattern: &'a PathPattern, id: u32, pool: &mut RegexPool) {
         match pattern {
             PathPattern::Any => self.any.push(id),
             PathPattern::Exact(text) => self.exact(Cow::Borrowed(text), id),
@@ -197,13 +197,13 @@ impl<'a> Builder<'a> {
                 self.prefix(format!("{text}/").into(), id);
             }
             PathPattern::Suffix(text) => self.suffix(Cow::Borrowed(text), id),
-            PathPattern::Regex(regex) => self.regex(regex, id),
-            PathPattern::Template(template) => self.regex(template.regex(), id),
+            PathPattern::Regex(regex) => self.regex(regex, id, pool),
+            PathPattern::Template(template) => self.regex(template.regex(), id, pool),
         }
     }
 
-    fn regex(&mut self, regex: &'a Re2, id: u32) {
-        match regex.lowered(self.case) {
+    fn regex(&mut self, regex: &'a Re2, id: u32, pool: &mut RegexPool) {
+        match pool.lowered(self.case, regex) {
             Lowered::Any => self.any.push(id),
             Lowered::Prefix(text) => self.prefix(String::from(text).into(), id),
             Lowered::Suffix(text) => self.suffix(String::from(text).into(), id),

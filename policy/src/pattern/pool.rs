@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::automaton::{Automaton, Piece};
-use super::{Case, PatternError, Re2};
+use super::{Case, Lowered, PatternError, Re2};
 
 /// Bounds on memory for regular expressions.
 #[derive(Clone, Debug)]
@@ -59,6 +59,7 @@ impl RegexLimits {
 pub struct RegexPool {
     limits: RegexLimits,
     sets: HashMap<(Case, Box<[Re2]>), Arc<RegexSet>>,
+    lowered: HashMap<(Case, Re2), Lowered>,
 }
 
 impl RegexPool {
@@ -73,8 +74,15 @@ impl RegexPool {
     pub fn with_limits(limits: RegexLimits) -> Self {
         Self {
             limits,
-            sets: HashMap::new(),
+            ..Self::default()
         }
+    }
+
+    /// As [`Re2::lowered`]; a pattern that comes again is not read again.
+    pub(super) fn lowered(&mut self, case: Case, pattern: &Re2) -> Lowered {
+        let key = (case, pattern.clone());
+        let known = self.lowered.entry(key);
+        known.or_insert_with(|| pattern.lowered(case)).clone()
     }
 
     /// How many distinct lists there are.
