@@ -74,12 +74,14 @@ impl Accepted {
             return;
         };
         match draft.listener.mode {
-            ListenerMode::Plaintext => draft.speak_plainly(live, permit, socket).await,
+            ListenerMode::Plaintext => {
+                Box::pin(draft.speak_plainly(live, permit, socket)).await;
+            }
             ListenerMode::Passthrough => {
                 let first = timeout(draft.limits.handshake_timeout, socket.first_byte()).await;
                 let refusal = match first {
                     Ok(Ok(Some(TLS_HANDSHAKE))) => {
-                        return draft.pass_through(live, permit, socket).await;
+                        return Box::pin(draft.pass_through(live, permit, socket)).await;
                     }
                     Ok(Ok(Some(_))) => Refusal::Plaintext,
                     Ok(_) => Refusal::HandshakeFailed,
@@ -88,7 +90,9 @@ impl Accepted {
                 drop((permit, socket));
                 draft.finish(live, None).record_refused(refusal, begun);
             }
-            ListenerMode::PlainTcp => draft.carry(live, permit, Box::new(socket)).await,
+            ListenerMode::PlainTcp => {
+                Box::pin(draft.carry(live, permit, Box::new(socket))).await;
+            }
             // Boxed, so that what a handshake needs is given back after it.
             mode @ (ListenerMode::MutualTls | ListenerMode::InnerTls | ListenerMode::Tcp) => {
                 match Box::pin(draft.secure(&live, socket)).await {
@@ -96,7 +100,7 @@ impl Accepted {
                         draft.speak(live, permit, stream, alpn).await;
                     }
                     // Whatever was agreed on, sidecars send nothing but the bytes.
-                    Ok((stream, _)) => draft.carry(live, permit, stream).await,
+                    Ok((stream, _)) => Box::pin(draft.carry(live, permit, stream)).await,
                     Err(refusal) => {
                         drop(permit);
                         draft.finish(live, None).record_refused(refusal, begun);
@@ -223,7 +227,9 @@ impl Draft {
     async fn speak_plainly(self, live: Arc<Live>, permit: Permit, socket: Socket) {
         if self.listener.view == View::Mesh {
             match self.first_byte(&socket).await {
-                Some(TLS_HANDSHAKE) => return self.pass_through(live, permit, socket).await,
+                Some(TLS_HANDSHAKE) => {
+                    return Box::pin(self.pass_through(live, permit, socket)).await;
+                }
                 Some(_) => {}
                 None => return,
             }

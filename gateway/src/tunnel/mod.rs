@@ -6,6 +6,7 @@
 //! is around it, and else by address. What is asked within is not seen.
 
 mod client_hello;
+mod copy;
 mod relay;
 mod trace;
 mod way;

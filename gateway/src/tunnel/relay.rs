@@ -5,11 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use policy::refusal::Failure;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
+use tokio::io::{AsyncRead, AsyncWrite, split};
 use tokio::time::sleep;
 
-/// What is on its way at once, in each direction.
-const BUFFER: usize = 16 * 1024;
+use super::copy::copy;
 
 /// How a tunnel ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,28 +123,6 @@ pub(super) async fn relay(
         },
         () = traffic.idle_for(bounds.idle) => End::Idle,
         () = traffic.older_than(bounds.whole) => End::Expired,
-    }
-}
-
-/// One direction, to its end; the failures are those of its two sides.
-async fn copy(
-    mut from: impl AsyncRead + Unpin,
-    mut to: impl AsyncWrite + Unpin,
-    [reading, writing]: [Failure; 2],
-    moved: impl Fn(usize),
-) -> Result<(), Failure> {
-    let mut buffer = vec![0; BUFFER];
-    loop {
-        let read = from.read(&mut buffer).await.map_err(|_| reading)?;
-        if read == 0 {
-            // The other side may be gone already, and has then been told.
-            let _ = to.shutdown().await;
-            return Ok(());
-        }
-        let bytes = buffer.get(..read).unwrap_or_default();
-        to.write_all(bytes).await.map_err(|_| writing)?;
-        to.flush().await.map_err(|_| writing)?;
-        moved(read);
     }
 }
 
