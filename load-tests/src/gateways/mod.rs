@@ -85,7 +85,7 @@ impl Version {
             Self::Said(text) => return text,
             Self::Asked(program, option) => (program, option),
         };
-        let Ok(output) = Command::new(program).arg(option).output() else {
+        let Ok(output) = Command::new(&program).arg(option).output() else {
             return "unknown".to_owned();
         };
         let said = [output.stdout, output.stderr].concat();
@@ -93,7 +93,13 @@ impl Version {
         let line = said
             .lines()
             .find(|line| line.contains(|c: char| c.is_ascii_digit()));
-        line.unwrap_or("unknown").trim().to_owned()
+        // Some begin with the path they were started by, which is of this machine.
+        let path = program.display().to_string();
+        let line = line.unwrap_or("unknown").trim();
+        line.strip_prefix(&*path)
+            .unwrap_or(line)
+            .trim_start()
+            .to_owned()
     }
 }
 

@@ -4,7 +4,6 @@ use std::fs;
 use std::process::Command;
 
 use crate::gateways::Gateway;
-use crate::processor;
 use crate::tools::Tools;
 
 /// The machine, the day and the versions.
@@ -19,13 +18,15 @@ pub(crate) struct Machine {
 
 impl Machine {
     pub(crate) fn look(tools: &Tools, gateways: &[&'static dyn Gateway]) -> Self {
-        let model = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let model = model.lines().find_map(|l| l.strip_prefix("model name"));
+        let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        // Not those this process may use: it is kept on one by now.
+        let count = cpus.lines().filter(|l| l.starts_with("processor")).count();
+        let model = cpus.lines().find_map(|l| l.strip_prefix("model name"));
         let model = model.and_then(|line| line.split_once(": "));
         let model = model.map_or("unknown", |(_, name)| name);
         Self {
             date: said("date", &["--utc", "+%Y-%m-%d"]),
-            processors: format!("{} × {model}", processor::count()),
+            processors: format!("{count} × {model}"),
             kernel: said("uname", &["-sr"]),
             versions: gateways
                 .iter()
