@@ -9,6 +9,9 @@
 //!   rule: path-checker
 //! ```
 //!
+//! Instead of a request, `tls://www.googleapis.com:443` asks for TLS that passes
+//! through, `tcp://db.example.com:5432` for bytes.
+//!
 //! A request is kept as it is written, so that a case can hold an attack.
 
 use policy::origin::Origin;
@@ -17,7 +20,7 @@ use crate::fields::{Fields, parsed};
 use crate::file::SourceFile;
 use crate::node::{Node, Value};
 use crate::problem::Problem;
-use crate::question::{NOWHERE, Question, caller, request};
+use crate::question::{NOWHERE, Question, TunnelQuestion, Wanted, caller, request};
 use crate::report::Report;
 use crate::yaml;
 
@@ -25,13 +28,22 @@ use crate::yaml;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Case {
     /// Who asks what.
-    pub question: Question,
+    pub asked: Asked,
     /// What should become of it.
     pub expect: Verdict,
     /// The rule that should decide.
     pub rule: Option<Box<str>>,
     /// Where it was written.
     pub origin: Origin,
+}
+
+/// What a case asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// For an answer to a request.
+    Request(Question),
+    /// For a tunnel.
+    Tunnel(TunnelQuestion),
 }
 
 /// What should become of a request.
@@ -78,8 +90,14 @@ fn case(fields: &Fields<'_>, trust_domain: &str) -> Option<Case> {
     fields.need("as", "sa:default/sleep");
     let caller = fields.parsed("as", |text| caller(text, trust_domain));
     fields.need("request", "GET http://edition.cnn.com/health");
-    let request = fields.parsed("request", request);
-    let headers = headers(fields);
+    let wanted = fields.parsed("request", |text| match Wanted::is_meant(text) {
+        true => Wanted::parse(text).map(Ok),
+        false => request(text).map(Err),
+    });
+    let headers = match wanted {
+        Some(Ok(_)) => Vec::new(),
+        Some(Err(_)) | None => headers(fields),
+    };
     let from = fields.parsed("from", |text| {
         text.parse()
             .map_err(|_| format!("`{text}` is no address: write such as `10.0.0.7`"))
@@ -89,18 +107,22 @@ fn case(fields: &Fields<'_>, trust_domain: &str) -> Option<Case> {
     fields.need("expect", "allow");
     let expect = fields.parsed("expect", verdict);
     let rule = fields.text("rule").map(Box::from);
-    let (method, authority, target) = request?;
-    Some(Case {
-        question: Question {
-            principal: caller?,
-            address: from.unwrap_or(NOWHERE),
+    let (principal, address) = (caller?, from.unwrap_or(NOWHERE));
+    let asked = match wanted? {
+        Ok(tunnel) => Asked::Tunnel(tunnel.by(principal, address, server_name, listener)),
+        Err((method, authority, target)) => Asked::Request(Question {
+            principal,
+            address,
             method: method.into(),
             authority: authority.into(),
             target: target.into(),
             headers,
             server_name,
             listener,
-        },
+        }),
+    };
+    Some(Case {
+        asked,
         expect: expect?,
         rule,
         origin: fields.origin().clone(),
@@ -183,6 +205,33 @@ mod tests {
         })
     }
 
+    fn question(case: &Case) -> &Question {
+        match &case.asked {
+            Asked::Request(question) => question,
+            Asked::Tunnel(tunnel) => panic!("{tunnel:?}"),
+        }
+    }
+
+    #[test]
+    fn a_case_may_ask_for_a_tunnel() {
+        let text = "- { as: sa:default/sleep, request: 'tls://a.test:8443', sni: outer.test, listener: mesh, expect: allow }\n";
+        let cases = cases(text).unwrap();
+        let Asked::Tunnel(tunnel) = &cases[0].asked else {
+            panic!("{cases:?}");
+        };
+        assert_eq!(
+            (
+                tunnel.inner.as_deref(),
+                tunnel.outer.as_deref(),
+                tunnel.port
+            ),
+            (Some("a.test"), Some("outer.test"), 8443)
+        );
+        assert_eq!(tunnel.listener.as_deref(), Some("mesh"));
+        let headed = "- { as: anonymous, request: 'tcp://:1', headers: { a: b }, expect: allow }\n";
+        assert!(self::cases(headed).unwrap_err()[0].contains("unknown field `headers`"));
+    }
+
     #[test]
     fn reads_who_asks_what_and_what_should_become_of_it() {
         let text = "# two cases
@@ -196,12 +245,12 @@ mod tests {
 ";
         let cases = cases(text).unwrap();
         let sleep = Principal::from_name("cluster.local/ns/default/sa/sleep").unwrap();
-        assert_eq!(cases[0].question.principal, Some(sleep));
+        assert_eq!(question(&cases[0]).principal, Some(sleep));
         assert_eq!(
             (
-                &*cases[0].question.method,
-                &*cases[0].question.authority,
-                &*cases[0].question.target
+                &*question(&cases[0]).method,
+                &*question(&cases[0]).authority,
+                &*question(&cases[0]).target
             ),
             ("GET", "edition.cnn.com", "/politics")
         );
@@ -214,22 +263,25 @@ mod tests {
         );
         assert_eq!(cases[0].rule.as_deref(), Some("path-checker"));
         assert_eq!((cases[0].origin.line, cases[0].origin.column), (2, 3));
-        assert_eq!(cases[1].question.principal, None);
-        assert_eq!(
-            (&*cases[1].question.authority, &*cases[1].question.target),
-            ("EXAMPLE.com:8443", "/?q=/../x")
-        );
-        assert_eq!(cases[1].question.value("x-a", 1), Some(&b"two"[..]));
+        assert_eq!(question(&cases[1]).principal, None);
         assert_eq!(
             (
-                cases[1].question.value("x-a", 2),
-                cases[1].question.value("X-A", 0)
+                &*question(&cases[1]).authority,
+                &*question(&cases[1]).target
+            ),
+            ("EXAMPLE.com:8443", "/?q=/../x")
+        );
+        assert_eq!(question(&cases[1]).value("x-a", 1), Some(&b"two"[..]));
+        assert_eq!(
+            (
+                question(&cases[1]).value("x-a", 2),
+                question(&cases[1]).value("X-A", 0)
             ),
             (None, None)
         );
-        assert_eq!(cases[1].question.address, IpAddr::from([10, 0, 0, 7]));
+        assert_eq!(question(&cases[1]).address, IpAddr::from([10, 0, 0, 7]));
         assert_eq!(
-            cases[1].question.server_name.as_deref(),
+            question(&cases[1]).server_name.as_deref(),
             Some("example.com")
         );
     }

@@ -1,6 +1,8 @@
 //! A request as a person writes it: who asks, `GET http://host/path`, and the
 //! headers. Kept as it is written, so that a question can hold an attack.
 
+mod tunnel;
+
 use std::net::{IpAddr, Ipv4Addr};
 
 use policy::door::View;
@@ -10,6 +12,9 @@ use policy::{Headers, RawRequest};
 
 use crate::snapshot::{Listener, Settings};
 use crate::spelling::listed;
+
+pub use tunnel::TunnelQuestion;
+pub(crate) use tunnel::Wanted;
 
 /// Whence a question comes that does not say.
 pub(crate) const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);

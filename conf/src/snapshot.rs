@@ -3,6 +3,7 @@
 //! A `Snapshot` comes only from [`crate::compile`], which either makes one or
 //! says every problem it found. Requests keep the snapshot they began with.
 
+mod listener;
 mod log;
 mod pins;
 
@@ -14,13 +15,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use policy::Admission;
-use policy::door::View;
-use policy::origin::Origin;
-use policy::pattern::HostPattern;
 
 use crate::problem::{Problem, Severity};
 use crate::remote::RemoteList;
 
+pub use listener::{Listener, ListenerMode};
 pub use log::{Layout, Level, Log, Overflow, Rotate, Sink};
 pub(crate) use pins::Pin;
 pub use pins::Pins;
@@ -165,45 +164,6 @@ pub struct TrustDomain {
     pub roots: Option<PathBuf>,
 }
 
-/// A socket for the mesh.
-#[derive(Clone, Debug)]
-pub struct Listener {
-    /// In records and messages.
-    pub name: Arc<str>,
-    /// Where it binds. Port 0: any free one.
-    pub bind: SocketAddr,
-    /// The port callers mean: of the Service, of Istio's Gateway server.
-    pub port: u16,
-    /// Whose part it takes.
-    pub view: View,
-    /// What is spoken.
-    pub mode: ListenerMode,
-    /// Server names accepted; empty: any, and none.
-    pub hosts: Vec<HostPattern>,
-    /// Where it was written.
-    pub origin: Arc<Origin>,
-}
-
-impl Listener {
-    /// Whether callers show a certificate here.
-    #[must_use]
-    pub fn verifies_callers(&self) -> bool {
-        self.mode == ListenerMode::MutualTls
-    }
-}
-
-/// What a listener speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ListenerMode {
-    /// Mutual TLS with HTTP inside.
-    MutualTls,
-    /// Plain HTTP: no principal, so rules on principals fail closed. In the
-    /// mesh's view also TLS, which passes through.
-    Plaintext,
-    /// TLS that passes through untouched, by its server name: no principal.
-    Passthrough,
-}
-
 /// Bounds on what callers may take. Zero is no bound only where it says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -219,6 +179,10 @@ pub struct Limits {
     pub head_timeout: Duration,
     /// Time between requests of one connection.
     pub idle_timeout: Duration,
+    /// How long nothing may move in a tunnel.
+    pub tunnel_idle_timeout: Duration,
+    /// How long a tunnel may stand; `None`: no bound.
+    pub tunnel_timeout: Option<Duration>,
     /// Longest pause within a body, and longest wait for a reader.
     pub body_idle_timeout: Duration,
     /// Size of a request head in bytes.
@@ -242,6 +206,8 @@ impl Default for Limits {
             handshake_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(3600),
+            tunnel_idle_timeout: Duration::from_secs(3600),
+            tunnel_timeout: None,
             body_idle_timeout: Duration::from_secs(30),
             head_bytes: 64 * 1024,
             fields: 100,

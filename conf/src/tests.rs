@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::cases::{Case, Verdict};
+use crate::cases::{Asked, Case, Verdict};
 use policy::Next;
 
 const EXAMPLES: [(&str, &str, &str); 3] = [
@@ -132,7 +132,9 @@ fn files_that_make_objects_are_told_from_objects() {
 
 fn decided(snapshot: &Snapshot, case: &Case) -> (Verdict, Option<Box<str>>) {
     let admission = snapshot.admission();
-    let question = &case.question;
+    let Asked::Request(question) = &case.asked else {
+        panic!("{case:?}");
+    };
     let caller = admission.caller(question.principal.clone(), question.address);
     let raw = question.raw(&caller, snapshot.settings(), 0);
     let named = |id| admission.rule(id).map(|rule| (*rule.name).into());

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use conf::cases::{self, Case, Verdict};
+use conf::cases::{self, Asked, Case, Verdict};
 use conf::snapshot::ListenerMode;
 use conf::{Environment, Snapshot, SourceFile};
 
@@ -94,7 +94,9 @@ fn compiled(names: &[&str]) -> Snapshot {
 
 fn decided(snapshot: &Snapshot, case: &Case) -> Verdict {
     let admission = snapshot.admission();
-    let question = &case.question;
+    let Asked::Request(question) = &case.asked else {
+        panic!("{case:?}");
+    };
     let caller = admission.caller(question.principal.clone(), question.address);
     let raw = question.raw(&caller, snapshot.settings(), 0);
     match admission.admit(raw, 0) {

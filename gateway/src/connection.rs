@@ -88,14 +88,21 @@ impl Accepted {
                 drop((permit, socket));
                 draft.finish(live, None).record_refused(refusal, begun);
             }
+            ListenerMode::PlainTcp => draft.carry(live, permit, Box::new(socket)).await,
             // Boxed, so that what a handshake needs is given back after it.
-            ListenerMode::MutualTls => match Box::pin(draft.secure(&live, socket)).await {
-                Ok((stream, alpn)) => draft.speak(live, permit, stream, alpn).await,
-                Err(refusal) => {
-                    drop(permit);
-                    draft.finish(live, None).record_refused(refusal, begun);
+            mode @ (ListenerMode::MutualTls | ListenerMode::InnerTls | ListenerMode::Tcp) => {
+                match Box::pin(draft.secure(&live, socket)).await {
+                    Ok((stream, alpn)) if mode == ListenerMode::MutualTls => {
+                        draft.speak(live, permit, stream, alpn).await;
+                    }
+                    // Whatever was agreed on, sidecars send nothing but the bytes.
+                    Ok((stream, _)) => draft.carry(live, permit, stream).await,
+                    Err(refusal) => {
+                        drop(permit);
+                        draft.finish(live, None).record_refused(refusal, begun);
+                    }
                 }
-            },
+            }
         }
     }
 }
@@ -200,6 +207,17 @@ impl Draft {
         }
     }
 
+    /// Passes on what is not ours to end, whatever is in it.
+    async fn carry(self, live: Arc<Live>, permit: Permit, stream: Stream) {
+        let begun = Moment::now();
+        let permit = match permit.of_principal(self.principal.as_ref(), &self.limits) {
+            Ok(permit) => permit,
+            Err(refusal) => return self.finish(live, None).record_refused(refusal, begun),
+        };
+        let connection = self.finish(live, Some(permit));
+        Box::pin(tunnel::serve(&connection, stream, None, begun)).await;
+    }
+
     /// Plain HTTP; in the mesh's view also TLS, which a sidecar passes through:
     /// applications bring both, to the same ports (Istio sniffs likewise).
     async fn speak_plainly(self, live: Arc<Live>, permit: Permit, socket: Socket) {
@@ -234,7 +252,7 @@ impl Draft {
         match hello.and_then(|hello| self.check_hello(hello, &live)) {
             Ok(hello) => {
                 let connection = self.finish(live, Some(permit));
-                Box::pin(tunnel::serve(&connection, tcp, hello, begun)).await;
+                Box::pin(tunnel::serve(&connection, tcp, Some(hello), begun)).await;
             }
             Err(refusal) => {
                 drop((permit, tcp));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
-use policy::{LogFilter, Outcome, RawRequest, RawTunnel};
+use policy::{LogFilter, Outcome, RawRequest, Tunnel};
 
 use crate::limits::Connections;
 use crate::live::Live;
@@ -88,13 +88,11 @@ impl Gateway {
     pub(crate) fn observe_tunnel(
         &self,
         record: &Record<'_>,
-        raw: RawTunnel<'_>,
+        tunnel: Option<Tunnel<'_>>,
         live: &Live,
         reservation: Option<Reservation>,
     ) {
-        let admission = live.snapshot().admission();
         self.tell(record, live, reservation, |filter, outcome| {
-            let tunnel = admission.canonicalise_tunnel(raw).ok();
             filter.selects_tunnel(tunnel.as_ref(), outcome, record)
         });
     }

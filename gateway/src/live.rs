@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use conf::Snapshot;
 use conf::remote::RemoteList;
-use conf::snapshot::ListenerMode;
 use policy::destination::{
     TlsPolicy, Upstream, UpstreamProtocol, UpstreamRef, UpstreamTls as TlsChoice,
 };
@@ -187,7 +186,7 @@ impl Credentials {
 fn load_acceptor(snapshot: &Snapshot) -> Result<Option<Acceptor>, LiveError> {
     let settings = snapshot.settings();
     let mut listeners = settings.listeners.iter();
-    if !listeners.any(|l| l.mode == ListenerMode::MutualTls) {
+    if !listeners.any(|l| l.verifies_callers()) {
         return Ok(None);
     }
     let files = settings.identity.as_ref().ok_or(LiveError::NoIdentity)?;

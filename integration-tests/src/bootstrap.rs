@@ -8,7 +8,7 @@
 use serde_json::{Value, json};
 
 use crate::pki::GATEWAY_PRINCIPAL;
-use crate::sidecar::{External, Protocol, Setup};
+use crate::sidecar::{External, Protocol, Setup, TCP_ALPN};
 
 const SERVICE: &str = "istio-egressgateway.istio-system.svc.cluster.local";
 const TLS: &str =
@@ -16,6 +16,7 @@ const TLS: &str =
 const HTTP: &str = "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 const MANAGER: &str = "type.googleapis.com/envoy.extensions.filters.network.\
                        http_connection_manager.v3.HttpConnectionManager";
+const TCP: &str = "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy";
 const ROUTER: &str = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router";
 const FILE_LOG: &str = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog";
 const PREVIOUS_HOSTS: &str = "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.\
@@ -24,11 +25,34 @@ const UNBOUNDED: u32 = u32::MAX;
 
 /// The whole bootstrap.
 pub(crate) fn bootstrap(setup: &Setup<'_>, access_log: &str) -> Value {
-    let clusters: Vec<Value> = setup.externals.iter().map(|e| cluster(setup, e)).collect();
+    let clusters = setup.externals.iter();
+    let clusters = clusters.map(|e| cluster(setup, e, &setup.protocol.alpn()));
+    let filter = json!({
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": connection_manager(setup, access_log),
+    });
+    whole(setup, &filter, clusters.collect())
+}
+
+/// The whole bootstrap of a `tcp` or `tls` route that leads to the gateway.
+pub(crate) fn tcp_bootstrap(setup: &Setup<'_>, external: &External, access_log: &str) -> Value {
+    let filter = json!({
+        "name": "envoy.filters.network.tcp_proxy",
+        "typed_config": {
+            "@type": TCP,
+            "stat_prefix": "outbound_tcp",
+            "cluster": cluster_name(external),
+            "access_log": file_log(access_log),
+        },
+    });
+    whole(setup, &filter, vec![cluster(setup, external, &TCP_ALPN)])
+}
+
+fn whole(setup: &Setup<'_>, filter: &Value, clusters: Vec<Value>) -> Value {
     json!({
         "node": { "id": node(setup.account), "cluster": format!("{}.default", setup.account) },
         "admin": { "address": loopback() },
-        "static_resources": { "listeners": [listener(setup, access_log)], "clusters": clusters },
+        "static_resources": { "listeners": [listener(filter)], "clusters": clusters },
     })
 }
 
@@ -40,17 +64,20 @@ fn loopback() -> Value {
     json!({ "socket_address": { "address": "127.0.0.1", "port_value": 0 } })
 }
 
-fn listener(setup: &Setup<'_>, access_log: &str) -> Value {
-    let filter = json!({
-        "name": "envoy.filters.network.http_connection_manager",
-        "typed_config": connection_manager(setup, access_log),
-    });
+fn listener(filter: &Value) -> Value {
     json!({
         "name": "0.0.0.0_80",
         "address": loopback(),
         "traffic_direction": "OUTBOUND",
         "filter_chains": [{ "filters": [filter] }],
     })
+}
+
+fn file_log(path: &str) -> Value {
+    json!([{
+        "name": "envoy.access_loggers.file",
+        "typed_config": { "@type": FILE_LOG, "path": path },
+    }])
 }
 
 fn connection_manager(setup: &Setup<'_>, access_log: &str) -> Value {
@@ -60,10 +87,7 @@ fn connection_manager(setup: &Setup<'_>, access_log: &str) -> Value {
         "codec_type": "AUTO",
         "route_config": route_configuration(setup),
         "http_filters": [{ "name": "envoy.filters.http.router", "typed_config": { "@type": ROUTER } }],
-        "access_log": [{
-            "name": "envoy.access_loggers.file",
-            "typed_config": { "@type": FILE_LOG, "path": access_log },
-        }],
+        "access_log": file_log(access_log),
         "use_remote_address": false,
         "normalize_path": true,
         "path_with_escaped_slashes_action": "KEEP_UNCHANGED",
@@ -140,7 +164,7 @@ fn cluster_name(external: &External) -> String {
     format!("outbound|443|{}|{SERVICE}", external.subset)
 }
 
-fn cluster(setup: &Setup<'_>, external: &External) -> Value {
+fn cluster(setup: &Setup<'_>, external: &External, alpn: &[&str]) -> Value {
     let name = cluster_name(external);
     let address = json!({ "socket_address": {
         "address": setup.gateway.ip().to_string(), "port_value": setup.gateway.port(),
@@ -163,7 +187,7 @@ fn cluster(setup: &Setup<'_>, external: &External) -> Value {
         },
         "transport_socket": {
             "name": "envoy.transport_sockets.tls",
-            "typed_config": tls_context(setup, external),
+            "typed_config": tls_context(setup, external, alpn),
         },
     })
 }
@@ -176,14 +200,14 @@ fn http_options(protocol: Protocol) -> Value {
     json!({ "@type": HTTP, "explicit_http_config": version })
 }
 
-fn tls_context(setup: &Setup<'_>, external: &External) -> Value {
+fn tls_context(setup: &Setup<'_>, external: &External, alpn: &[&str]) -> Value {
     let file = |path: &std::path::Path| json!({ "filename": path });
     let gateway = format!("spiffe://{GATEWAY_PRINCIPAL}");
     json!({
         "@type": TLS,
         "sni": external.server_name(SERVICE),
         "common_tls_context": {
-            "alpn_protocols": setup.protocol.alpn(),
+            "alpn_protocols": alpn,
             "tls_params": {
                 "tls_minimum_protocol_version": "TLSv1_2",
                 "tls_maximum_protocol_version": "TLSv1_3",

@@ -30,6 +30,7 @@ pub mod message;
 pub mod origin;
 pub mod peers;
 pub mod pki;
+pub mod postgres;
 pub mod process;
 pub mod raw;
 pub mod record;

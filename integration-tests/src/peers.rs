@@ -4,6 +4,7 @@
 //! and the system's packages put it. What is missing is said with its remedy.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 const REMEDY: &str = "run integration-tests/install-peers.sh";
@@ -42,6 +43,28 @@ pub fn nghttpd() -> PathBuf {
 #[must_use]
 pub fn nghttp() -> PathBuf {
     find("EGRET_NGHTTP", &["/usr/bin/nghttp".into()], REMEDY)
+}
+
+/// A program of PostgreSQL's server, newest first (`EGRET_POSTGRES`: their folder).
+#[must_use]
+pub fn postgres(program: &str) -> PathBuf {
+    if let Some(folder) = env::var_os("EGRET_POSTGRES") {
+        return PathBuf::from(folder).join(program);
+    }
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let mut places: Vec<PathBuf> = versions
+        .flatten()
+        .map(|version| version.path().join("bin").join(program))
+        .collect();
+    places.sort();
+    places.reverse();
+    find("EGRET_POSTGRES", &places, REMEDY)
+}
+
+/// psql, which plays an application that needs a database (`EGRET_PSQL`).
+#[must_use]
+pub fn psql() -> PathBuf {
+    find("EGRET_PSQL", &["/usr/bin/psql".into()], REMEDY)
 }
 
 /// The gateway itself (`EGRET_BIN`): the build beside the running test, then the other profile.

@@ -195,6 +195,14 @@ impl Raw {
         self.stream.flush()
     }
 
+    /// Says that nothing more will be sent.
+    ///
+    /// # Panics
+    /// When the connection is gone.
+    pub fn finish(&mut self) {
+        self.stream.shutdown().expect("an open connection");
+    }
+
     /// Reads the head of one response, and no further.
     ///
     /// # Errors

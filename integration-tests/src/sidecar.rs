@@ -1,5 +1,5 @@
-//! A real Envoy as the sidecar of one workload: plain HTTP in on loopback,
-//! mutual TLS out to the gateway.
+//! A real Envoy as the sidecar of one workload: plain HTTP, or bytes, in on
+//! loopback, mutual TLS out to the gateway.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::bootstrap::bootstrap;
+use crate::bootstrap::{bootstrap, tcp_bootstrap};
 use crate::client::Curl;
 use crate::message::{Message, read_body, read_head};
 use crate::pki::Credential;
@@ -41,6 +41,9 @@ impl Protocol {
         }
     }
 }
+
+/// What a sidecar offers for TCP, and for TLS that applications bring.
+pub const TCP_ALPN: [&str; 2] = ["istio-peer-exchange", "istio"];
 
 /// An external host the sidecar leads to the gateway.
 #[derive(Clone, Debug)]
@@ -113,9 +116,23 @@ impl Sidecar {
     /// When it does not become ready; with Envoy's own log.
     #[must_use]
     pub fn start(setup: &Setup<'_>) -> Self {
+        Self::start_on(|access_log| bootstrap(setup, access_log))
+    }
+
+    /// Starts one that leads whatever comes, bytes or TLS, to an external host,
+    /// and waits until it is ready. Of HTTP it knows nothing.
+    ///
+    /// # Panics
+    /// As [`Sidecar::start`].
+    #[must_use]
+    pub fn start_for_tcp(setup: &Setup<'_>, external: &External) -> Self {
+        Self::start_on(|access_log| tcp_bootstrap(setup, external, access_log))
+    }
+
+    fn start_on(configuration: impl FnOnce(&str) -> Value) -> Self {
         let dir = TempDir::with_prefix("egret-sidecar-").expect("a temporary directory");
         let access_log = dir.path().join("access.log").to_string_lossy().into_owned();
-        let configuration = bootstrap(setup, &access_log).to_string();
+        let configuration = configuration(&access_log).to_string();
         fs::write(dir.path().join("bootstrap.json"), configuration).expect("its configuration");
         let mut process = Process::start(command(dir.path()));
         let address = listening(dir.path(), &mut process);

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use conf::cases::{self, Case, Verdict};
+use conf::cases::{self, Asked, Case, Verdict};
 use conf::{Environment, Snapshot, SourceFile};
 use policy::canonical::Malformed;
 use policy::refusal::{Failure, Refusal};
@@ -145,7 +145,9 @@ fn refused(admission: &Admission, refused: &Refused<'_>) -> (u16, &'static str) 
 
 fn holds(snapshot: &Snapshot, case: &Case) -> bool {
     let admission = snapshot.admission();
-    let question = &case.question;
+    let Asked::Request(question) = &case.asked else {
+        panic!("{case:?}");
+    };
     let caller = admission.caller(question.principal.clone(), question.address);
     let raw = question.raw(&caller, snapshot.settings(), 0);
     let decided = admission.admit(raw, 0);
@@ -179,6 +181,20 @@ fn the_cases_hold_for_the_configuration() {
     for case in &cases {
         assert!(holds(&snapshot, case), "{case:?}");
     }
+}
+
+#[test]
+fn what_passes_through_is_configured_as_shown() {
+    let readme = read("README.md");
+    let text = format!("version: 1\n{}", blocks(&readme, "yaml")[2]);
+    let file = SourceFile::new("README.md", text);
+    let snapshot = conf::compile(&[file], &Environment::default()).expect("a configuration");
+    let admission = snapshot.admission();
+    assert_eq!(
+        (admission.passages().len(), admission.tcp_routes().len()),
+        (1, 1)
+    );
+    assert_eq!(snapshot.warnings().len(), 0, "{:?}", snapshot.warnings());
 }
 
 /// Words that follow `word` in code: fenced blocks and spans.
@@ -273,12 +289,6 @@ fn what_is_said_not_to_be_there_yet_is_refused() {
     let said = section(&readme, "Not yet");
     let listener = "version: 1\nlisteners: [{ port: 8443 }]\n";
     for (word, configuration) in [
-        (
-            "TCP routes",
-            format!(
-                "{listener}---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{ name: a }}\nspec: {{ hosts: [a.example], tcp: [{{}}] }}\n"
-            ),
-        ),
         (
             "forward proxies",
             "version: 1\nlisteners: [{ port: 8443, mode: forward-proxy }]\n".to_owned(),

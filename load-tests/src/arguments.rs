@@ -56,18 +56,29 @@ impl Asked {
         if words(&self.scenarios).next().is_none() {
             return Ok(all.into_iter().filter(|one| one.is_main()).collect());
         }
-        let mut chosen = Vec::new();
+        let mut chosen: Vec<&'static dyn Scenario> = Vec::new();
         for word in words(&self.scenarios) {
-            let found = all
-                .iter()
-                .filter(|one| word == "all" || one.name().starts_with(word));
+            let exact = all.iter().any(|one| one.name() == word);
             let before = chosen.len();
-            chosen.extend(found);
+            chosen.extend(all.iter().filter(|one| {
+                let meant = if exact {
+                    one.name() == word
+                } else {
+                    one.name().starts_with(word)
+                };
+                meant || word == "all"
+            }));
             if chosen.len() == before {
                 let names: Vec<_> = all.iter().map(|one| one.name()).collect();
                 return Err(unknown("scenario", word, &names));
             }
         }
+        let mut seen = Vec::new();
+        chosen.retain(|one| {
+            let again = seen.contains(&one.name());
+            seen.push(one.name());
+            !again
+        });
         Ok(chosen)
     }
 
@@ -121,6 +132,8 @@ mod tests {
 
     #[test]
     fn chooses_by_beginnings_and_names() {
+        let twice = names(&asked(&["--scenarios", "scale-1000 scale-1000 scale-10"]));
+        assert_eq!(twice, ["scale-1000", "scale-10"]);
         let asked = asked(&["--scenarios", "h1-1k scale", "--gateways", "egret,envoy"]);
         assert_eq!(
             names(&asked),

@@ -137,9 +137,10 @@ mod tests {
     fn lines_of_a_pipe_are_counted() {
         let dir = tempfile::tempdir().unwrap();
         let mut command = Command::new("sh");
-        command.args(["-c", "echo one; echo two; exec sleep 60"]);
-        let part = spawn(command, Processor::LOAD, dir.path(), Output::Counted).unwrap();
-        std::thread::sleep(Duration::from_millis(200));
+        command.args(["-c", "echo one; echo two"]);
+        let mut part = spawn(command, Processor::LOAD, dir.path(), Output::Counted).unwrap();
+        let ended = part.process.exit_within(Duration::from_secs(10));
+        assert!(ended.is_some_and(|status| status.success()));
         part.end();
         let lines = fs::read_to_string(dir.path().join("lines")).unwrap();
         assert_eq!(lines.trim(), "2");

@@ -17,10 +17,12 @@ impl Processor {
     /// The origin's, which shares the generator's where there are only two.
     pub(crate) const ORIGIN: Self = Self(2);
 
-    /// `command`, kept on this processor with all it starts.
+    /// `command`, kept on this processor with all it starts, and killed when we
+    /// are: a run that is broken off leaves nothing behind.
     pub(crate) fn pinned(self, command: &Command) -> Command {
-        let mut pinned = Command::new("taskset");
+        let mut pinned = Command::new("setpriv");
         pinned
+            .args(["--pdeathsig", "KILL", "taskset"])
             .arg("--cpu-list")
             .arg(self.number().to_string())
             .arg(command.get_program())

@@ -53,6 +53,10 @@ impl Site {
         pki: &Pki,
         origin: Origin,
     ) -> Result<Self, Trouble> {
+        // Lines of an earlier log, or files of an earlier configuration, would count.
+        if dir.exists() {
+            trying(dir.display().to_string(), fs::remove_dir_all(dir))?;
+        }
         trying(dir.display().to_string(), fs::create_dir_all(dir))?;
         let own = pki.gateway();
         Ok(Self {
@@ -130,4 +134,29 @@ fn fingerprint(chain: &Path) -> Result<String, Trouble> {
     let digest = X509::from_pem(&pem).and_then(|leaf| leaf.digest(MessageDigest::sha1()));
     let digest = digest.map_err(|e| Trouble::WrongAnswer(format!("the caller's chain: {e}")))?;
     Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_begins_empty_and_fills_every_word() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("gateway");
+        fs::create_dir(&place).unwrap();
+        fs::write(place.join("access.log"), "an old line\n").unwrap();
+        let free = free_address().unwrap();
+        let origin = Origin {
+            http1: free,
+            http2: free,
+        };
+        let site = Site::new(&place, Setup::PLAIN, &Pki::create(), origin).unwrap();
+        assert!(!site.log().exists());
+        let more = [("A", "one".to_owned()), ("A_B", "two".to_owned())];
+        let file = site.write("file", "\"@type\": @A@ @A_B@ @ORIGIN@", &more);
+        let text = fs::read_to_string(file.unwrap()).unwrap();
+        assert_eq!(text, format!("\"@type\": one two {free}"));
+        assert_eq!(site.caller.len(), 40);
+    }
 }

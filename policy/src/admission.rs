@@ -2,11 +2,13 @@
 //!
 //! One pure function over one compiled snapshot. It can refuse; it cannot fail.
 
+mod tunnels;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::authoriser::{Authoriser, AuthoriserRef, Authorisers, OnError, Referral};
-use crate::destination::{Destination, Passage, Route, Upstream};
+use crate::destination::{Destination, Passage, Route, TcpRoute, Upstream};
 use crate::door::Door;
 use crate::pattern::RegexPool;
 use crate::principal::Principal;
@@ -16,7 +18,6 @@ use crate::routing::{CompileError, DestinationId, Plan, Routing};
 use crate::rule::{DefaultPolicy, Effect, Rule};
 use crate::ruleset::{Grant, Marks, RuleId, RuleSet};
 use crate::source::{Caller, SourceTable};
-use crate::tunnel::{AdmittedTunnel, PassageId, RawTunnel, RefusedTunnel, Tunnel};
 
 /// What an operator configured, ready to compile.
 #[derive(Debug, Default)]
@@ -29,6 +30,8 @@ pub struct AdmissionSpec {
     pub destinations: Vec<Destination>,
     /// Where TLS passes through to, one for each host pattern and door.
     pub passages: Vec<Passage>,
+    /// Where ports lead that say nothing else; the first that applies serves.
+    pub tcp: Vec<TcpRoute>,
     /// What destinations and routes refer to.
     pub upstreams: Vec<Upstream>,
     /// What `refer` rules refer to.
@@ -96,7 +99,12 @@ impl Admission {
         let mut pool = RegexPool::default();
         let authorisers = Authorisers::compile(spec.authorisers, &spec.rules, &spec.upstreams);
         let rules = RuleSet::compile(spec.rules, spec.default_policy, &mut sources, &mut pool);
-        let routing = Routing::compile(spec.destinations, spec.passages, spec.upstreams, &mut pool);
+        let routing = Routing::compile(
+            spec.destinations,
+            (spec.passages, spec.tcp),
+            spec.upstreams,
+            &mut pool,
+        );
         match (rules, routing, authorisers) {
             (Ok(rules), Ok(routing), Ok(authorisers)) => Ok(Self {
                 sources,
@@ -216,54 +224,6 @@ impl Admission {
         }
     }
 
-    /// The canonical form of a tunnel alone, for records.
-    ///
-    /// # Errors
-    /// As [`Admission::admit_tunnel`], from its first step.
-    pub fn canonicalise_tunnel<'a>(&self, raw: RawTunnel<'a>) -> Result<Tunnel<'a>, Refusal> {
-        Tunnel::canonicalise(raw)
-    }
-
-    /// As [`Admission::admit`], for TLS that is to pass through untouched.
-    ///
-    /// # Errors
-    /// A server name that is no host, what policy refuses, what no passage
-    /// serves, in this order.
-    pub fn admit_tunnel<'a>(
-        &self,
-        raw: RawTunnel<'a>,
-        lot: u32,
-    ) -> Result<AdmittedTunnel<'a>, RefusedTunnel<'a>> {
-        let tunnel = self
-            .canonicalise_tunnel(raw)
-            .map_err(|refusal| RefusedTunnel {
-                refusal,
-                tunnel: None,
-                rule: None,
-                marks: Marks::default(),
-            })?;
-        let grant = match self.rules.decide_tunnel(&tunnel) {
-            Ok(grant) => grant,
-            Err(denial) => {
-                return Err(RefusedTunnel {
-                    refusal: denial.refusal(),
-                    tunnel: Some(tunnel),
-                    rule: denial.rule,
-                    marks: denial.marks,
-                });
-            }
-        };
-        match self.routing.route_tunnel(&tunnel, grant, lot) {
-            Ok(plan) => Ok(AdmittedTunnel { tunnel, plan }),
-            Err(refusal) => Err(RefusedTunnel {
-                refusal,
-                tunnel: Some(tunnel),
-                rule: grant.rule(),
-                marks: grant.marks(),
-            }),
-        }
-    }
-
     /// The question that stands between a grant and its plan.
     fn referral(&self, grant: Grant, routed: &Result<Plan, Refusal>) -> Option<Referral> {
         let rule = grant.referring()?;
@@ -341,24 +301,6 @@ impl Admission {
     #[must_use]
     pub fn timeout(&self, plan: &Plan) -> Option<Duration> {
         self.routing.timeout(plan)
-    }
-
-    /// Where TLS passes through to.
-    #[must_use]
-    pub fn passages(&self) -> &[Passage] {
-        self.routing.passages()
-    }
-
-    /// The passage for a canonical host behind a door.
-    #[must_use]
-    pub fn find_passage(&self, host: &str, door: Door) -> Option<&Passage> {
-        self.passage(self.routing.find_passage(host, door)?)
-    }
-
-    /// A passage by its number.
-    #[must_use]
-    pub fn passage(&self, id: PassageId) -> Option<&Passage> {
-        self.passages().get(usize::try_from(id.0).ok()?)
     }
 
     /// All upstreams; an `UpstreamRef` is an index into them.

@@ -1,6 +1,8 @@
 //! Why a request is decided as it is: every rule and route asked plainly, in
 //! order, with what did not hold. For people; the gateway never runs it.
 
+mod tunnel;
+
 use std::sync::Arc;
 
 use crate::admission::{Admission, Admitted, Refused};
@@ -12,6 +14,8 @@ use crate::origin::Origin;
 use crate::refusal::Refusal;
 use crate::request::{RawRequest, Request};
 use crate::rule::{Effect, Enforcement, Matcher, Rule};
+
+pub use tunnel::TunnelExplanation;
 
 /// The whole story.
 #[derive(Debug)]

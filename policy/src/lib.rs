@@ -27,10 +27,10 @@ pub mod source;
 mod tunnel;
 
 pub use admission::{Admission, AdmissionSpec, Admitted, Next, Refused};
-pub use explain::{Explanation, Held, RouteStep, RuleStep, Stage};
+pub use explain::{Explanation, Held, RouteStep, RuleStep, Stage, TunnelExplanation};
 pub use log_filter::{DecisionError, DecisionWord, LogFilter, Outcome, StatusError, StatusPattern};
 pub use matching::{Key, Toward};
 pub use request::{Headers, NoHeaders, RawRequest, Request};
 pub use routing::{CompileError, DestinationId, Plan};
 pub use ruleset::{Grant, Marks, RuleId};
-pub use tunnel::{AdmittedTunnel, PassageId, RawTunnel, RefusedTunnel, Tunnel, TunnelPlan};
+pub use tunnel::{AdmittedTunnel, PassageId, RawTunnel, RefusedTunnel, To, Tunnel, TunnelPlan};

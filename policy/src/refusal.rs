@@ -69,6 +69,8 @@ closed! {
         EncryptedServerName,
         /// The server name asked for is an address, or no canonical host name.
         MalformedServerName,
+        /// TLS that passes through is for another server than the one its port leads to.
+        OtherServerName,
         /// A bound on open connections is reached.
         TooManyConnections,
 
@@ -131,7 +133,7 @@ closed! {
         UnknownPort,
         /// No route of the destination matches.
         NoRoute,
-        /// No passage leads to this server name.
+        /// No passage leads to this server name, or no TCP route from this port.
         UnknownPassage,
 
         // The address.
@@ -166,6 +168,7 @@ impl Refusal {
             Self::NoServerName => "no_server_name",
             Self::EncryptedServerName => "encrypted_server_name",
             Self::MalformedServerName => "malformed_server_name",
+            Self::OtherServerName => "other_server_name",
             Self::TooManyConnections => "too_many_connections",
             Self::BareLineEnding => "bare_line_ending",
             Self::MalformedRequestLine => "malformed_request_line",
@@ -221,6 +224,7 @@ impl Refusal {
             | Self::NoServerName
             | Self::EncryptedServerName
             | Self::MalformedServerName
+            | Self::OtherServerName
             | Self::UnknownPassage
             | Self::TooManyConnections => 0,
             Self::BareLineEnding

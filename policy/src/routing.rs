@@ -2,23 +2,28 @@
 
 mod compiled;
 mod passages;
+mod tcp;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::canonical::PathProfile;
-use crate::destination::{Action, Destination, Passage, Route, Upstream, UpstreamRef};
+use crate::destination::{
+    Action, Destination, Passage, Route, TcpLead, TcpRoute, Upstream, UpstreamRef,
+};
 use crate::door::{Door, View};
 use crate::origin::Origin;
 use crate::pattern::{HostMap, PatternError, RegexPool};
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::ruleset::Grant;
-use crate::tunnel::{PassageId, Tunnel, TunnelPlan};
+use crate::source::Caller;
+use crate::tunnel::{PassageId, Tunnel, Way};
 
 use compiled::{Candidate, CompiledDestination};
 use passages::Passages;
+use tcp::TcpRoutes;
 
 /// A configuration that cannot be compiled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +53,7 @@ pub(crate) struct Routing {
     /// What is found through every other.
     everywhere: HostMap<DestinationId>,
     passages: Passages,
+    tcp: TcpRoutes,
     upstreams: Box<[Upstream]>,
 }
 
@@ -97,13 +103,14 @@ impl Plan {
 impl Routing {
     pub(crate) fn compile(
         destinations: Vec<Destination>,
-        passages: Vec<Passage>,
+        (passages, tcp): (Vec<Passage>, Vec<TcpRoute>),
         upstreams: Vec<Upstream>,
         pool: &mut RegexPool,
     ) -> Result<Self, Vec<CompileError>> {
         let mut errors = dangling(&destinations, &upstreams);
         errors.extend(stray_hops(&destinations));
         let passages = Passages::compile(passages, &upstreams, &mut errors);
+        let tcp = TcpRoutes::compile(tcp, &upstreams, &mut errors);
         let (doors, everywhere) = by_door(&destinations);
         let mut compiled = Vec::with_capacity(destinations.len());
         for destination in destinations {
@@ -122,6 +129,7 @@ impl Routing {
             doors,
             everywhere,
             passages,
+            tcp,
             upstreams: upstreams.into(),
         })
     }
@@ -140,19 +148,30 @@ impl Routing {
     }
 
     /// The passage for a tunnel, and one of its upstreams by `lot`.
-    pub(crate) fn route_tunnel(
+    pub(crate) fn lead_by_name(&self, tunnel: &Tunnel<'_>, lot: u32) -> Option<(Way, UpstreamRef)> {
+        let (passage, upstream) = self.passages.lead(tunnel.host(), tunnel.door(), lot)?;
+        Some((Way::Passage(passage), upstream))
+    }
+
+    /// Whether server names lead anywhere through a door.
+    pub(crate) fn has_passages(&self, door: Door) -> bool {
+        self.passages.serves(door)
+    }
+
+    /// Every TCP route.
+    pub(crate) fn tcp(&self) -> &[TcpRoute] {
+        self.tcp.all()
+    }
+
+    /// Where a port leads that is addressed with this server name.
+    pub(crate) fn lead_by_port(
         &self,
-        tunnel: &Tunnel<'_>,
-        grant: Grant,
+        door: Door,
+        server_name: Option<&str>,
+        caller: &Caller,
         lot: u32,
-    ) -> Result<TunnelPlan, Refusal> {
-        let lead = self.passages.lead(tunnel.host(), tunnel.door(), lot);
-        let (passage, upstream) = lead.ok_or(Refusal::UnknownPassage)?;
-        Ok(TunnelPlan {
-            grant,
-            passage,
-            upstream,
-        })
+    ) -> Option<(Way, &TcpLead)> {
+        self.tcp.lead(door, server_name, caller, lot)
     }
 
     pub(crate) fn destination(&self, id: DestinationId) -> Option<&Destination> {

@@ -16,7 +16,7 @@ use crate::source::SourcePattern;
 #[derive(Clone, Debug, Default)]
 pub struct Matcher {
     /// Who calls.
-    pub from: Vec<SourcePattern>,
+    pub from: Arc<[SourcePattern]>,
     /// The canonical host.
     pub hosts: Vec<HostPattern>,
     /// The canonical path, without query.

@@ -255,11 +255,9 @@ impl RuleSet {
         found: &mut Found,
     ) {
         for &path in hits.as_slice() {
-            for source in request.caller().sources() {
-                for clause in group.clauses(path, *source) {
-                    self.ask_clause(clause, request, toward, found);
-                }
-            }
+            group.clauses(path, request.caller().sources(), |clause| {
+                self.ask_clause(clause, request, toward, found);
+            });
         }
     }
 
@@ -347,7 +345,11 @@ fn is_unusual(method: &Method<'_>) -> bool {
     matches!(method, Method::Other(_))
 }
 
-/// The numbers of a matcher's sources; everybody's when it names none.
+/// More sources than this of one matcher are a crowd in the index, which would
+/// hold each of them under each path of each host otherwise.
+const FEW: usize = 4;
+
+/// The numbers of a matcher's sources, ascending; everybody's when it names none.
 fn numbers(from: &[SourcePattern], toward: Toward, sources: &mut SourceTable) -> Box<[SourceId]> {
     if from.is_empty() {
         return [SourceId::ANY].into();
@@ -359,7 +361,10 @@ fn numbers(from: &[SourcePattern], toward: Toward, sources: &mut SourceTable) ->
     }
     ids.sort_unstable();
     ids.dedup();
-    ids.into()
+    match ids.len() {
+        0..=FEW => ids.into(),
+        _ => [sources.crowd(ids.into())].into(),
+    }
 }
 
 /// The good ones; the others are noted.

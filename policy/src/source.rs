@@ -5,13 +5,17 @@
 //! the count of principals in the configuration (design: one set per caller,
 //! never one test per rule).
 
-use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
 use crate::principal::{Principal, check_trust_domain};
+
+mod table;
+
+pub use table::Caller;
+pub(crate) use table::{SourceId, SourceTable};
 
 /// A text compared whole or by its beginning.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -274,100 +278,6 @@ fn workload(text: &str) -> Option<SourcePattern> {
         namespace: NamePattern::parse(namespace),
         service_account: NamePattern::parse(account),
     })
-}
-
-/// The number of a source within one snapshot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct SourceId(u32);
-
-impl SourceId {
-    /// Everybody.
-    pub(crate) const ANY: Self = Self(0);
-    /// Only in refusing rules: a caller without identity, of whom no rule can
-    /// say that it does *not* speak of him (fail closed).
-    pub(crate) const UNVERIFIED: Self = Self(1);
-}
-
-/// Every source of a snapshot, numbered.
-#[derive(Debug, Default)]
-pub(crate) struct SourceTable {
-    numbers: HashMap<SourcePattern, SourceId>,
-    exact: HashMap<Box<str>, SourceId>,
-    /// Scanned once per connection, not per request.
-    patterns: Vec<(SourcePattern, SourceId)>,
-}
-
-impl SourceTable {
-    /// The number of `source`; [`SourceId::ANY`] when it means everybody.
-    pub(crate) fn number(&mut self, source: &SourcePattern) -> SourceId {
-        if *source == SourcePattern::Any {
-            return SourceId::ANY;
-        }
-        if let Some(id) = self.numbers.get(source) {
-            return *id;
-        }
-        let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
-        let id = SourceId(next.saturating_add(2));
-        let id = match source.exact_name() {
-            // One workload may be written in several ways.
-            Some(name) => *self.exact.entry(name.into()).or_insert(id),
-            None => {
-                self.patterns.push((source.clone(), id));
-                id
-            }
-        };
-        self.numbers.insert(source.clone(), id);
-        id
-    }
-
-    /// Finds which sources a caller is. Done once per connection and snapshot.
-    pub(crate) fn caller(&self, principal: Option<Principal>, address: IpAddr) -> Caller {
-        // A socket for both families tells an IPv4 peer as `::ffff:10.1.2.3`.
-        let address = address.to_canonical();
-        let mut sources = vec![SourceId::ANY];
-        match &principal {
-            None => sources.push(SourceId::UNVERIFIED),
-            Some(name) => sources.extend(self.exact.get(name.as_str())),
-        }
-        sources.extend(
-            self.patterns
-                .iter()
-                .filter(|(pattern, _)| pattern.matches(principal.as_ref(), address))
-                .map(|(_, id)| *id),
-        );
-        Caller {
-            principal,
-            address,
-            sources: sources.into(),
-        }
-    }
-}
-
-/// A caller as one snapshot sees him: who he is, whence he comes, and the
-/// numbers of the sources he belongs to. Valid for the snapshot that made it.
-#[derive(Clone, Debug)]
-pub struct Caller {
-    principal: Option<Principal>,
-    address: IpAddr,
-    sources: Box<[SourceId]>,
-}
-
-impl Caller {
-    /// The verified identity, if there is one.
-    #[must_use]
-    pub fn principal(&self) -> Option<&Principal> {
-        self.principal.as_ref()
-    }
-
-    /// The address the connection comes from.
-    #[must_use]
-    pub fn address(&self) -> IpAddr {
-        self.address
-    }
-
-    pub(crate) fn sources(&self) -> &[SourceId] {
-        &self.sources
-    }
 }
 
 #[cfg(test)]

@@ -159,6 +159,30 @@ fn a_caller_carries_the_numbers_of_every_source_he_is() {
 }
 
 #[test]
+fn a_caller_knows_the_crowds_it_is_in() {
+    let mut table = SourceTable::default();
+    let number = |table: &mut SourceTable, text: &str| {
+        let sources = SourcePattern::parse(text, &["cluster.local".into()]).unwrap();
+        table.number(&sources[0])
+    };
+    let sleep = number(&mut table, "sa:default/sleep");
+    let other = number(&mut table, "sa:default/other");
+    let namespace = number(&mut table, "ns:default");
+    let both = table.crowd([sleep, other].into());
+    let spaces = table.crowd([namespace].into());
+    let others = table.crowd([other].into());
+    assert_eq!(table.crowd([sleep, other].into()), both);
+    let all = [sleep, other, namespace, both, spaces, others];
+    let distinct: std::collections::HashSet<_> = all.iter().collect();
+    assert_eq!(distinct.len(), all.len());
+    let p = Principal::from_name("cluster.local/ns/default/sa/sleep").unwrap();
+    let caller = table.caller(Some(p), "::1".parse().unwrap());
+    let is = |id| caller.sources().binary_search(&id).is_ok();
+    assert!(is(sleep) && is(namespace) && is(both) && is(spaces));
+    assert!(!is(other) && !is(others));
+}
+
+#[test]
 fn an_ipv4_peer_is_known_as_one_on_a_socket_for_both_families() {
     let mut table = SourceTable::default();
     let [range] = SourcePattern::parse("ip:10.0.0.0/8", &[])

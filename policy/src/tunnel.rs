@@ -1,5 +1,6 @@
-//! A TLS connection that passes through untouched: all that is known of it is
-//! who opened it, by which door, and for which server name.
+//! A connection that passes through untouched: all that is known of it is who
+//! opened it, by which door, and, if it is TLS, for which server name. One that
+//! shows no name leads where the port does, and has that host.
 //!
 //! Rules are asked as Istio asks AuthorizationPolicies of traffic that is not
 //! HTTP: the host is the server name, and a key that only HTTP has can neither
@@ -10,7 +11,7 @@
 use std::borrow::Cow;
 
 use crate::canonical::Authority;
-use crate::destination::UpstreamRef;
+use crate::destination::{Carries, TcpLead, UpstreamRef};
 use crate::door::{Door, View};
 use crate::expr::{Attribute, Attributes, Truth, Value};
 use crate::matching::{Key, Toward, from_holds};
@@ -20,19 +21,32 @@ use crate::rule::Matcher;
 use crate::ruleset::{Grant, Marks, RuleId};
 use crate::source::Caller;
 
-/// What a `ClientHello` asks for, and by which way it came.
+/// What a connection asks for, and by which way it came.
 #[derive(Clone, Copy, Debug)]
 pub struct RawTunnel<'a> {
-    /// As sent.
-    pub server_name: &'a str,
-    /// Who sent it.
+    /// What says where to.
+    pub to: To<'a>,
+    /// Who opened it.
     pub caller: &'a Caller,
     /// Whose part the listener takes.
     pub view: View,
-    /// The port of the listener, as callers mean it: TLS names none.
+    /// The port of the listener, as callers mean it: nothing else names one.
     pub port: u16,
     /// When it began, in nanoseconds since 1970.
     pub time: i128,
+}
+
+/// What says where a tunnel leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum To<'a> {
+    /// The server name of TLS that the application brings, as sent.
+    ServerName(&'a str),
+    /// The port, for bytes that say nothing themselves.
+    Port {
+        /// The canonical host that the mutual TLS around them is for, if it
+        /// names one.
+        server_name: Option<&'a str>,
+    },
 }
 
 /// A tunnel with a canonical host.
@@ -46,11 +60,23 @@ pub struct Tunnel<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PassageId(pub(crate) u32);
 
+/// By what a tunnel goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Way {
+    Passage(PassageId),
+    /// A TCP route of the snapshot, and one of its leads.
+    Tcp {
+        route: u32,
+        lead: u32,
+    },
+}
+
 /// Where a granted tunnel leads. Comes only from routing, and only with a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TunnelPlan {
     pub(crate) grant: Grant,
-    pub(crate) passage: PassageId,
+    pub(crate) way: Way,
+    pub(crate) carries: Carries,
     pub(crate) upstream: UpstreamRef,
 }
 
@@ -76,6 +102,14 @@ pub struct RefusedTunnel<'a> {
     pub marks: Marks,
 }
 
+impl RawTunnel<'_> {
+    /// By which way it came.
+    #[must_use]
+    pub fn door(&self) -> Door {
+        Door::of(self.view, None, self.port)
+    }
+}
+
 impl TunnelPlan {
     /// The permission it stands on.
     #[must_use]
@@ -83,10 +117,10 @@ impl TunnelPlan {
         self.grant
     }
 
-    /// The passage.
+    /// What may pass; what leads by its server name has shown it already.
     #[must_use]
-    pub fn passage(&self) -> PassageId {
-        self.passage
+    pub fn carries(&self) -> Carries {
+        self.carries
     }
 
     /// The upstream.
@@ -96,22 +130,61 @@ impl TunnelPlan {
     }
 }
 
+/// Brings a server name into the form hosts are matched in. An address is none
+/// (RFC 6066, section 3), nor is a name with a port.
+fn canonical(sent: &str) -> Result<Cow<'_, str>, Refusal> {
+    let malformed = |_| Refusal::MalformedServerName;
+    let authority = Authority::parse(sent.as_bytes()).map_err(malformed)?;
+    if authority.port().is_some() || is_address(authority.host()) {
+        return Err(Refusal::MalformedServerName);
+    }
+    Ok(authority.into_host())
+}
+
 impl<'a> Tunnel<'a> {
-    /// Brings the server name into the form hosts are matched in. An address is
-    /// none (RFC 6066, section 3), nor is a name with a port.
-    pub(crate) fn canonicalise(raw: RawTunnel<'a>) -> Result<Self, Refusal> {
-        let malformed = |_| Refusal::MalformedServerName;
-        let authority = Authority::parse(raw.server_name.as_bytes()).map_err(malformed)?;
-        if authority.port().is_some() || is_address(authority.host()) {
-            return Err(Refusal::MalformedServerName);
-        }
-        Ok(Self {
-            raw,
-            host: authority.into_host(),
-        })
+    /// A tunnel by its server name.
+    pub(crate) fn canonicalise(raw: RawTunnel<'a>, sent: &'a str) -> Result<Self, Refusal> {
+        let host = canonical(sent)?;
+        Ok(Self { raw, host })
     }
 
-    /// The canonical server name.
+    /// INVARIANT(inner-name): TLS that passes by a port of TLS is for the host
+    /// the port leads to, which policy was asked about.
+    ///
+    /// # Errors
+    /// A server name, as sent, that is no host or another.
+    pub fn check_inner(host: &str, sent: &str) -> Result<(), Refusal> {
+        match canonical(sent)? == host {
+            true => Ok(()),
+            false => Err(Refusal::OtherServerName),
+        }
+    }
+
+    /// A tunnel to where its port leads.
+    pub(crate) fn leading(raw: RawTunnel<'a>, lead: &TcpLead) -> Self {
+        Self {
+            raw,
+            host: Cow::Owned(lead.host.to_string()),
+        }
+    }
+
+    /// A tunnel whose host was found before, for records.
+    #[must_use]
+    pub fn again(raw: RawTunnel<'a>, host: &'a str) -> Self {
+        let host = Cow::Borrowed(host);
+        Self { raw, host }
+    }
+
+    /// The canonical name of TLS: the application's own, else that around it.
+    #[must_use]
+    pub fn server_name(&self) -> Option<&str> {
+        match self.raw.to {
+            To::ServerName(_) => Some(&self.host),
+            To::Port { server_name } => server_name,
+        }
+    }
+
+    /// The canonical host: the server name, or whom the port leads to.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
@@ -120,7 +193,13 @@ impl<'a> Tunnel<'a> {
     /// By which way it came.
     #[must_use]
     pub fn door(&self) -> Door {
-        Door::of(self.raw.view, None, self.raw.port)
+        self.raw.door()
+    }
+
+    /// By what it goes.
+    #[must_use]
+    pub fn to(&self) -> To<'a> {
+        self.raw.to
     }
 
     /// Who sent it.
@@ -134,11 +213,22 @@ impl Matcher {
     /// Whether every key holds for a tunnel.
     #[must_use]
     pub fn holds_for_tunnel(&self, tunnel: &Tunnel<'_>, toward: Toward) -> bool {
-        let caller = tunnel.caller();
-        let from = self.from.is_empty() || from_holds(&self.from, caller, toward);
-        let host = self.hosts.is_empty() || self.hosts.iter().any(|h| h.matches(tunnel.host()));
-        let path = self.paths.is_empty() || toward == Toward::Refuse;
-        from && host && path && self.residual_mismatch_of_tunnel(tunnel, toward).is_none()
+        self.mismatch_of_tunnel(tunnel, toward).is_none()
+    }
+
+    /// The first key that does not hold for a tunnel.
+    #[must_use]
+    pub fn mismatch_of_tunnel(&self, tunnel: &Tunnel<'_>, toward: Toward) -> Option<Key> {
+        if !self.from.is_empty() && !from_holds(&self.from, tunnel.caller(), toward) {
+            return Some(Key::From);
+        }
+        if !self.hosts.is_empty() && !self.hosts.iter().any(|h| h.matches(tunnel.host())) {
+            return Some(Key::Host);
+        }
+        if !self.paths.is_empty() && toward == Toward::Permit {
+            return Some(Key::Path);
+        }
+        self.residual_mismatch_of_tunnel(tunnel, toward)
     }
 
     /// The first key that does not hold, of those no index knows.
@@ -160,7 +250,9 @@ impl Matcher {
             return Some(Key::ListenerPort);
         }
         let names = &self.server_names;
-        if !names.is_empty() && !names.iter().any(|name| name.matches(tunnel.host())) {
+        let asked = tunnel.server_name();
+        let named = || asked.is_some_and(|asked| names.iter().any(|name| name.matches(asked)));
+        if !names.is_empty() && !named() {
             return Some(Key::ServerName);
         }
         let expr = self.expr.as_ref();
@@ -201,8 +293,8 @@ impl Attributes for Tunnel<'_> {
             Attribute::RequestHost
             | Attribute::DestinationService
             | Attribute::DestinationServiceHost
-            | Attribute::DestinationServiceName
-            | Attribute::ConnectionRequestedServerName => text(self.host()),
+            | Attribute::DestinationServiceName => text(self.host()),
+            Attribute::ConnectionRequestedServerName => self.server_name().and_then(text),
             Attribute::RequestTime | Attribute::ContextTime => {
                 Some(Value::Timestamp(self.raw.time))
             }
@@ -215,7 +307,10 @@ impl Attributes for Tunnel<'_> {
                 Some(Value::Ip(self.caller().address().to_canonical()))
             }
             Attribute::ContextReporterKind => text("outbound"),
-            Attribute::ContextProtocol => text("tls"),
+            Attribute::ContextProtocol => text(match self.raw.to {
+                To::ServerName(_) => "tls",
+                To::Port { .. } => "tcp",
+            }),
             Attribute::ConnectionMtls => Some(Value::Bool(principal.is_some())),
             _ => None,
         }

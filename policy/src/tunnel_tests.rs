@@ -90,6 +90,7 @@ fn spec(default_policy: DefaultPolicy, rules: Vec<Rule>) -> AdmissionSpec {
         rules,
         destinations: Vec::new(),
         authorisers: Vec::new(),
+        tcp: Vec::new(),
         passages: vec![
             passage("*.googleapis.com", Door::mesh(443), &[(0, 1)]),
             passage("both.test", Door::gateway(443), &[(1, 3), (2, 1)]),
@@ -104,7 +105,7 @@ fn asked(admission: &Admission, server_name: &str, door: Door, lot: u32) -> Resu
     let address: IpAddr = [192, 0, 2, 1].into();
     let caller = admission.caller(Some(sleep), address);
     let raw = RawTunnel {
-        server_name,
+        to: To::ServerName(server_name),
         caller: &caller,
         view: door.view,
         port: door.port,
@@ -147,13 +148,13 @@ fn keys() -> Vec<(&'static str, Matcher, bool, bool)> {
         ),
         (
             "from",
-            with(&|m| m.from = from("sa:default/sleep")),
+            with(&|m| m.from = from("sa:default/sleep").into()),
             true,
             true,
         ),
         (
             "another from",
-            with(&|m| m.from = from("sa:default/x")),
+            with(&|m| m.from = from("sa:default/x").into()),
             false,
             false,
         ),

@@ -30,7 +30,7 @@ use policy::rule::{
 use policy::source::SourcePattern;
 use policy::{
     Admission, AdmissionSpec, Admitted, Headers, Next, Plan, RawRequest, RawTunnel, Request,
-    RuleId, Toward, Tunnel,
+    RuleId, To, Toward, Tunnel,
 };
 use proptest::prelude::*;
 
@@ -77,6 +77,19 @@ const SOURCES: &[&str] = &[
     "ip:10.0.0.0/8",
     "td/ns/default/sa/p*",
 ];
+/// Enough of them in one matcher to be a crowd in the index.
+const CROWD: &[&str] = &[
+    "anonymous",
+    "sa:default/sleep",
+    "sa:default/politics",
+    "sa:finance/batch",
+    "sa:nobody/else",
+    "ns:fin*",
+    "td:other",
+    "td:nowhere",
+    "ip:10.0.0.0/8",
+    "ip:192.0.2.0/24",
+];
 const METHODS: &[&str] = &["GET", "POST", "PURGE"];
 
 struct OneHeader(Option<&'static str>);
@@ -117,11 +130,18 @@ fn targets() -> impl Strategy<Value = Vec<PathPattern>> {
     proptest::option::weighted(0.2, plain).prop_map(Option::unwrap_or_default)
 }
 
+fn callers() -> impl Strategy<Value = Vec<&'static str>> {
+    prop_oneof![
+        3 => some_of(SOURCES, 2),
+        1 => proptest::sample::subsequence(CROWD, 5..=8),
+    ]
+}
+
 fn matcher() -> impl Strategy<Value = Matcher> {
     let methods = proptest::option::weighted(0.2, proptest::sample::select(METHODS));
     let header = proptest::option::weighted(0.2, proptest::sample::select(&["red", "blue"][..]));
     (
-        some_of(SOURCES, 2),
+        callers(),
         some_of(HOST_PATTERNS, 2),
         paths(),
         methods,
@@ -131,7 +151,7 @@ fn matcher() -> impl Strategy<Value = Matcher> {
     )
         .prop_map(
             |(from, hosts, paths, method, header, targets, expr)| Matcher {
-                from: sources(&from),
+                from: sources(&from).into(),
                 hosts: hosts
                     .into_iter()
                     .map(|h| HostPattern::parse(h).unwrap())
@@ -466,6 +486,7 @@ proptest! {
                 destination("*.x", routes),
                 destination("*.b.x", Vec::new()),
             ],
+            tcp: Vec::new(),
             passages: vec![passage()],
             upstreams: vec![upstream()],
             authorisers: vec![authoriser(OnError::Deny(403))],
@@ -479,6 +500,7 @@ proptest! {
             default_policy: spec.default_policy,
             rules: spec.rules.clone(),
             destinations: spec.destinations.clone(),
+            tcp: Vec::new(),
             passages: spec.passages.clone(),
             upstreams: spec.upstreams.clone(),
             authorisers: spec.authorisers.clone(),
@@ -490,7 +512,7 @@ proptest! {
             let address: IpAddr = if name.is_none() { [10, 0, 0, 1].into() } else { [192, 0, 2, 1].into() };
             let caller = admission.caller(principal, address);
             for host in HOSTS {
-                let raw = RawTunnel { server_name: host, caller: &caller, view: View::Mesh, port: 443, time: 0 };
+                let raw = RawTunnel { to: To::ServerName(host), caller: &caller, view: View::Mesh, port: 443, time: 0 };
                 let (tunnel, decided) = match admission.admit_tunnel(raw, 7) {
                     Ok(admitted) => (admitted.tunnel, Ok(admitted.plan.grant().rule())),
                     Err(refused) => (refused.tunnel.unwrap(), Err((refused.refusal, refused.rule))),

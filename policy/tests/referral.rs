@@ -199,7 +199,7 @@ fn what_rules_refuse_is_not_asked_about() {
 fn only_what_a_rule_refers_is_asked_about_and_in_doubt_it_is() {
     let workload = SourcePattern::parse("sa:default/sleep", &["td".into()]).unwrap();
     let mut of_sleep = rule(6, refer(), "/politics*");
-    of_sleep.matchers[0].from = workload;
+    of_sleep.matchers[0].from = workload.into();
     let admission = compiled(
         vec![rule(5, Effect::Allow, "*"), of_sleep],
         OnError::Deny(403),

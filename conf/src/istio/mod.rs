@@ -19,7 +19,7 @@ mod unhonoured;
 use std::collections::HashMap;
 
 use policy::authoriser::Authoriser;
-use policy::destination::{Destination, Passage, Upstream};
+use policy::destination::{Destination, Passage, TcpRoute, Upstream};
 use policy::origin::Origin;
 use policy::pattern::HostPattern;
 use policy::rule::{DefaultPolicy, Rule};
@@ -29,7 +29,7 @@ use crate::native::{Lowered, mounted_identity};
 use crate::node::Node;
 use crate::remote::RemoteList;
 use crate::report::Report;
-use crate::snapshot::{Listener, ListenerMode, Log, local_domains};
+use crate::snapshot::{Listener, Log, local_domains};
 
 pub(crate) use object::is_object;
 
@@ -60,6 +60,7 @@ struct Said {
     allows: bool,
     destinations: Vec<Destination>,
     passages: Vec<Passage>,
+    tcp: Vec<TcpRoute>,
     upstreams: Vec<Upstream>,
     authorisers: Vec<Authoriser>,
     /// What Gateways listen on; for use where no native document says.
@@ -116,6 +117,7 @@ pub(crate) fn lower(
         allows: authorization.allows,
         destinations: network.destinations,
         passages: network.passages,
+        tcp: network.tcp,
         authorisers: providers.authorisers,
         // In the order in which they were numbered.
         upstreams: [providers.upstreams, network.upstreams].concat(),
@@ -173,14 +175,14 @@ impl Said {
         lowered.lists.extend(self.lists);
         spec.destinations.extend(self.destinations);
         spec.passages.extend(self.passages);
+        spec.tcp.extend(self.tcp);
         spec.upstreams.extend(self.upstreams);
         spec.authorisers.extend(self.authorisers);
         if !lowered.listeners_written {
             settings.listeners = self.listeners;
             // A Gateway's own certificate is the workload's, whatever files its
             // release kept it in.
-            let speaks_tls = |listener: &Listener| listener.mode == ListenerMode::MutualTls;
-            if settings.listeners.iter().any(speaks_tls) {
+            if settings.listeners.iter().any(Listener::verifies_callers) {
                 settings.identity.get_or_insert_with(mounted_identity);
             }
         }

@@ -1,9 +1,12 @@
 //! What every part of a configuration may refer to.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use policy::origin::Origin;
 use policy::pattern::HostPattern;
+use policy::source::SourcePattern;
 
 use crate::fields::Fields;
 use crate::node::Node;
@@ -19,6 +22,8 @@ pub(super) struct Context<'a> {
     pub(super) named_hosts: RefCell<Vec<(HostPattern, Origin)>>,
     pub(super) report: &'a Report,
     pub(super) lists: Vec<List<'a>>,
+    /// The callers on lists that were read as such.
+    pub(super) listed_sources: RefCell<HashMap<Box<str>, Arc<[SourcePattern]>>>,
     /// The mesh's own trust domain and its aliases.
     pub(super) local: Vec<Box<str>>,
     /// What expressions call `context.reporter.uid`, a constant of the process.

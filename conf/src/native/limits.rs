@@ -47,6 +47,8 @@ fn read_limits(fields: &Fields<'_>) -> Limits {
         handshake_timeout: time("handshakeTimeout", default.handshake_timeout),
         head_timeout: time("headTimeout", default.head_timeout),
         idle_timeout: time("idleTimeout", default.idle_timeout),
+        tunnel_idle_timeout: default.tunnel_idle_timeout,
+        tunnel_timeout: fields.duration("tunnelTimeout"),
         body_idle_timeout: time("bodyIdleTimeout", default.body_idle_timeout),
         head_bytes: bytes("headSize", MOST_HEAD, default.head_bytes),
         fields: fields
@@ -55,6 +57,11 @@ fn read_limits(fields: &Fields<'_>) -> Limits {
         target_bytes: bytes("targetSize", MOST_TARGET, default.target_bytes),
         streams: count("streams", default.streams),
         body_bytes: fields.size("bodySize").unwrap_or(default.body_bytes),
+    };
+    let limits = Limits {
+        // Whoever bounds how long connections stand idle means tunnels too.
+        tunnel_idle_timeout: time("tunnelIdleTimeout", limits.idle_timeout),
+        ..limits
     };
     if limits.target_bytes > limits.head_bytes {
         let message = "`targetSize` is larger than `headSize`, of which the target is a part: write a smaller one";

@@ -74,7 +74,7 @@ fn listener(fields: &Fields<'_>, context: &Context<'_>) -> Option<Listener> {
     }
     let place = bind.port.or(port)?;
     let mode = mode.unwrap_or(ListenerMode::MutualTls);
-    if let (ListenerMode::Plaintext, Some(entry)) = (mode, fields.entry("hosts")) {
+    if let (false, Some(entry)) = (mode.has_server_name(), fields.entry("hosts")) {
         let message = "`hosts` has no effect here, plain text has no server name: delete it";
         fields.report.error(&entry.origin, message);
     }
@@ -94,11 +94,13 @@ fn listener(fields: &Fields<'_>, context: &Context<'_>) -> Option<Listener> {
 }
 
 pub(super) fn default_name(mode: ListenerMode, port: u16) -> Arc<str> {
-    match mode {
-        ListenerMode::MutualTls => format!("mtls-{port}").into(),
-        ListenerMode::Plaintext => format!("plaintext-{port}").into(),
-        ListenerMode::Passthrough => format!("passthrough-{port}").into(),
-    }
+    let word = match mode {
+        ListenerMode::MutualTls => "mtls",
+        ListenerMode::Plaintext => "plaintext",
+        ListenerMode::Passthrough | ListenerMode::InnerTls => "passthrough",
+        ListenerMode::Tcp | ListenerMode::PlainTcp => "tcp",
+    };
+    format!("{word}-{port}").into()
 }
 
 fn mode(fields: &Fields<'_>) -> Option<ListenerMode> {
@@ -106,14 +108,31 @@ fn mode(fields: &Fields<'_>) -> Option<ListenerMode> {
         ("mtls", Mode::Known(ListenerMode::MutualTls)),
         ("plaintext", Mode::Known(ListenerMode::Plaintext)),
         ("passthrough", Mode::Known(ListenerMode::Passthrough)),
+        ("tcp", Mode::Known(ListenerMode::Tcp)),
         ("forward-proxy", Mode::NotYet),
     ];
     match fields.choice("mode", &words)? {
-        Mode::Known(mode) => Some(mode),
+        Mode::Known(mode) => Some(around(fields, mode)),
         Mode::NotYet => {
-            fields.not_yet("mode", "write `mtls`, `plaintext` or `passthrough`");
+            fields.not_yet("mode", "write `mtls`, `plaintext`, `passthrough` or `tcp`");
             None
         }
+    }
+}
+
+/// `tls: mutual` or `off`: what is around that which passes through.
+fn around(fields: &Fields<'_>, mode: ListenerMode) -> ListenerMode {
+    let passes = matches!(mode, ListenerMode::Passthrough | ListenerMode::Tcp);
+    if !passes {
+        return mode;
+    }
+    match (
+        mode,
+        fields.choice("tls", &[("mutual", true), ("off", false)]),
+    ) {
+        (ListenerMode::Passthrough, Some(true)) => ListenerMode::InnerTls,
+        (ListenerMode::Tcp, Some(false)) => ListenerMode::PlainTcp,
+        (mode, _) => mode,
     }
 }
 

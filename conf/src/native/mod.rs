@@ -29,6 +29,7 @@ mod policy_rule;
 mod route;
 mod sections;
 mod source;
+mod tcp;
 mod tls;
 mod upstream;
 mod write;
@@ -88,18 +89,20 @@ pub(crate) fn lower(documents: &[Node], environment: &Environment, report: &Repo
         local: local_domains(&trust),
         reporter_uid: gateway.reporter_uid(),
         named_hosts: RefCell::default(),
+        listed_sources: RefCell::default(),
     };
     let listeners = listener::listeners(&sections.listeners, &context);
     let (destinations, mut upstreams) =
         destination::destinations(&sections.destinations, &defaults, &context);
     let passages =
         passthrough::passages(&sections.passthrough, &defaults, &mut upstreams, &context);
+    let tcp = tcp::routes(&sections.tcp, &defaults, &mut upstreams, &context);
     let authorisers =
         authoriser::authorisers(&sections.authorisers, &defaults, &mut upstreams, report);
     let rules = policy_rule::policies(&sections.policies, &authorisers, &context);
     let formats = log::formats(&sections.formats, report);
     let logs = log::logs(&sections.logs, &formats, &context);
-    pattern::warn_unserved(&context, &destinations, &passages);
+    pattern::warn_unserved(&context, &destinations, &passages, &tcp);
     let (dns, pins) = limits::dns(sections.dns, report);
     let identity = identity::identity(sections.identity, report);
     let speaks_tls = listeners.iter().any(Listener::verifies_callers);
@@ -121,6 +124,7 @@ pub(crate) fn lower(documents: &[Node], environment: &Environment, report: &Repo
             rules,
             destinations,
             passages,
+            tcp,
             upstreams,
             authorisers,
         },

@@ -56,10 +56,7 @@ fn passage(
     let host = fields
         .take("host")
         .and_then(|node| pattern::host(node, fields.report));
-    let nodes = fields.many("at").iter();
-    let doors: Vec<Door> = nodes
-        .filter_map(|node| parsed(node, fields.report, door))
-        .collect();
+    let doors = doors(fields);
     let inherited = Inherited {
         host: own_name(host.as_ref()),
         reach: reach(fields, &defaults.reach),
@@ -78,6 +75,25 @@ fn passage(
         origin: Arc::clone(&origin),
     };
     doors.into_iter().map(one).collect()
+}
+
+/// `at`: one door, or several.
+pub(super) fn doors(fields: &Fields<'_>) -> Vec<Door> {
+    let nodes = fields.many("at").iter();
+    nodes
+        .filter_map(|node| parsed(node, fields.report, door))
+        .collect()
+}
+
+/// Tells where weights leave nothing.
+pub(super) fn all_unweighted(fields: &Fields<'_>, mut weights: impl Iterator<Item = u32>) {
+    if weights.all(|weight| weight == 0) {
+        let place = fields
+            .take("to")
+            .map_or(fields.origin(), |node| &node.origin);
+        let message = "all weights are 0, so nothing is served: write a weight above 0";
+        fields.report.error(place, message);
+    }
 }
 
 /// `mesh:443`, `gateway:443`.
@@ -128,13 +144,7 @@ fn leads(
         .iter()
         .filter_map(|node| Fields::read(node, report, &mut share));
     let shares: Vec<Weighted> = shares.collect();
-    if shares.iter().all(|share| share.weight == 0) {
-        let place = fields
-            .take("to")
-            .map_or(fields.origin(), |node| &node.origin);
-        let message = "all weights are 0, so nothing is served: write a weight above 0";
-        report.error(place, message);
-    }
+    all_unweighted(fields, shares.iter().map(|share| share.weight));
     shares
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use policy::destination::{Destination, Passage};
+use policy::destination::{Destination, Passage, TcpRoute};
 use policy::pattern::{HostPattern, PathPattern, PatternError, ValuePattern};
 use policy::rule::NamedPattern;
 
@@ -197,10 +197,17 @@ pub(super) fn warn_unserved(
     context: &Context<'_>,
     destinations: &[Destination],
     passages: &[Passage],
+    tcp: &[TcpRoute],
 ) {
     let destinations = destinations.iter().map(|d| &d.host);
+    let of_tcp: Vec<HostPattern> = tcp
+        .iter()
+        .flat_map(|route| &route.leads)
+        .filter_map(|lead| HostPattern::parse(&lead.host).ok())
+        .collect();
     let served: HashSet<_> = destinations
         .chain(passages.iter().map(|p| &p.host))
+        .chain(&of_tcp)
         .collect();
     for (host, origin) in context.named_hosts.borrow().iter() {
         let served = served.contains(host) || served.iter().any(|other| host.overlaps(other));

@@ -21,6 +21,7 @@ pub(crate) struct Sections<'a> {
     pub(crate) listeners: Vec<&'a Node>,
     pub(crate) destinations: Vec<&'a Node>,
     pub(crate) passthrough: Vec<&'a Node>,
+    pub(crate) tcp: Vec<&'a Node>,
     pub(crate) policies: Vec<&'a Node>,
     pub(crate) logs: Vec<&'a Node>,
     pub(crate) lists: Vec<&'a Entry>,
@@ -49,6 +50,7 @@ impl<'a> Sections<'a> {
         one(&mut self.defaults, fields, "defaults");
         self.destinations.extend(fields.many("destinations"));
         self.passthrough.extend(fields.many("passthrough"));
+        self.tcp.extend(fields.many("tcp"));
         named(&mut self.lists, fields, "lists");
         named(&mut self.authorisers, fields, "authorisers");
         self.policies.extend(fields.many("policies"));

@@ -330,7 +330,9 @@ fn reads_as_itself(text: &str, place: Where) -> bool {
         '`', ' ',
     ];
     let nothing = matches!(text, "" | "~" | "null" | "Null" | "NULL");
-    let flow = place == Where::Flow && text.contains([',', '[', ']', '{', '}']);
+    // Readers take a last ` -` of a list in brackets for the beginning of an entry.
+    let flow =
+        place == Where::Flow && (text.contains([',', '[', ']', '{', '}']) || text.ends_with(" -"));
     let key = text.contains(": ") || text.ends_with([':', ' ']) || text.contains(" #");
     !nothing
         && !flow

@@ -74,6 +74,8 @@ fn quotes_stand_where_they_are_needed_and_nowhere_else() {
     }
     assert_eq!(quoted("{a}", Where::Flow, false), "\"{a}\"");
     assert_eq!(quoted("a{b}", Where::Block, false), "a{b}");
+    assert_eq!(quoted("~ -", Where::Flow, false), "\"~ -\"");
+    assert_eq!(quoted("~ -", Where::Block, false), "~ -");
 }
 
 /// The tree as the parser has it.

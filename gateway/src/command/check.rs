@@ -23,10 +23,12 @@ pub(super) fn check(args: &ConfigArgs) -> ExitCode {
     }
     let admission = snapshot.admission();
     println!(
-        "configuration {}: {} listeners, {} destinations, {} rules, {} authorisers, {}",
+        "configuration {}: {} listeners, {} destinations, {} passages, {} TCP routes, {} rules, {} authorisers, {}",
         snapshot.digest(),
         snapshot.settings().listeners.len(),
         admission.destinations().count(),
+        admission.passages().len(),
+        admission.tcp_routes().len(),
         admission.rules().len(),
         admission.authorisers().len(),
         Counts::of(snapshot.warnings()),

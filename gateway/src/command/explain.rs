@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use clap::Args;
-use conf::question::Question;
+use conf::question::{Question, TunnelQuestion};
 use policy::authoriser::{Referral, Word};
 use policy::destination::Action;
 use policy::refusal::Refusal;
@@ -13,7 +13,7 @@ use policy::{
     Admission, Admitted, Explanation, Held, Next, Plan, Refused, Request, RuleId, RuleStep,
 };
 
-use super::{ConfigArgs, LOCAL};
+use super::{ConfigArgs, LOCAL, explain_tunnel};
 use crate::clock::Moment;
 use crate::load::compile;
 
@@ -31,10 +31,10 @@ pub(super) struct ExplainArgs {
     /// The listener the request comes in by; the first without a word.
     #[arg(long)]
     listener: Option<String>,
-    /// The method.
+    /// The method; or a tunnel, `tls://HOST:PORT` or `tcp://HOST:PORT`.
     method: String,
     /// The URL.
-    url: String,
+    url: Option<String>,
 }
 
 pub(super) fn explain(args: &ExplainArgs) -> ExitCode {
@@ -47,17 +47,31 @@ pub(super) fn explain(args: &ExplainArgs) -> ExitCode {
     };
     let (admission, settings) = (snapshot.admission(), snapshot.settings());
     let domain = settings.trust.first().map_or(LOCAL, |t| &*t.domain);
-    let asked = Question::ask(&args.caller, &args.method, &args.url, &args.header, domain);
+    if let Some(asked) = TunnelQuestion::ask(&args.caller, &args.method, domain) {
+        let told = asked.and_then(|mut tunnel| {
+            tunnel.listener = args.listener.as_deref().map(Box::from);
+            explain_tunnel::explain(admission, settings, &tunnel)
+        });
+        return said(told);
+    }
+    let url = args.url.as_deref().unwrap_or_default();
+    let asked = Question::ask(&args.caller, &args.method, url, &args.header, domain);
     let question = asked.and_then(|mut question| {
         question.listener = args.listener.as_deref().map(Box::from);
         question.listener(settings)?;
         Ok(question)
     });
-    match question {
-        Ok(question) => {
-            let caller = admission.caller(question.principal.clone(), question.address);
-            let raw = question.raw(&caller, settings, Moment::now().nanos);
-            print!("{}", tell(admission, admission.explain(raw)));
+    said(question.map(|question| {
+        let caller = admission.caller(question.principal.clone(), question.address);
+        let raw = question.raw(&caller, settings, Moment::now().nanos);
+        tell(admission, admission.explain(raw))
+    }))
+}
+
+fn said(told: Result<String, String>) -> ExitCode {
+    match told {
+        Ok(told) => {
+            print!("{told}");
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -91,7 +105,7 @@ fn tell(admission: &Admission, story: Explanation<'_>) -> String {
                 request.host(),
                 request.path(),
             );
-            tell_rules(&mut out, admission, &story);
+            tell_rules(&mut out, admission, &story.rules);
             tell_routes(&mut out, &story);
         }
     }
@@ -99,9 +113,9 @@ fn tell(admission: &Admission, story: Explanation<'_>) -> String {
     out
 }
 
-fn tell_rules(out: &mut String, admission: &Admission, story: &Explanation<'_>) {
+pub(super) fn tell_rules(out: &mut String, admission: &Admission, rules: &[RuleStep<'_>]) {
     let _ = writeln!(out, "rules");
-    for step in &story.rules {
+    for step in rules {
         let _ = writeln!(
             out,
             "  {} {:<13} {}  ({})  {}",
@@ -202,7 +216,7 @@ fn referred(admission: &Admission, request: &Request<'_>, referral: Referral) ->
     )
 }
 
-fn refusal(admission: &Admission, refusal: Refusal, rule: Option<RuleId>) -> String {
+pub(super) fn refusal(admission: &Admission, refusal: Refusal, rule: Option<RuleId>) -> String {
     let rule = rule.and_then(|id| admission.rule(id));
     let status = match (refusal, rule.map(|r| &r.effect)) {
         (Refusal::Denied, Some(Effect::Deny(answer))) => answer.status,

@@ -4,6 +4,7 @@ mod check;
 mod convert;
 mod demo;
 mod explain;
+mod explain_tunnel;
 mod run;
 mod test;
 

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use conf::cases::{self, Case, Verdict};
+use conf::cases::{self, Asked, Case, Verdict};
+use conf::question::{Question, TunnelQuestion};
 use conf::snapshot::Settings;
 use conf::{Problem, Snapshot, SourceFile};
 use policy::refusal::Refusal;
 use policy::rule::Effect;
-use policy::{Admission, Next, RawRequest};
+use policy::{Admission, Next, RawRequest, RawTunnel};
 
 use super::{ConfigArgs, LOCAL};
 use crate::clock::Moment;
@@ -95,10 +96,10 @@ fn read(path: &Path, settings: &Settings) -> Result<Vec<Case>, Vec<Problem>> {
 
 /// What differs from what the case expects, in words; `None`: nothing.
 fn difference(snapshot: &Snapshot, case: &Case) -> Option<String> {
-    if let Err(unknown) = case.question.listener(snapshot.settings()) {
-        return Some(format!("{}: {unknown}", case.origin));
-    }
-    let outcome = outcome(snapshot, case);
+    let outcome = match outcome(snapshot, case) {
+        Ok(outcome) => outcome,
+        Err(unknown) => return Some(format!("{}: {unknown}", case.origin)),
+    };
     let as_expected = match &case.expect {
         Verdict::Allow => outcome.decided == Decided::Allowed,
         Verdict::Refer => outcome.decided == Decided::Referred,
@@ -112,15 +113,11 @@ fn difference(snapshot: &Snapshot, case: &Case) -> Option<String> {
     if as_expected && by_expected {
         return None;
     }
-    let asked = &case.question;
-    let who = asked.principal.as_ref().map_or("anonymous", |p| p.as_str());
+    let (asked, who) = told(&case.asked);
     let rule = |rule: Option<&str>| rule.map(|r| format!(" by {r}")).unwrap_or_default();
     Some(format!(
-        "{}: {} http://{}{} as {who}\n  expected {}{}\n  found    {}{}",
+        "{}: {asked} as {who}\n  expected {}{}\n  found    {}{}",
         case.origin,
-        asked.method,
-        asked.authority,
-        asked.target,
         expected(&case.expect),
         rule(case.rule.as_deref()),
         outcome.verdict,
@@ -140,12 +137,70 @@ fn expected(verdict: &Verdict) -> String {
     }
 }
 
-fn outcome(snapshot: &Snapshot, case: &Case) -> Outcome {
+/// What was asked, and by whom, in words.
+fn told(asked: &Asked) -> (String, &str) {
+    let (text, principal) = match asked {
+        Asked::Request(question) => {
+            let Question {
+                method,
+                authority,
+                target,
+                ..
+            } = question;
+            let text = format!("{method} http://{authority}{target}");
+            (text, question.principal.as_ref())
+        }
+        Asked::Tunnel(question) => (question.to_string(), question.principal.as_ref()),
+    };
+    (text, principal.map_or("anonymous", |p| p.as_str()))
+}
+
+fn outcome(snapshot: &Snapshot, case: &Case) -> Result<Outcome, String> {
     let admission = snapshot.admission();
-    let question = &case.question;
-    let caller = admission.caller(question.principal.clone(), question.address);
-    let raw = question.raw(&caller, snapshot.settings(), Moment::now().nanos);
-    decide(admission, raw)
+    let settings = snapshot.settings();
+    let now = Moment::now().nanos;
+    match &case.asked {
+        Asked::Request(question) => {
+            question.listener(settings)?;
+            let caller = admission.caller(question.principal.clone(), question.address);
+            Ok(decide(admission, question.raw(&caller, settings, now)))
+        }
+        Asked::Tunnel(question) => {
+            let listener = question.listener(settings)?;
+            let caller = admission.caller(question.principal.clone(), question.address);
+            let raw = question.raw(admission, listener, &caller, now);
+            Ok(decide_tunnel(admission, question, raw))
+        }
+    }
+}
+
+fn decide_tunnel(admission: &Admission, question: &TunnelQuestion, raw: RawTunnel<'_>) -> Outcome {
+    let decided = match admission.admit_tunnel(raw, 0) {
+        Err(refused) => (Err(refused.refusal), refused.rule),
+        Ok(admitted) => (
+            question.check_inner(&admitted.tunnel, &admitted.plan),
+            admitted.plan.grant().rule(),
+        ),
+    };
+    let (decided, rule) = decided;
+    let rule = rule.and_then(|id| admission.rule(id));
+    let rule = rule.map(|rule| rule.name.to_string());
+    match decided {
+        Ok(()) => Outcome {
+            verdict: "allow".to_owned(),
+            decided: Decided::Allowed,
+            status: 200,
+            code: "",
+            rule,
+        },
+        Err(refusal) => Outcome {
+            verdict: format!("deny {} {}", refusal.status(), refusal.code()),
+            decided: Decided::Refused,
+            status: refusal.status(),
+            code: refusal.code(),
+            rule,
+        },
+    }
 }
 
 fn decide(admission: &Admission, raw: RawRequest<'_>) -> Outcome {

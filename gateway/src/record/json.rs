@@ -79,6 +79,9 @@ fn until_route(o: &mut Object<'_>, r: &Record<'_>) {
     if r.grpc {
         o.number(key!("grpc_status"), r.grpc_status.map(u64::from));
     }
+    if let Some(name) = r.inner_server_name {
+        o.text(key!("inner_server_name"), bytes(Some(name)), TEXT_BYTES);
+    }
     o.text(key!("method"), bytes(r.method.as_deref()), TEXT_BYTES);
     o.text(key!("path"), bytes(r.path.as_deref()), PATH_BYTES);
     o.text(key!("protocol"), bytes(r.protocol), TEXT_BYTES);

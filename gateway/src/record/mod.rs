@@ -164,6 +164,8 @@ pub struct Record<'a> {
     pub downstream_remote_address: SocketAddr,
     /// The TLS server name as sent.
     pub requested_server_name: Option<&'a str>,
+    /// The name that TLS within what passes through was opened for, as sent.
+    pub inner_server_name: Option<&'a str>,
     /// Why TLS or TCP towards the upstream failed.
     pub upstream_transport_failure_reason: Option<Cow<'a, str>>,
     /// The route's name.
@@ -190,7 +192,7 @@ pub struct Record<'a> {
     pub grpc_status: Option<u16>,
     /// Whether the request was gRPC.
     pub grpc: bool,
-    /// Whether this is TLS that passed through, or was to: no request, but an
+    /// Whether this is what passed through, or was to: no request, but an
     /// attempt that was decided upon.
     pub is_tunnel: bool,
     /// The header fields of the request, once there are any.
@@ -234,6 +236,7 @@ impl<'a> Record<'a> {
             downstream_local_address: local,
             downstream_remote_address: remote,
             requested_server_name: None,
+            inner_server_name: None,
             upstream_transport_failure_reason: None,
             route_name: None,
             source_principal: None,

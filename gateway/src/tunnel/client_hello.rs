@@ -49,6 +49,9 @@ impl ClientHello {
             if read.unwrap_or(0) == 0 {
                 return Err(Refusal::MalformedClientHello);
             }
+            if reader.wire.first().is_some_and(|first| *first != HANDSHAKE) {
+                return Err(Refusal::Plaintext);
+            }
         }
     }
 }

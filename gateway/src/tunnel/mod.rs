@@ -1,27 +1,30 @@
-//! TLS that is not ours to end: its `ClientHello` names a host, policy decides,
-//! and the bytes pass on untouched to an address that was vetted.
+//! What is not ours to end: policy decides, and the bytes pass on untouched to
+//! an address that was vetted.
 //!
-//! Who calls is not known but by address, and what is asked within is not seen.
+//! What an application's TLS is for, its `ClientHello` says; what is no TLS, or
+//! need not be, goes where the port leads. Who calls is known where mutual TLS
+//! is around it, and else by address. What is asked within is not seen.
 
 mod client_hello;
 mod relay;
 mod trace;
+mod way;
 
 use std::sync::Arc;
 
+use pingora_core::protocols::Stream;
 use policy::refusal::{Failure, Refusal};
-use policy::{AdmittedTunnel, RefusedTunnel};
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use crate::clock::Moment;
 use crate::connection::Connection;
 use crate::resolve::NoAddress;
-use crate::upstream::{DialError, Target, connect};
+use crate::upstream::{Connected, DialError, Target, connect};
 
 pub(crate) use client_hello::ClientHello;
-use relay::relay;
-use trace::{Trace, raw};
+use relay::{Bounds, relay};
+use trace::Trace;
+use way::Way;
 
 /// Why there is nothing to relay.
 enum Stop {
@@ -31,21 +34,23 @@ enum Stop {
     Failed(Failure),
 }
 
-/// Serves a connection of which the hello has been read, to its end.
+/// Serves a connection to its end. `hello` is what has been read of it; without
+/// one, nothing has.
 pub(crate) async fn serve(
     connection: &Connection,
-    mut caller: TcpStream,
-    hello: ClientHello,
+    mut caller: impl AsyncRead + AsyncWrite + Unpin,
+    hello: Option<ClientHello>,
     begun: Moment,
 ) {
     let mut trace = Trace::new(connection, begun);
-    let opened = open(&mut trace, &hello.wire).await;
-    // A tunnel may stay long; what it began with is not kept.
-    drop(hello);
-    match opened {
-        Ok(mut upstream) => {
-            let idle = connection.limits.idle_timeout;
-            let end = relay(&mut caller, &mut upstream, &trace.traffic, idle).await;
+    let limits = &connection.limits;
+    let bounds = Bounds {
+        idle: limits.tunnel_idle_timeout,
+        whole: limits.tunnel_timeout,
+    };
+    match open(&mut trace, &mut caller, hello).await {
+        Ok(upstream) => {
+            let end = relay(&mut caller, upstream, &trace.traffic, bounds).await;
             trace.ended(end);
         }
         Err(Stop::Refused(refusal)) => trace.refused(refusal),
@@ -56,34 +61,32 @@ pub(crate) async fn serve(
     trace.close();
 }
 
-/// Decides, dials, and hands over the hello.
-async fn open(trace: &mut Trace<'_>, hello: &[u8]) -> Result<TcpStream, Stop> {
+/// Decides, dials, and hands over what has been read.
+async fn open(
+    trace: &mut Trace<'_>,
+    caller: &mut (impl AsyncRead + Unpin),
+    hello: Option<ClientHello>,
+) -> Result<Stream, Stop> {
     trace.reserve().map_err(Stop::Refused)?;
+    let Way { host, plan, read } = way::find(trace, caller, hello)
+        .await
+        .map_err(Stop::Refused)?;
     let seen = Arc::clone(&trace.seen);
-    let raw = raw(trace.connection, &seen, trace.begun);
-    let admission = seen.live.snapshot().admission();
-    let AdmittedTunnel { tunnel, plan } = admission
-        .admit_tunnel(raw, fastrand::u32(..))
-        .map_err(|refused| refuse(trace, &refused))?;
-    trace.admitted(&tunnel, plan);
     let target = seen.live.target(plan.upstream());
     let target = target.ok_or(Stop::Failed(Failure::Internal))?;
-    let mut upstream = dial(trace, target, tunnel.host()).await?;
-    trace.traffic.add_up(hello.len());
-    let sent = upstream.write_all(hello).await;
-    sent.map_err(|_| Stop::Failed(Failure::Closed))?;
+    let mut upstream = dial(trace, target, &host).await?;
+    if !read.is_empty() {
+        trace.traffic.add_up(read.len());
+        let sent = async {
+            upstream.write_all(&read).await?;
+            upstream.flush().await
+        };
+        sent.await.map_err(|_| Stop::Failed(Failure::Closed))?;
+    }
     Ok(upstream)
 }
 
-fn refuse(trace: &mut Trace<'_>, refused: &RefusedTunnel<'_>) -> Stop {
-    if let Some(tunnel) = &refused.tunnel {
-        trace.asked(tunnel);
-    }
-    trace.marked(refused.rule, refused.marks);
-    Stop::Refused(refused.refusal)
-}
-
-async fn dial(trace: &mut Trace<'_>, target: &Target, requested: &str) -> Result<TcpStream, Stop> {
+async fn dial(trace: &mut Trace<'_>, target: &Target, requested: &str) -> Result<Stream, Stop> {
     let gateway = &trace.connection.gateway;
     let host = target.host(requested);
     trace.cluster = Some(target.cluster(host));
@@ -92,14 +95,16 @@ async fn dial(trace: &mut Trace<'_>, target: &Target, requested: &str) -> Result
         NoAddress::Refused(refusal) => Stop::Refused(refusal),
         NoAddress::Failed(failure) => Stop::Failed(failure),
     })?;
-    match connect(target, &addresses).await {
-        Ok((upstream, address)) => {
+    match connect(target, host, &addresses).await {
+        Ok(Connected {
+            stream,
+            address,
+            local,
+        }) => {
             gateway.metrics.upstream_connected();
             trace.upstream = Some(address);
-            trace.upstream_local = upstream.local_addr().ok();
-            // A client that waits for few bytes is not made to wait for more.
-            let _ = upstream.set_nodelay(true);
-            Ok(upstream)
+            trace.upstream_local = local;
+            Ok(stream)
         }
         Err(DialError {
             failure,

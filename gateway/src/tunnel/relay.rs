@@ -1,13 +1,11 @@
-//! Bytes both ways between two TCP connections, until both have said all, one
-//! breaks off, or nothing has moved for too long.
+//! Bytes both ways between two connections, until both have said all, one
+//! breaks off, nothing has moved for too long, or the time is over.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use policy::refusal::Failure;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::time::sleep;
 
 /// What is on its way at once, in each direction.
@@ -20,6 +18,8 @@ pub(super) enum End {
     Finished,
     /// Nothing moved for too long.
     Idle,
+    /// It has stood as long as a tunnel may.
+    Expired,
     /// One side broke off.
     Broken(Failure),
 }
@@ -66,6 +66,14 @@ impl Traffic {
         self.last.store(now, Ordering::Relaxed);
     }
 
+    /// Waits until the tunnel has stood for `limit`.
+    async fn older_than(&self, limit: Option<Duration>) {
+        match limit {
+            Some(limit) => sleep(limit.saturating_sub(self.begun.elapsed())).await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Waits until nothing has moved for `limit`.
     async fn idle_for(&self, limit: Duration) {
         loop {
@@ -79,16 +87,23 @@ impl Traffic {
     }
 }
 
+/// How long a tunnel may do nothing, and how long it may stand.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub(super) idle: Duration,
+    pub(super) whole: Option<Duration>,
+}
+
 /// Relays until the end. A side that has said all is still told what the other
 /// has to say.
 pub(super) async fn relay(
-    caller: &mut TcpStream,
-    upstream: &mut TcpStream,
+    caller: impl AsyncRead + AsyncWrite,
+    upstream: impl AsyncRead + AsyncWrite,
     traffic: &Traffic,
-    idle: Duration,
+    bounds: Bounds,
 ) -> End {
-    let (from_caller, to_caller) = caller.split();
-    let (from_upstream, to_upstream) = upstream.split();
+    let (from_caller, to_caller) = split(caller);
+    let (from_upstream, to_upstream) = split(upstream);
     let gone = [Failure::ClientGone, Failure::Closed];
     let [caller_gone, upstream_gone] = gone;
     let up = copy(from_caller, to_upstream, gone, |n| {
@@ -107,14 +122,15 @@ pub(super) async fn relay(
             Ok(_) => End::Finished,
             Err(failure) => End::Broken(failure),
         },
-        () = traffic.idle_for(idle) => End::Idle,
+        () = traffic.idle_for(bounds.idle) => End::Idle,
+        () = traffic.older_than(bounds.whole) => End::Expired,
     }
 }
 
 /// One direction, to its end; the failures are those of its two sides.
 async fn copy(
-    mut from: ReadHalf<'_>,
-    mut to: WriteHalf<'_>,
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
     [reading, writing]: [Failure; 2],
     moved: impl Fn(usize),
 ) -> Result<(), Failure> {
@@ -128,6 +144,7 @@ async fn copy(
         }
         let bytes = buffer.get(..read).unwrap_or_default();
         to.write_all(bytes).await.map_err(|_| writing)?;
+        to.flush().await.map_err(|_| writing)?;
         moved(read);
     }
 }

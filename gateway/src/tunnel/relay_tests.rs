@@ -1,8 +1,11 @@
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 
-const LONG: Duration = Duration::from_secs(30);
+const LONG: Bounds = Bounds {
+    idle: Duration::from_secs(30),
+    whole: None,
+};
 
 /// Both ends of a connection.
 async fn pair() -> (TcpStream, TcpStream) {
@@ -15,17 +18,17 @@ async fn pair() -> (TcpStream, TcpStream) {
 
 /// The far ends of a relay, and the relay itself, counting.
 async fn bench(
-    idle: Duration,
+    bounds: Bounds,
 ) -> (
     TcpStream,
     TcpStream,
     tokio::task::JoinHandle<(End, u64, u64)>,
 ) {
-    let (application, mut caller) = pair().await;
-    let (mut upstream, origin) = pair().await;
+    let (application, caller) = pair().await;
+    let (upstream, origin) = pair().await;
     let relaying = tokio::spawn(async move {
         let traffic = Traffic::new();
-        let end = relay(&mut caller, &mut upstream, &traffic, idle).await;
+        let end = relay(caller, upstream, &traffic, bounds).await;
         (end, traffic.up(), traffic.down())
     });
     (application, origin, relaying)
@@ -50,8 +53,31 @@ async fn a_side_that_has_said_all_still_hears_the_other() {
 
 #[tokio::test]
 async fn it_ends_when_nothing_moves() {
-    let (_application, _origin, relaying) = bench(Duration::from_millis(20)).await;
+    let bounds = Bounds {
+        idle: Duration::from_millis(20),
+        ..LONG
+    };
+    let (_application, _origin, relaying) = bench(bounds).await;
     assert_eq!(relaying.await.unwrap(), (End::Idle, 0, 0));
+}
+
+#[tokio::test]
+async fn it_ends_when_it_has_stood_long_enough_though_bytes_move() {
+    let bounds = Bounds {
+        whole: Some(Duration::from_millis(50)),
+        ..LONG
+    };
+    let (mut application, mut origin, relaying) = bench(bounds).await;
+    let talking = tokio::spawn(async move {
+        let mut byte = [0];
+        while application.write_all(b".").await.is_ok()
+            && origin.read_exact(&mut byte).await.is_ok()
+        {
+            tokio::task::yield_now().await;
+        }
+    });
+    assert_eq!(relaying.await.unwrap().0, End::Expired);
+    talking.await.unwrap();
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use policy::door::Door;
 use policy::refusal::{Failure, Refusal};
-use policy::{Marks, RawTunnel, RuleId, Tunnel, TunnelPlan};
+use policy::{Marks, RawTunnel, RuleId, To, Tunnel, TunnelPlan};
 
 use super::relay::{End, Traffic};
 use crate::clock::Moment;
@@ -15,8 +15,18 @@ use crate::record::{Decision, Record, Reservation, RuleName};
 
 /// Envoy's word for a session of TCP that was idle for too long.
 const IDLE: &str = "tcp_session_idle_timeout";
+/// Envoy's word for one that stood too long, and its flags.
+const EXPIRED: &str = "max_connection_duration_reached";
+const DURATION_TIMEOUT: &str = "DT";
 /// Ours for one that outlived the process.
 const DRAINED: &str = "drained";
+
+/// What policy was asked about.
+struct Asked {
+    host: Box<str>,
+    door: Door,
+    by_port: bool,
+}
 
 /// See the module.
 pub(super) struct Trace<'c> {
@@ -28,8 +38,10 @@ pub(super) struct Trace<'c> {
     pub(super) upstream_local: Option<SocketAddr>,
     pub(super) cluster: Option<String>,
     pub(super) transport_failure: Option<String>,
+    /// The server name of TLS within, as sent.
+    pub(super) inner: Option<Box<str>>,
     plan: Option<TunnelPlan>,
-    asked: Option<(Box<str>, Door)>,
+    asked: Option<Asked>,
     rule: Option<RuleId>,
     marks: Marks,
     refusal: Option<Refusal>,
@@ -51,6 +63,7 @@ impl<'c> Trace<'c> {
             upstream_local: None,
             cluster: None,
             transport_failure: None,
+            inner: None,
             plan: None,
             asked: None,
             rule: None,
@@ -71,7 +84,11 @@ impl<'c> Trace<'c> {
     }
 
     pub(super) fn asked(&mut self, tunnel: &Tunnel<'_>) {
-        self.asked = Some((tunnel.host().into(), tunnel.door()));
+        self.asked = Some(Asked {
+            host: tunnel.host().into(),
+            door: tunnel.door(),
+            by_port: matches!(tunnel.to(), To::Port { .. }),
+        });
     }
 
     pub(super) fn marked(&mut self, rule: Option<RuleId>, marks: Marks) {
@@ -99,6 +116,7 @@ impl<'c> Trace<'c> {
         match end {
             End::Finished => {}
             End::Idle => self.details = Some(IDLE),
+            End::Expired => self.details = Some(EXPIRED),
             End::Broken(failure) => self.failed(failure),
         }
     }
@@ -118,8 +136,36 @@ impl<'c> Trace<'c> {
         let mut record = self.connection.record(live, self.begun);
         self.fill(&mut record);
         let gateway = &self.connection.gateway;
-        let raw = raw(self.connection, &self.seen, self.begun);
-        gateway.observe_tunnel(&record, raw, live, reservation);
+        gateway.observe_tunnel(&record, self.tunnel(), live, reservation);
+    }
+
+    /// What is asked of policy, and of the filters of logs.
+    pub(super) fn raw<'a>(&self, seen: &'a Seen, to: To<'a>) -> RawTunnel<'a> {
+        let listener = &self.connection.listener;
+        RawTunnel {
+            to,
+            caller: &seen.caller,
+            view: listener.view,
+            port: listener.port,
+            time: self.begun.nanos,
+        }
+    }
+
+    /// By the port, and by the server name of the mutual TLS around.
+    pub(super) fn to_port(&self) -> To<'c> {
+        To::Port {
+            server_name: self.connection.server_name.host(),
+        }
+    }
+
+    /// What policy was asked about, once it was.
+    fn tunnel(&self) -> Option<Tunnel<'_>> {
+        let Asked { host, by_port, .. } = self.asked.as_ref()?;
+        let to = match by_port {
+            true => self.to_port(),
+            false => To::ServerName(host),
+        };
+        Some(Tunnel::again(self.raw(&self.seen, to), host))
     }
 
     fn fill<'a>(&'a self, record: &mut Record<'a>) {
@@ -131,7 +177,8 @@ impl<'c> Trace<'c> {
             })
         };
         record.is_tunnel = true;
-        record.host = self.asked.as_ref().map(|(host, _)| &**host);
+        record.host = self.asked.as_ref().map(|asked| &*asked.host);
+        record.inner_server_name = self.inner.as_deref();
         record.rule = self.rule.and_then(rule);
         record.shadow_rule = self.marks.shadow.and_then(rule);
         record.audit_rule = self.marks.audit.and_then(rule);
@@ -145,6 +192,7 @@ impl<'c> Trace<'c> {
         record.response_flags = match (self.refusal, self.failure) {
             (Some(refusal), _) => refusal.flags().into(),
             (None, Some(failure)) => failure.flags().into(),
+            (None, None) if self.details == Some(EXPIRED) => DURATION_TIMEOUT.into(),
             (None, None) => "-".into(),
         };
         record.response_code_details = self.details.map(Into::into);
@@ -156,13 +204,16 @@ impl<'c> Trace<'c> {
         record.upstream_cluster = self.cluster.as_deref().map(Into::into);
         record.upstream_transport_failure_reason =
             self.transport_failure.as_deref().map(Into::into);
-        let passage = match (self.plan, &self.asked) {
-            (Some(plan), _) => admission.passage(plan.passage()),
+        record.destination = match (&self.plan, &self.asked) {
+            (Some(plan), _) => admission.tunnel_destination(plan),
+            (None, Some(asked)) if asked.by_port => Some(&*asked.host),
             // What policy refuses has no plan; its name tells the passage.
-            (None, Some((host, door))) => admission.find_passage(host, *door),
+            (None, Some(asked)) => {
+                let passage = admission.find_passage(&asked.host, asked.door);
+                passage.map(|passage| &*passage.name)
+            }
             (None, None) => None,
         };
-        record.destination = passage.map(|passage| &*passage.name);
     }
 }
 
@@ -179,19 +230,5 @@ impl Drop for Trace<'_> {
             self.details = Some(DRAINED);
         }
         self.tell();
-    }
-}
-
-/// What is asked of policy, and of the filters of logs.
-pub(super) fn raw<'a>(connection: &'a Connection, seen: &'a Seen, begun: Moment) -> RawTunnel<'a> {
-    RawTunnel {
-        server_name: connection
-            .requested_server_name
-            .as_deref()
-            .unwrap_or_default(),
-        caller: &seen.caller,
-        view: connection.listener.view,
-        port: connection.listener.port,
-        time: begun.nanos,
     }
 }

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use pingora_core::connectors::http::v2::ConnectionRef;
 use pingora_core::protocols::http::v2::client::{Http2Session, drive_connection};
 use pingora_core::protocols::tls::SslStream;
-use pingora_core::protocols::{Digest, Stream};
+use pingora_core::protocols::{Digest, SocketDigest, Stream};
 use policy::refusal::Failure;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
@@ -45,6 +45,13 @@ pub(crate) struct Dialled {
     /// The connection served before: it may have been closed meanwhile.
     pub(crate) reused: bool,
     pub(crate) key: PoolKey,
+}
+
+/// A connection of its own.
+pub(crate) struct Connected {
+    pub(crate) stream: Stream,
+    pub(crate) address: SocketAddr,
+    pub(crate) local: Option<SocketAddr>,
 }
 
 /// Why there is no connection.
@@ -150,20 +157,11 @@ impl Dialler {
         host: &str,
         addresses: &[VettedAddress],
     ) -> Result<Dialled, DialError> {
-        let (tcp, address) = race(addresses).await?;
+        let (stream, address) = stream(target, host, addresses).await?;
         let failed = |failure, reason| DialError {
             failure,
             reason,
             address: Some(address),
-        };
-        let socket = Socket::new(tcp).map_err(|e| failed(Failure::Connect, describe(&e)))?;
-        let stream: Stream = match &target.tls {
-            None => Box::new(Gathered::new(socket)),
-            Some(tls) => {
-                let done = handshake(tls, host, socket).await;
-                let done = done.map_err(|(failure, reason)| failed(failure, reason))?;
-                Box::new(Gathered::new(done))
-            }
         };
         let key = target.pool_key(host, address);
         if !target.speaks_http2() {
@@ -197,10 +195,7 @@ impl Dialler {
 impl Dialled {
     fn new(session: UpstreamSession, address: SocketAddr, reused: bool, key: PoolKey) -> Self {
         let socket = session.digest().and_then(|d| d.socket_digest.as_ref());
-        let local = socket
-            .and_then(|s| s.local_addr())
-            .and_then(|a| a.as_inet())
-            .copied();
+        let local = socket.and_then(|socket| local(socket));
         Self {
             session,
             address,
@@ -211,12 +206,45 @@ impl Dialled {
     }
 }
 
-/// A connection of TCP alone, for those who bring their own TLS.
+/// A connection that no pool keeps: of TCP alone, for those who bring their own
+/// TLS, unless the upstream's policy asks for TLS of ours.
 pub(crate) async fn connect(
     target: &Target,
+    host: &str,
     addresses: &[VettedAddress],
-) -> Result<(TcpStream, SocketAddr), DialError> {
-    in_time(target, addresses, race(addresses)).await
+) -> Result<Connected, DialError> {
+    let (stream, address) = in_time(target, addresses, stream(target, host, addresses)).await?;
+    let local = stream.get_socket_digest().and_then(|socket| local(&socket));
+    Ok(Connected {
+        stream,
+        address,
+        local,
+    })
+}
+
+async fn stream(
+    target: &Target,
+    host: &str,
+    addresses: &[VettedAddress],
+) -> Result<(Stream, SocketAddr), DialError> {
+    let (tcp, address) = race(addresses).await?;
+    let failed = |failure, reason| DialError {
+        failure,
+        reason,
+        address: Some(address),
+    };
+    let socket = Socket::new(tcp).map_err(|e| failed(Failure::Connect, describe(&e)))?;
+    let Some(tls) = &target.tls else {
+        return Ok((Box::new(Gathered::new(socket)), address));
+    };
+    let done = handshake(tls, host, socket).await;
+    let stream = done.map_err(|(failure, reason)| failed(failure, reason))?;
+    Ok((Box::new(Gathered::new(stream)), address))
+}
+
+/// Our end of a connection.
+fn local(socket: &SocketDigest) -> Option<SocketAddr> {
+    socket.local_addr()?.as_inet().copied()
 }
 
 async fn in_time<T>(

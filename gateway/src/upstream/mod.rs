@@ -19,7 +19,7 @@ use crate::resolve::{NoAddress, Resolver, VettedAddress, vet};
 
 use budget::RetryBudget;
 pub use dial::DialError;
-pub(crate) use dial::{Dialler, Freshness, connect};
+pub(crate) use dial::{Connected, Dialler, Freshness, connect};
 pub use pool::{Pool, PoolKey};
 pub(crate) use session::{Part, Reusable, UpstreamSession};
 pub use tls::{TlsError, UpstreamTls};

@@ -37,6 +37,8 @@ impl Gateway for Envoy {
         let mut command = Command::new(&tools.envoy);
         command
             .args(["--concurrency", "1", "--disable-hot-restart"])
+            // By default it holds lines for ten seconds; the others for one at most.
+            .args(["--file-flush-interval-msec", "1000"])
             .args(["--log-level", "error", "-c"])
             .arg(site.dir.join("envoy.yaml"));
         Some(command)

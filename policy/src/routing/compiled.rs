@@ -198,16 +198,23 @@ impl<'a> Draft<'a> {
 
 /// Chooses by weight; `lot` is uniform over all of `u32`.
 pub(super) fn draw(upstreams: &[Weighted], lot: u32) -> Option<UpstreamRef> {
-    let total: u128 = upstreams.iter().map(|w| u128::from(w.weight)).sum();
+    let index = drawn(upstreams.iter().map(|w| w.weight), lot)?;
+    upstreams.get(index).map(|w| w.upstream)
+}
+
+/// The place among these weights that a lot, uniform over all of `u32`, falls on.
+pub(super) fn drawn(weights: impl Iterator<Item = u32> + Clone, lot: u32) -> Option<usize> {
+    let total: u128 = weights.clone().map(u128::from).sum();
     let mut rest = (u128::from(lot) * total) >> 32;
-    for weighted in upstreams {
-        let weight = u128::from(weighted.weight);
+    let mut any = None;
+    for (index, weight) in weights.map(u128::from).enumerate() {
         if rest < weight {
-            return Some(weighted.upstream);
+            return Some(index);
         }
         rest -= weight;
+        any = Some(0);
     }
-    upstreams.first().map(|w| w.upstream)
+    any
 }
 
 #[cfg(test)]

@@ -50,6 +50,10 @@ impl Passages {
         &self.all
     }
 
+    pub(super) fn serves(&self, door: Door) -> bool {
+        self.doors.contains_key(&door)
+    }
+
     pub(super) fn find(&self, host: &str, door: Door) -> Option<PassageId> {
         self.doors.get(&door)?.find(host).copied()
     }

@@ -2,6 +2,8 @@
 //! only who, where and which path; a decision by them reads these few bytes and
 //! never the rule itself.
 
+use std::sync::Arc;
+
 use crate::matching::Toward;
 use crate::pattern::{PatternError, RegexPool};
 use crate::request::Request;
@@ -121,7 +123,7 @@ pub(crate) fn residue(matcher: &Matcher, toward: Toward) -> Result<Option<Matche
         .iter()
         .try_for_each(|target| target.prepare(case(toward)))?;
     let residue = || Matcher {
-        from: Vec::new(),
+        from: Arc::default(),
         hosts: Vec::new(),
         paths: Vec::new(),
         targets: targets.clone(),

@@ -64,8 +64,9 @@ impl Exception {
     }
 
     fn names(&self, caller: &Caller) -> bool {
-        let mut sources = caller.sources().iter();
-        sources.any(|source| self.sources.binary_search(source).is_ok())
+        // At most as many as are no crowd.
+        let mut sources = self.sources.iter();
+        sources.any(|source| caller.sources().binary_search(source).is_ok())
     }
 
     fn hosts_hold(&self, host: &str) -> bool {

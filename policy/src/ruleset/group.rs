@@ -24,15 +24,29 @@ impl Group {
         self.entries.last().map_or(0, |(path, _, _)| path + 1)
     }
 
-    pub(super) fn clauses(&self, path: u32, source: SourceId) -> impl Iterator<Item = u32> + '_ {
-        let first = self
-            .entries
-            .partition_point(|(p, s, _)| (*p, *s) < (path, source));
-        self.entries
-            .iter()
-            .skip(first)
-            .take_while(move |(p, s, _)| (*p, *s) == (path, source))
-            .map(|(_, _, clause)| *clause)
+    /// The clauses under a path and one of the sources, which ascend. Of the two
+    /// lists the shorter one is gone through, so that neither a host with many
+    /// rules nor a caller in many crowds makes a look-up long.
+    pub(super) fn clauses(&self, path: u32, sources: &[SourceId], mut ask: impl FnMut(u32)) {
+        let first = self.entries.partition_point(|(p, _, _)| *p < path);
+        let rest = self.entries.get(first..).unwrap_or_default();
+        let count = rest.partition_point(|(p, _, _)| *p == path);
+        let under = rest.get(..count).unwrap_or_default();
+        if under.len() <= sources.len() {
+            for (_, source, clause) in under {
+                if sources.binary_search(source).is_ok() {
+                    ask(*clause);
+                }
+            }
+            return;
+        }
+        for source in sources {
+            let first = under.partition_point(|(_, s, _)| s < source);
+            let of_source = under.iter().skip(first);
+            for (_, _, clause) in of_source.take_while(|(_, s, _)| s == source) {
+                ask(*clause);
+            }
+        }
     }
 }
 

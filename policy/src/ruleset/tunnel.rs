@@ -39,11 +39,9 @@ impl RuleSet {
         let mut found = Found::default();
         for group in groups.chain(tunnel.host()) {
             for path in 0..group.path_count() {
-                for source in tunnel.caller().sources() {
-                    for clause in group.clauses(path, *source) {
-                        self.ask_clause_of_tunnel(clause, tunnel, toward, &mut found);
-                    }
-                }
+                group.clauses(path, tunnel.caller().sources(), |clause| {
+                    self.ask_clause_of_tunnel(clause, tunnel, toward, &mut found);
+                });
             }
         }
         found

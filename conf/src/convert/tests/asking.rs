@@ -191,7 +191,12 @@ impl Words {
             targets.extend(paths_of(path));
         }
         let mut callers: BTreeSet<String> = ["cluster.local/ns/other/sa/one".to_owned()].into();
-        callers.extend(matchers.iter().flat_map(|m| &m.from).filter_map(caller_of));
+        callers.extend(
+            matchers
+                .iter()
+                .flat_map(|m| m.from.iter())
+                .filter_map(caller_of),
+        );
         let mut methods: BTreeSet<String> = ["GET", "POST", "PURGE"].map(str::to_owned).into();
         methods.extend(
             matchers

@@ -157,6 +157,6 @@ prop_compose! {
         expr in expr(),
     ) -> Matcher {
         let methods = (!methods.is_empty()).then(|| MethodSet::parse(methods).unwrap());
-        Matcher { from, hosts, paths, targets, methods, ports, listener_ports, server_names, headers, query, expr }
+        Matcher { from: from.into(), hosts, paths, targets, methods, ports, listener_ports, server_names, headers, query, expr }
     }
 }

@@ -277,6 +277,7 @@ prop_compose! {
             rules,
             destinations,
             passages: Vec::new(),
+            tcp: Vec::new(),
             upstreams,
             authorisers: Vec::new(),
         }

@@ -93,7 +93,7 @@ impl Way {
             names => Some(MethodSet::parse(names).map_err(|error| error.to_string())?),
         };
         Ok(Matcher {
-            from: self.from,
+            from: self.from.into(),
             hosts: self.hosts,
             paths: paths.to_vec(),
             methods,

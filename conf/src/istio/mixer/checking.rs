@@ -78,7 +78,7 @@ fn matcher(when: &When<'_>, scope: &Scope<'_>) -> Option<Matcher> {
         None => None,
     };
     Some(Matcher {
-        from: when.from.clone(),
+        from: when.from.as_slice().into(),
         expr: expr.map(Arc::new),
         ..Matcher::default()
     })

@@ -51,7 +51,7 @@ pub(super) fn matcher(list: &ListChecker<'_>, value: &Expr, scope: &Scope<'_>) -
             Some(Matcher { server_names, ..Matcher::default() })
         }
         _ => match sources(attribute, default, list, scope) {
-            Some(from) => Some(Matcher { from: from?, ..Matcher::default() }),
+            Some(from) => Some(Matcher { from: from?.into(), ..Matcher::default() }),
             None => plain(list, value, scope),
         },
     }

@@ -55,7 +55,7 @@ fn of_callers(when: &When<'_>) -> Vec<Matcher> {
         return Vec::new();
     }
     vec![Matcher {
-        from: when.from.clone(),
+        from: when.from.as_slice().into(),
         ..Matcher::default()
     }]
 }

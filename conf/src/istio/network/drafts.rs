@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use policy::destination::{Destination, Passage, Route, Weighted};
+use policy::destination::{Destination, Passage, Route, TcpRoute, Weighted};
 use policy::door::Door;
 use policy::origin::Origin;
 use policy::pattern::HostPattern;
@@ -19,6 +19,9 @@ pub(super) struct Drafts {
     known: HashMap<(Door, HostPattern), usize>,
     passages: Vec<Passage>,
     passed: HashMap<(Door, HostPattern), usize>,
+    tcp: Vec<TcpRoute>,
+    /// Asked when no other applies.
+    last: Vec<TcpRoute>,
 }
 
 #[derive(Debug)]
@@ -78,6 +81,16 @@ impl Drafts {
         }
     }
 
+    /// Adds a TCP route; one behind another that takes everything is never asked.
+    pub(super) fn lead(&mut self, route: TcpRoute, scope: &Scope<'_>) {
+        add_route(&mut self.tcp, route, Some(scope));
+    }
+
+    /// Adds a TCP route behind all others.
+    pub(super) fn lead_last(&mut self, route: TcpRoute) {
+        add_route(&mut self.last, route, None);
+    }
+
     /// Whether a passage is there already.
     pub(super) fn passes(&self, door: Door, host: &HostPattern) -> bool {
         self.passed.contains_key(&(door, host.clone()))
@@ -98,10 +111,15 @@ impl Drafts {
                 &passage.origin,
             );
         }
+        self.tcp.extend(other.tcp);
+        self.last.extend(other.last);
     }
 
     /// The destinations and passages.
-    pub(super) fn finish(self, scope: &Scope<'_>) -> (Vec<Destination>, Vec<Passage>) {
+    pub(super) fn finish(
+        self,
+        scope: &Scope<'_>,
+    ) -> (Vec<Destination>, Vec<Passage>, Vec<TcpRoute>) {
         let destinations = self.destinations.into_iter().map(|draft| {
             let (door, host, origin) = (draft.door, draft.host.clone(), draft.origin.clone());
             let routes = draft.in_order(scope);
@@ -115,7 +133,28 @@ impl Drafts {
                 host,
             }
         });
-        (destinations.collect(), self.passages)
+        let mut tcp = self.tcp;
+        tcp.extend(self.last);
+        (destinations.collect(), self.passages, tcp)
+    }
+}
+
+/// `None`: what is never asked is not worth a word.
+fn add_route(routes: &mut Vec<TcpRoute>, route: TcpRoute, scope: Option<&Scope<'_>>) {
+    let takes_all = |first: &&TcpRoute| {
+        let all = first.server_names.is_empty() && first.from.is_empty();
+        first.door == route.door && all
+    };
+    match (routes.iter().find(takes_all), scope) {
+        (None, _) => routes.push(route),
+        (Some(_), None) => {}
+        (Some(first), Some(scope)) => {
+            let message = format!(
+                "this route is never reached: the one at {} takes every connection",
+                first.origin
+            );
+            scope.report.warning(&route.origin, message);
+        }
     }
 }
 

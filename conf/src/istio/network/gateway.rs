@@ -40,6 +40,10 @@ pub(super) enum ServerMode {
     Plaintext,
     /// Leaves it to the application.
     Passthrough,
+    /// Ends it, knows the caller, and passes on what is within.
+    Tcp,
+    /// There is none, and bytes are passed on.
+    PlainTcp,
 }
 
 /// A host of a server.
@@ -124,6 +128,9 @@ fn gateway<'a>(object: &Object<'a>, fields: &Fields<'a>, scope: &Scope<'a>) -> V
 #[derive(Clone, Copy, PartialEq)]
 enum Speaks {
     Http,
+    /// HTTP within TLS, if TLS is ended.
+    Https,
+    /// Bytes within TLS.
     Tls,
     Bytes,
 }
@@ -135,7 +142,7 @@ fn server<'a>(object: &Object<'a>, fields: &Fields<'a>, selects: bool) -> Option
         Fields::read_proto(node, report, |fields| {
             let protocols = [
                 ("HTTP", 0, Speaks::Http),
-                ("HTTPS", 1, Speaks::Tls),
+                ("HTTPS", 1, Speaks::Https),
                 ("GRPC", 2, Speaks::Http),
                 ("HTTP2", 3, Speaks::Http),
                 ("MONGO", 4, Speaks::Bytes),
@@ -163,18 +170,14 @@ fn server<'a>(object: &Object<'a>, fields: &Fields<'a>, selects: bool) -> Option
         .map(|node| Fields::read_proto(node, report, |fields| tls(fields, selects)));
     let (number, speaks) = port?;
     let mode = match (speaks, tls) {
-        (Speaks::Bytes, _) => {
-            if selects {
-                report.error(
-                    fields.origin(),
-                    "not supported yet: a server of protocol TCP: write HTTPS or TLS",
-                );
-            }
-            return None;
-        }
-        (_, Some(tls)) => tls.flatten()?,
+        (Speaks::Http | Speaks::Https, Some(tls)) => tls.flatten()?,
+        (Speaks::Tls | Speaks::Bytes, Some(tls)) => match tls.flatten()? {
+            ServerMode::Mutual => ServerMode::Tcp,
+            mode => mode,
+        },
         (Speaks::Http, None) => ServerMode::Plaintext,
-        (Speaks::Tls, None) => {
+        (Speaks::Bytes, None) => ServerMode::PlainTcp,
+        (Speaks::Https | Speaks::Tls, None) => {
             report.error(
                 fields.origin(),
                 "a server of TLS has no `tls`: write `tls: { mode: ISTIO_MUTUAL }`",
@@ -291,6 +294,30 @@ fn tls(fields: &Fields<'_>, selects: bool) -> Option<ServerMode> {
     None
 }
 
+/// Tells which servers carry bytes to a listener that would read them as HTTP.
+pub(super) fn remark_listeners(servers: &[Server<'_>], written: &[Listener], report: &Report) {
+    let ours = |port| move |l: &&Listener| l.view == View::Gateway && l.port == port;
+    for server in servers {
+        let Some(listener) = written.iter().find(ours(server.port)) else {
+            continue;
+        };
+        let instead = match (server.mode, listener.mode) {
+            (ServerMode::Tcp, ListenerMode::Tcp | ListenerMode::InnerTls)
+            | (ServerMode::PlainTcp, ListenerMode::Tcp | ListenerMode::PlainTcp) => continue,
+            (ServerMode::Tcp, _) => "`mode: tcp`",
+            (ServerMode::PlainTcp, _) => "`mode: tcp` and, as here, `tls: off`",
+            _ => continue,
+        };
+        if let Some(origin) = server.origin {
+            let message = format!(
+                "this server passes bytes on, and the listener `{}` at {} does not: write {instead} there",
+                listener.name, listener.origin
+            );
+            report.warning(origin, message);
+        }
+    }
+}
+
 /// What the servers ask to listen on, where no native document says.
 pub(super) fn listeners(servers: &[Server<'_>], report: &Report) -> Vec<Listener> {
     let mut listeners: Vec<Listener> = Vec::new();
@@ -302,6 +329,8 @@ pub(super) fn listeners(servers: &[Server<'_>], report: &Report) -> Vec<Listener
             ServerMode::Mutual => ListenerMode::MutualTls,
             ServerMode::Plaintext => ListenerMode::Plaintext,
             ServerMode::Passthrough => ListenerMode::Passthrough,
+            ServerMode::Tcp => ListenerMode::Tcp,
+            ServerMode::PlainTcp => ListenerMode::PlainTcp,
         };
         let every = |hosts: &[ServerHost<'_>]| hosts.iter().any(|h| h.host == HostPattern::Any);
         let names = || server.hosts.iter().map(|host| host.host.clone());
@@ -327,7 +356,7 @@ pub(super) fn listeners(servers: &[Server<'_>], report: &Report) -> Vec<Listener
                 port: server.port,
                 view: View::Gateway,
                 mode,
-                hosts: match every(&server.hosts) || mode == ListenerMode::Plaintext {
+                hosts: match every(&server.hosts) || !mode.has_server_name() {
                     true => Vec::new(),
                     false => names().collect(),
                 },

@@ -11,6 +11,7 @@ use super::gateway::{Server, ServerHost, ServerMode};
 use super::gateway_names;
 use super::routes::{Leads, Viewpoint, portions, routes, weighed};
 use super::service::narrower;
+use super::tcp_view;
 use super::upstreams::{Carried, Upstreams};
 use super::virtual_service::{TlsRoute, VirtualService};
 
@@ -33,9 +34,12 @@ pub(super) fn drafts(
                 door,
                 gateway: Some((namespace, &server.gateway)),
             };
+            remark_of_kind(server, service, scope);
+            tcp_view::at_server(server, service, from, &mut drafts, upstreams, scope);
             for host in server.shared_hosts(service) {
                 match server.mode {
-                    ServerMode::Passthrough => {
+                    ServerMode::PlainTcp => {}
+                    ServerMode::Passthrough | ServerMode::Tcp => {
                         pass(service, host, from, &mut drafts, upstreams, scope);
                     }
                     ServerMode::Mutual | ServerMode::Plaintext => {
@@ -116,7 +120,7 @@ pub(super) fn pass_route(
         match leads.lead(share, Carried::Tls, upstreams) {
             Ok(lead) => weighted.extend(portions(&lead, share.weight)),
             Err(astray) => {
-                let message = leads.reason(&astray, &share.host);
+                let message = astray.reason(&share.host);
                 scope.report.warning(share.origin, message);
             }
         }
@@ -135,7 +139,10 @@ impl Server<'_> {
     }
 
     /// The hosts that both serve: of two patterns the narrower.
-    fn shared_hosts<'h>(&'h self, service: &'h VirtualService<'_>) -> Vec<&'h HostPattern> {
+    pub(super) fn shared_hosts<'h>(
+        &'h self,
+        service: &'h VirtualService<'_>,
+    ) -> Vec<&'h HostPattern> {
         let mut shared: Vec<&HostPattern> = Vec::new();
         for (host, _) in &service.hosts {
             for ours in self.hosts.iter().filter(|ours| ours.is_for(service)) {
@@ -153,6 +160,35 @@ impl ServerHost<'_> {
     fn is_for(&self, service: &VirtualService<'_>) -> bool {
         self.namespace
             .is_none_or(|namespace| namespace == service.namespace)
+    }
+}
+
+/// Tells where a server carries something else than what is routed.
+fn remark_of_kind(server: &Server<'_>, service: &VirtualService<'_>, scope: &Scope<'_>) {
+    let (http, tls, tcp) = (
+        !service.http.is_empty(),
+        !service.tls.is_empty(),
+        !service.tcp.is_empty(),
+    );
+    let (served, words, instead) = match server.mode {
+        ServerMode::Mutual | ServerMode::Plaintext => {
+            (http, "HTTP", "for `tls` and `tcp` routes `protocol: TLS`")
+        }
+        ServerMode::Passthrough => (
+            tls,
+            "TLS that passes through",
+            "for `tcp` routes `mode: ISTIO_MUTUAL`",
+        ),
+        ServerMode::Tcp => (tls || tcp, "bytes", "for `http` routes `protocol: HTTPS`"),
+        ServerMode::PlainTcp => (tcp, "bytes", "`tcp` routes, or another protocol"),
+    };
+    if !served && (http || tls || tcp) {
+        let what = &service.what;
+        let message = format!(
+            "nothing of {what} has an effect at port {} of the Gateway, which carries {words}: write {instead}",
+            server.port
+        );
+        scope.report.warning(service.origin, message);
     }
 }
 

@@ -12,7 +12,8 @@ use super::super::scope::Scope;
 use super::drafts::Drafts;
 use super::gateway_view::{pass_route, server_names};
 use super::routes::{Viewpoint, routes};
-use super::service::{Service, covers};
+use super::service::{Protocol, Service, covers};
+use super::tcp_view;
 use super::upstreams::{Carried, Upstreams};
 use super::virtual_service::VirtualService;
 use crate::native::UNNAMED;
@@ -54,6 +55,7 @@ pub(super) fn drafts(
         let over = over.filter(|(_, host)| covers(host, &service.host));
         // One that routes nothing but TLS says nothing of HTTP: that stays as it was.
         let is_spoken_for = over.clone().any(|(owner, _)| !owner.http.is_empty());
+        let is_led = over.clone().any(|(owner, _)| !owner.tcp.is_empty());
         let nearest = over.reduce(|best, next| if covers(best.1, next.1) { next } else { best });
         for port in &service.ports {
             let door = Door::mesh(port.number);
@@ -65,6 +67,9 @@ pub(super) fn drafts(
             }
             if !is_spoken_for {
                 open(service, door, &mut drafts, upstreams);
+            }
+            if port.protocol == Protocol::Tcp && !is_led {
+                tcp_view::open(service, door, &mut drafts, upstreams, scope);
             }
             if port.protocol.is_tls() && !drafts.passes(door, &service.host) {
                 pass(service, door, &mut drafts, upstreams);
@@ -106,6 +111,7 @@ fn route(
     };
     let routes = routes(service, host, from, upstreams, scope);
     drafts.add(door, host, service.origin, routes);
+    tcp_view::in_mesh(service, from, drafts, upstreams, scope);
     for route in &service.tls {
         for name in server_names(route, service, from, scope) {
             if covers(host, &name) {

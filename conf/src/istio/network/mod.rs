@@ -4,6 +4,7 @@
 //! Objects are read into what they say, whatever their age; then two views are
 //! put together from it, the gateway's and the sidecars'.
 
+mod astray;
 mod destination_rule;
 mod destination_rules;
 mod drafts;
@@ -21,10 +22,12 @@ mod route_rule;
 mod routes;
 mod service;
 mod service_entry;
+mod tcp_route;
+mod tcp_view;
 mod upstreams;
 mod virtual_service;
 
-use policy::destination::{Destination, Passage, Upstream};
+use policy::destination::{Destination, Passage, TcpRoute, Upstream};
 use policy::door::View;
 
 pub(super) use gateway_api::{deployed, is_our_gateway};
@@ -43,6 +46,7 @@ use upstreams::Upstreams;
 pub(super) struct Lowered {
     pub(super) destinations: Vec<Destination>,
     pub(super) passages: Vec<Passage>,
+    pub(super) tcp: Vec<TcpRoute>,
     pub(super) upstreams: Vec<Upstream>,
     pub(super) listeners: Vec<Listener>,
 }
@@ -67,6 +71,7 @@ pub(super) fn lower(
     let (api_servers, api_routes) = gateway_api::lower(objects, &services, scope);
     servers.extend(api_servers);
     virtual_services.extend(api_routes);
+    gateway::remark_listeners(&servers, written, scope.report);
     let has_mesh = written.iter().any(|listener| listener.view == View::Mesh);
     let mut upstreams = Upstreams::new(&services, &rules, scope, first);
     let mut drafts = gateway_view::drafts(&servers, &virtual_services, &mut upstreams, scope);
@@ -79,13 +84,14 @@ pub(super) fn lower(
         ));
     }
     gateway_view::remark(&servers, &virtual_services, has_mesh, objects, scope);
-    let (destinations, passages) = drafts.finish(scope);
+    let (destinations, passages, tcp) = drafts.finish(scope);
     if !has_mesh {
         upstreams.remark_unused(scope);
     }
     Lowered {
         destinations,
         passages,
+        tcp,
         upstreams: upstreams.into_made(),
         listeners: match written {
             [] => gateway::listeners(&servers, scope.report),
@@ -108,5 +114,7 @@ fn gateway_ports(written: &[Listener]) -> Vec<u16> {
     }
 }
 
+#[cfg(test)]
+mod tcp_tests;
 #[cfg(test)]
 mod tests;

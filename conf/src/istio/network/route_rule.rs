@@ -57,6 +57,7 @@ pub(super) fn route_rules<'a>(objects: &Objects<'a>, scope: &Scope<'a>) -> Vec<V
                 gateways: vec![MESH.into()],
                 http: vec![rule.route],
                 tls: Vec::new(),
+                tcp: Vec::new(),
                 namespace: rule.namespace,
                 origin: rule.origin,
                 what: rule.what,

@@ -12,10 +12,11 @@ use policy::rule::Matcher;
 use policy::source::{NamePattern, SourcePattern};
 
 use super::super::scope::{Scope, full_host};
+use super::astray::Astray;
 use super::headers::joined;
 use super::http_match::{Block, Matched};
 use super::http_route::{HttpRoute, RouteAction, Share};
-use super::upstreams::{Astray, Carried, Upstreams};
+use super::upstreams::{Carried, Upstreams};
 use super::virtual_service::{MESH, VirtualService, is_gateway};
 use crate::native::{UNNAMED, takes_everything};
 
@@ -152,7 +153,7 @@ fn applying(
         }
     };
     Some(Matcher {
-        from: sources,
+        from: sources.into(),
         ..block.matcher.clone()
     })
 }
@@ -257,7 +258,7 @@ impl Leads<'_, '_> {
             match self.lead(share, Carried::Http, upstreams) {
                 Ok(lead) => weighted.extend(portions(&lead, share.weight)),
                 Err(astray) => {
-                    let message = self.reason(&astray, &share.host);
+                    let message = astray.reason(&share.host);
                     self.scope.report.error(share.origin, message);
                 }
             }
@@ -328,39 +329,13 @@ impl Leads<'_, '_> {
     fn astray(&self, astray: &Astray, host: &str, origin: &Origin) -> Action {
         let message = format!(
             "{}: until then requests are answered 503",
-            self.reason(astray, host)
+            astray.reason(host)
         );
         self.scope.report.warning(origin, message);
         Action::Respond(Respond {
             status: 503,
             body: "".into(),
         })
-    }
-
-    pub(super) fn reason(&self, astray: &Astray, host: &str) -> String {
-        match astray {
-            Astray::Undeclared => {
-                format!("no object declares `{host}`: write a ServiceEntry")
-            }
-            Astray::NoPort(port) => {
-                format!(
-                    "`{host}` is declared without port {port}: write the port in its ServiceEntry"
-                )
-            }
-            Astray::WhichPort => {
-                format!("`{host}` has several ports: write `port: {{ number: … }}`")
-            }
-            Astray::NotHttp(port) => {
-                format!(
-                    "port {port} of `{host}` is declared as no HTTP: write `protocol: HTTP` or `HTTPS`"
-                )
-            }
-            Astray::NoSubset => {
-                format!(
-                    "no DestinationRule of `{host}` has this subset: write it, or delete `subset`"
-                )
-            }
-        }
     }
 }
 

@@ -55,7 +55,7 @@ pub(super) enum Protocol {
 
 impl Protocol {
     /// The names of Istio's protocols, with the numbers they had as an enum.
-    pub(super) const WORDS: [(&'static str, u8, Self); 9] = [
+    pub(super) const WORDS: [(&'static str, u8, Self); 10] = [
         ("HTTP", 0, Self::Http),
         ("HTTPS", 1, Self::Https),
         ("GRPC", 2, Self::Http2),
@@ -65,6 +65,7 @@ impl Protocol {
         ("TLS", 6, Self::Tls),
         ("GRPC-WEB", 7, Self::Http),
         ("MYSQL", 8, Self::Tcp),
+        ("REDIS", 9, Self::Tcp),
     ];
 
     /// Whether an application may open TLS itself.
@@ -111,9 +112,9 @@ pub(super) enum EndpointAddress {
     Name(Box<str>),
 }
 
-impl Service<'_> {
+impl<'a> Service<'a> {
     /// A port by its number.
-    pub(super) fn port(&self, number: u16) -> Option<&ServicePort<'_>> {
+    pub(super) fn port(&self, number: u16) -> Option<&ServicePort<'a>> {
         self.ports.iter().find(|port| port.number == number)
     }
 }

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use policy::destination::{
-    TlsPolicy, Upstream, UpstreamHost, UpstreamProtocol, UpstreamRef, UpstreamTls, Weighted,
+    Carries, TlsPolicy, Upstream, UpstreamHost, UpstreamProtocol, UpstreamRef, UpstreamTls,
+    Weighted,
 };
 use policy::origin::Origin;
 use policy::pattern::HostPattern;
 
 use super::super::scope::Scope;
+use super::astray::Astray;
 use super::destination_rule::{DestinationRule, PortPolicy, Subset};
 use super::destination_rules::DestinationRules;
 use super::origination::Tls;
@@ -31,21 +33,8 @@ pub(super) enum Carried {
     Http,
     /// TLS that the application opened.
     Tls,
-}
-
-/// Why a route leads nowhere.
-#[derive(Debug)]
-pub(super) enum Astray {
-    /// No object declares the host.
-    Undeclared,
-    /// The host has no such port.
-    NoPort(u16),
-    /// Several ports, and no word which.
-    WhichPort,
-    /// The port carries no HTTP.
-    NotHttp(u16),
-    /// The rule has no such subset.
-    NoSubset,
+    /// Bytes.
+    Tcp,
 }
 
 /// Upstreams under construction. Equal ones are one.
@@ -111,6 +100,45 @@ impl<'r, 'a> Upstreams<'r, 'a> {
         })
     }
 
+    /// The service of `host`, and its port: `port`, the only one there is, or
+    /// `meant`.
+    fn declared(
+        &self,
+        host: &HostPattern,
+        port: Option<u16>,
+        meant: u16,
+    ) -> Result<(&'r Service<'a>, &'r ServicePort<'a>), Astray> {
+        let service = self.service(host).ok_or(Astray::Undeclared)?;
+        let port = match (port, service.ports.as_slice()) {
+            (Some(port), _) => port,
+            (None, [only]) => only.number,
+            (None, _) if service.port(meant).is_some() => meant,
+            (None, _) => return Err(Astray::WhichPort),
+        };
+        let declared = service.port(port).ok_or(Astray::NoPort(port))?;
+        Ok((service, declared))
+    }
+
+    /// What a TCP route lets through to an upstream of `host`: to a port of TLS
+    /// that we do not open ourselves, TLS alone.
+    pub(super) fn carries(
+        &self,
+        host: &HostPattern,
+        port: Option<u16>,
+        meant: u16,
+        upstream: UpstreamRef,
+    ) -> Carries {
+        let declared = self.declared(host, port, meant);
+        let of_tls = declared.is_ok_and(|(_, port)| port.protocol.is_tls());
+        let index = usize::try_from(upstream.0).ok();
+        let index = index.and_then(|index| index.checked_sub(self.first));
+        let made = index.and_then(|index| self.made.get(index));
+        match of_tls && made.is_some_and(|made| made.tls == UpstreamTls::Off) {
+            true => Carries::Tls,
+            false => Carries::Bytes,
+        }
+    }
+
     /// Where `host` leads at `port` (or the only port there is, or `meant`).
     pub(super) fn lead(
         &mut self,
@@ -120,14 +148,8 @@ impl<'r, 'a> Upstreams<'r, 'a> {
         subset: &str,
         carried: Carried,
     ) -> Result<Vec<Weighted>, Astray> {
-        let service = self.service(host).ok_or(Astray::Undeclared)?;
-        let port = match (port, service.ports.as_slice()) {
-            (Some(port), _) => port,
-            (None, [only]) => only.number,
-            (None, _) if service.port(meant).is_some() => meant,
-            (None, _) => return Err(Astray::WhichPort),
-        };
-        let declared = service.port(port).ok_or(Astray::NoPort(port))?;
+        let (service, declared) = self.declared(host, port, meant)?;
+        let port = declared.number;
         if carried == Carried::Http && !declared.protocol.carries_http() {
             return Err(Astray::NotHttp(port));
         }
@@ -324,7 +346,8 @@ impl Plan<'_> {
     }
 }
 
-/// The application's own TLS passes as it is. Else what a DestinationRule says;
+/// The application's own TLS passes as it is, and so do bytes that no
+/// DestinationRule encrypts. Else what a DestinationRule says;
 /// without a word plain HTTP to a port of TLS is encrypted, since neither Istio
 /// nor plain sense sends it in clear.
 fn tls(
@@ -335,6 +358,7 @@ fn tls(
 ) -> UpstreamTls {
     let mut tls = match &policy.tls {
         _ if carried == Carried::Tls => return UpstreamTls::Off,
+        None if carried == Carried::Tcp => return UpstreamTls::Off,
         Some(Tls::Disable) => return UpstreamTls::Off,
         None if !port.protocol.is_originated() => return UpstreamTls::Off,
         None => TlsPolicy::default(),

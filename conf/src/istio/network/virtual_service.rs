@@ -12,6 +12,7 @@ use super::http_match::port;
 use super::http_route::{HttpRoute, Share, http_route, share};
 use super::service::what;
 use super::service_entry::{is_exported, labels};
+use super::tcp_route::{TcpRoute, tcp_route};
 use crate::fields::{Fields, text};
 use crate::node::Node;
 use crate::report::Report;
@@ -27,6 +28,7 @@ pub(super) struct VirtualService<'a> {
     pub(super) gateways: Vec<Cow<'a, str>>,
     pub(super) http: Vec<HttpRoute<'a>>,
     pub(super) tls: Vec<TlsRoute<'a>>,
+    pub(super) tcp: Vec<TcpRoute<'a>>,
     pub(super) namespace: &'a str,
     pub(super) origin: &'a Origin,
     pub(super) what: String,
@@ -115,16 +117,17 @@ fn read<'a>(
     let tls = tls
         .filter_map(|node| Fields::read_proto(node, report, |fields| tls_route(fields, object)))
         .collect();
-    if let Some(entry) = fields.entry("tcp") {
-        let message = "not supported yet: `tcp` routes: write `http` or `tls`";
-        report.error(&entry.origin, message);
-    }
+    let tcp = fields.many("tcp").iter();
+    let tcp = tcp
+        .filter_map(|node| Fields::read_proto(node, report, tcp_route))
+        .collect();
     let exported = is_exported(object, fields, scope);
     exported.then_some(VirtualService {
         hosts,
         gateways,
         http,
         tls,
+        tcp,
         namespace: object.namespace,
         origin: object.origin,
         what: what(object),

@@ -453,3 +453,22 @@ fn a_request_does_not_take_its_way_by_what_a_list_server_says() {
         );
     }
 }
+
+#[test]
+fn a_list_of_callers_is_read_once_and_every_reference_judged() {
+    let text = |second: &str| {
+        format!(
+            "lists: {{ team: [sa:a/b, sa:c/d] }}\ndestinations: [{{ host: a.test }}]\npolicies:\n\
+             - allow: {{ from: {{ list: team }}, host: a.test }}\n\
+             - allow: {{ from: {second}, host: a.test, path: /x }}\n"
+        )
+    };
+    let admission = admission(&text("{ list: team }"));
+    let from = |rule: usize| &admission.rules()[rule].matchers[0].from;
+    assert!(std::sync::Arc::ptr_eq(from(0), from(1)));
+    assert_eq!(from(0).len(), 2);
+    let wrong = problem(&text("{ list: team, lsit: team }"));
+    assert!(wrong.contains("lsit"), "{wrong}");
+    let unknown = problem(&text("{ list: teem }"));
+    assert!(unknown.contains("did you mean `team`"), "{unknown}");
+}

@@ -11,6 +11,7 @@ mod patterns;
 mod routes;
 mod rules;
 mod settings;
+mod tcp;
 
 use policy::Admission;
 

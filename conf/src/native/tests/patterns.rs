@@ -87,7 +87,7 @@ fn a_workload_is_named_whole_or_part_by_part() {
     .from;
     let name = NamePattern::parse;
     assert_eq!(
-        sources,
+        *sources,
         [
             SourcePattern::Name(name("cluster.local/ns/*")),
             SourcePattern::Name(name("*/sa/x")),

@@ -240,11 +240,37 @@ fn a_listener_has_the_port_callers_mean_and_a_place_to_bind() {
         (plaintext.2.as_str(), plaintext.3),
         ("plaintext-80", ListenerMode::Plaintext)
     );
-    let passthrough = listener("{ port: 443, mode: passthrough, hosts: '*.a.test' }");
-    assert_eq!(
-        (passthrough.2.as_str(), passthrough.3),
-        ("passthrough-443", ListenerMode::Passthrough)
-    );
+    for (text, name, mode) in [
+        (
+            "{ port: 443, mode: passthrough, hosts: '*.a.test' }",
+            "passthrough-443",
+            ListenerMode::Passthrough,
+        ),
+        (
+            "{ port: 443, mode: passthrough, tls: off }",
+            "passthrough-443",
+            ListenerMode::Passthrough,
+        ),
+        (
+            "{ port: 443, mode: passthrough, tls: mutual, hosts: a.test }",
+            "passthrough-443",
+            ListenerMode::InnerTls,
+        ),
+        ("{ port: 5432, mode: tcp }", "tcp-5432", ListenerMode::Tcp),
+        (
+            "{ port: 5432, mode: tcp, tls: mutual, hosts: a.test }",
+            "tcp-5432",
+            ListenerMode::Tcp,
+        ),
+        (
+            "{ port: 5432, mode: tcp, tls: off }",
+            "tcp-5432",
+            ListenerMode::PlainTcp,
+        ),
+    ] {
+        let read = listener(text);
+        assert_eq!((read.2.as_str(), read.3), (name, mode), "{text}");
+    }
 }
 
 #[test]
@@ -270,7 +296,9 @@ fn a_listener_that_cannot_be_bound_or_meant_is_refused() {
     );
     assert_eq!(
         wrong("- { port: 1, mode: forward-proxy }"),
-        ["3:16 error: not supported yet: `mode`: write `mtls`, `plaintext` or `passthrough`"]
+        [
+            "3:16 error: not supported yet: `mode`: write `mtls`, `plaintext`, `passthrough` or `tcp`"
+        ]
     );
     assert_eq!(
         wrong("- { port: 1, mode: plaintext, hosts: a.example }"),
@@ -279,7 +307,7 @@ fn a_listener_that_cannot_be_bound_or_meant_is_refused() {
     assert_eq!(
         wrong("- { port: 1, mode: tls }"),
         [
-            "3:22 error: unknown word `tls`: write `mtls`, `plaintext`, `passthrough` or `forward-proxy`",
+            "3:22 error: unknown word `tls`: write `mtls`, `plaintext`, `passthrough`, `tcp` or `forward-proxy`",
         ]
     );
     assert_eq!(
@@ -317,8 +345,8 @@ fn limits_have_defaults_and_bounds() {
             "3:20 error: `0` is no number from 1 to 10000000: write one",
             "3:33 error: `2MiB` is out of range: write a size from `64B` to `1MiB`",
             "3:39 error: unknown field `fields`: write `connections`, `connectionsPerPrincipal`, `connectionsPerSource`, \
-         `handshakeTimeout`, `headTimeout`, `idleTimeout`, `bodyIdleTimeout`, `headSize`, `headFields`, `targetSize`, \
-         `streams` or `bodySize`",
+         `handshakeTimeout`, `headTimeout`, `idleTimeout`, `tunnelTimeout`, `bodyIdleTimeout`, `headSize`, `headFields`, \
+         `targetSize`, `streams`, `bodySize` or `tunnelIdleTimeout`",
             "3:63 error: `0s` is no time at all: write such as `5s`",
             "3:79 error: `16KiB` is out of range: write a size from `64B` to `8KiB`",
             "3:98 error: `+1` is no number from 1 to 256: write one",

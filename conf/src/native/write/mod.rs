@@ -18,6 +18,7 @@ mod rule;
 mod settings;
 mod shared;
 mod source;
+mod tcp;
 mod upstream;
 
 use policy::AdmissionSpec;
@@ -79,6 +80,7 @@ pub(crate) fn write(
         "passthrough",
         spec.passages.iter().map(|p| writer.passage(p)),
     );
+    root.put_all("tcp", spec.tcp.iter().map(|route| writer.tcp_route(route)));
     root.put_map("authorisers", writer.authorisers(&spec.authorisers));
     root.put_all("policies", writer.policies(&spec.rules));
     root.extend(writer.logs(&settings.logs));

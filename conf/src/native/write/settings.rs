@@ -132,9 +132,17 @@ fn listener(listener: &Listener) -> Out {
     match listener.mode {
         ListenerMode::MutualTls => {}
         ListenerMode::Plaintext => map.put("mode", Out::word("plaintext")),
-        ListenerMode::Passthrough => map.put("mode", Out::word("passthrough")),
+        ListenerMode::Passthrough | ListenerMode::InnerTls => {
+            map.put("mode", Out::word("passthrough"));
+        }
+        ListenerMode::Tcp | ListenerMode::PlainTcp => map.put("mode", Out::word("tcp")),
     }
-    if listener.mode != ListenerMode::Plaintext {
+    match listener.mode {
+        ListenerMode::InnerTls => map.put("tls", Out::word("mutual")),
+        ListenerMode::PlainTcp => map.put("tls", Out::word("off")),
+        _ => {}
+    }
+    if listener.mode.has_server_name() {
         map.put_list("hosts", listener.hosts.iter().map(Out::word).collect());
     }
     Out::Map(map)
@@ -167,6 +175,11 @@ fn limits(limits: &Limits) -> Map {
         ("headTimeout", limits.head_timeout, default.head_timeout),
         ("idleTimeout", limits.idle_timeout, default.idle_timeout),
         (
+            "tunnelIdleTimeout",
+            limits.tunnel_idle_timeout,
+            limits.idle_timeout,
+        ),
+        (
             "bodyIdleTimeout",
             limits.body_idle_timeout,
             default.body_idle_timeout,
@@ -191,6 +204,7 @@ fn limits(limits: &Limits) -> Map {
     for (key, time, default) in times {
         map.put_some(key, (time != default).then(|| duration(time)));
     }
+    map.put_some("tunnelTimeout", limits.tunnel_timeout.map(duration));
     for (key, bytes, default) in sizes {
         map.put_some(key, (bytes != default).then(|| size(bytes)));
     }

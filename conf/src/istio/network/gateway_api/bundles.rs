@@ -77,6 +77,7 @@ impl<'a> Bundles<'a> {
                 gateways: vec![bundle.gateway],
                 http: bundle.routes.into_iter().map(|(_, route)| route).collect(),
                 tls: Vec::new(),
+                tcp: Vec::new(),
                 namespace: bundle.namespace,
                 origin: bundle.origin,
                 what: bundle.what,

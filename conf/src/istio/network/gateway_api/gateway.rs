@@ -74,6 +74,7 @@ impl<'a> ApiListener<'a> {
         let fits = match self.mode {
             ServerMode::Passthrough => kind == Kind::TlsRoute,
             ServerMode::Mutual | ServerMode::Plaintext => kind == Kind::HttpRoute,
+            ServerMode::Tcp | ServerMode::PlainTcp => false,
         };
         let (namespaces, kinds) = (&self.allowed.namespaces, &self.allowed.kinds);
         fits && namespaces

@@ -74,6 +74,7 @@ fn read<'a>(
             hosts: vec![(attachment.host, object.origin)],
             gateways: vec![gateway],
             http: Vec::new(),
+            tcp: Vec::new(),
             tls: vec![TlsRoute {
                 blocks: vec![block],
                 shares: shares.clone(),

@@ -1,0 +1,67 @@
+//! Sockets for the mesh, and what is spoken there.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use policy::door::View;
+use policy::origin::Origin;
+use policy::pattern::HostPattern;
+
+/// A socket for the mesh.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    /// In records and messages.
+    pub name: Arc<str>,
+    /// Where it binds. Port 0: any free one.
+    pub bind: SocketAddr,
+    /// The port callers mean: of the Service, of Istio's Gateway server.
+    pub port: u16,
+    /// Whose part it takes.
+    pub view: View,
+    /// What is spoken.
+    pub mode: ListenerMode,
+    /// Server names accepted; empty: any, and none.
+    pub hosts: Vec<HostPattern>,
+    /// Where it was written.
+    pub origin: Arc<Origin>,
+}
+
+impl Listener {
+    /// Whether callers show a certificate here.
+    #[must_use]
+    pub fn verifies_callers(&self) -> bool {
+        self.mode.is_mutual()
+    }
+}
+
+/// What a listener speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListenerMode {
+    /// Mutual TLS with HTTP inside.
+    MutualTls,
+    /// Plain HTTP: no principal, so rules on principals fail closed. In the
+    /// mesh's view also TLS, which passes through.
+    Plaintext,
+    /// TLS that passes through untouched, by its server name: no principal.
+    Passthrough,
+    /// Mutual TLS, and within it TLS that applications bring, by its server name.
+    InnerTls,
+    /// Mutual TLS, and within it bytes, which go where the port leads.
+    Tcp,
+    /// Bytes, which go where the port leads: no principal.
+    PlainTcp,
+}
+
+impl ListenerMode {
+    /// Whether callers prove who they are.
+    #[must_use]
+    pub fn is_mutual(self) -> bool {
+        matches!(self, Self::MutualTls | Self::InnerTls | Self::Tcp)
+    }
+
+    /// Whether a server name is shown before anything is said.
+    #[must_use]
+    pub fn has_server_name(self) -> bool {
+        self.is_mutual() || self == Self::Passthrough
+    }
+}
