@@ -14,7 +14,7 @@ FUZZ_SECONDS ?= 60
 STAY ?=
 demo_flags := $(if $(filter-out 0 no false,$(STAY)),--stay)
 
-.PHONY: help demo test lint fmt clippy deny advisories fuzz sbom bench lookup build image tools peers cargo-deny
+.PHONY: help demo test lint fmt clippy deny advisories fuzz sbom bench lookup build image tools peers cargo-deny cargo-cyclonedx
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -39,6 +39,9 @@ deny: cargo-deny ## licences, bans and sources of all dependencies
 
 advisories: cargo-deny ## known vulnerabilities of all dependencies; needs the network
 	$(CARGO) deny check advisories
+
+sbom: cargo-cyclonedx ## what the binary is made of, as CycloneDX: target/sbom/egret.cdx.json
+	CARGO="$(CARGO)" tools/sbom.sh
 
 fuzz: tools ## every fuzz target for FUZZ_SECONDS (60) each; FUZZ="authority pattern" chooses
 	FUZZ_SECONDS=$(FUZZ_SECONDS) CARGO="$(CARGO)" fuzz/run.sh $(FUZZ)
@@ -65,3 +68,6 @@ peers:
 
 cargo-deny:
 	@command -v cargo-deny >/dev/null || { echo "cargo-deny is missing: installing it"; $(CARGO) install cargo-deny --locked; }
+
+cargo-cyclonedx:
+	@command -v cargo-cyclonedx >/dev/null || { echo "cargo-cyclonedx is missing: installing it"; $(CARGO) install cargo-cyclonedx --locked; }
