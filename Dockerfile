@@ -17,6 +17,7 @@ COPY conf/Cargo.toml conf/
 COPY gateway/Cargo.toml gateway/
 COPY integration-tests/Cargo.toml integration-tests/
 COPY load-tests/Cargo.toml load-tests/
+COPY fuzz/Cargo.toml fuzz/
 COPY tools/stub-sources.sh tools/
 RUN tools/stub-sources.sh \
     && cargo build --release --locked -p gateway --bin egret

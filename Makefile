@@ -7,11 +7,14 @@ IMAGE ?= egret:$(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 
 SCENARIO ?=
 GATEWAYS ?=
 ROUNDS ?= 3
+# See fuzz/run.sh.
+FUZZ ?=
+FUZZ_SECONDS ?= 60
 # `make demo STAY=1` leaves the demo up.
 STAY ?=
 demo_flags := $(if $(filter-out 0 no false,$(STAY)),--stay)
 
-.PHONY: help demo test lint fmt clippy deny advisories bench lookup build image tools peers cargo-deny
+.PHONY: help demo test lint fmt clippy deny advisories fuzz sbom bench lookup build image tools peers cargo-deny cargo-cyclonedx
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -20,7 +23,7 @@ demo: tools ## build the gateway and watch it admit, refuse and log; STAY=1 leav
 	$(CARGO) run -p gateway --bin egret --locked -- demo $(demo_flags)
 
 test: tools peers ## every test, with real sidecars and origins
-	$(CARGO) build --workspace --bins --locked
+	$(CARGO) build --workspace --exclude fuzz --bins --locked
 	$(CARGO) test --workspace --locked
 
 lint: fmt clippy ## formatting and lints
@@ -36,6 +39,12 @@ deny: cargo-deny ## licences, bans and sources of all dependencies
 
 advisories: cargo-deny ## known vulnerabilities of all dependencies; needs the network
 	$(CARGO) deny check advisories
+
+sbom: cargo-cyclonedx ## what the binary is made of, as CycloneDX: target/sbom/egret.cdx.json
+	CARGO="$(CARGO)" tools/sbom.sh
+
+fuzz: tools ## every fuzz target for FUZZ_SECONDS (60) each; FUZZ="authority pattern" chooses
+	FUZZ_SECONDS=$(FUZZ_SECONDS) CARGO="$(CARGO)" fuzz/run.sh $(FUZZ)
 
 bench: tools peers ## Egret beside Envoy, nginx and HAProxy; SCENARIO and GATEWAYS choose
 	@load-tests/install-tools.sh
@@ -59,3 +68,6 @@ peers:
 
 cargo-deny:
 	@command -v cargo-deny >/dev/null || { echo "cargo-deny is missing: installing it"; $(CARGO) install cargo-deny --locked; }
+
+cargo-cyclonedx:
+	@command -v cargo-cyclonedx >/dev/null || { echo "cargo-cyclonedx is missing: installing it"; $(CARGO) install cargo-cyclonedx --locked; }

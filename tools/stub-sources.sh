@@ -10,6 +10,11 @@ stub() {
     printf '//! A stub.\n%s\n' "$2" >"$1"
 }
 
+# The sources of a manifest's programs.
+programs() {
+    awk '/^\[/ { on = ($0 == "[[bin]]") } on && $1 == "path" { gsub(/"/, "", $3); print $3 }' "$1"
+}
+
 # The names of a manifest's benchmarks.
 benches() {
     awk '/^\[/ { on = ($0 == "[[bench]]") } on && $1 == "name" { gsub(/"/, "", $3); print $3 }' "$1"
@@ -19,5 +24,5 @@ for manifest in */Cargo.toml; do
     crate=$(dirname "$manifest")
     stub "$crate/src/lib.rs" ''
     for bench in $(benches "$manifest"); do stub "$crate/benches/$bench.rs" 'fn main() {}'; done
-    ! grep -q '^\[\[bin\]\]' "$manifest" || stub "$crate/src/main.rs" 'fn main() {}'
+    for program in $(programs "$manifest"); do stub "$crate/$program" 'fn main() {}'; done
 done

@@ -1,9 +1,9 @@
 //! The process: sockets, TLS, DNS, logs, metrics, commands.
 //!
-//! A module uses only those below it in this list: command · run · reload ·
+//! A module uses only those below it in this list: command · fuzzing · run · reload ·
 //! lists · load · admin · listen · workers · connection · http1, http2, tunnel ·
 //! exchange · authorise · gateway · live · upstream · resolve · identity · intake · headers, reply · record,
-//! metrics · limits · socket, watched. `ARCHITECTURE.md` tells the life of a request.
+//! metrics · limits · socket, watched, sealed. `ARCHITECTURE.md` tells the life of a request.
 
 pub mod admin;
 mod authorise;
@@ -12,6 +12,8 @@ pub mod command;
 mod connection;
 mod drain;
 mod exchange;
+#[doc(hidden)]
+pub mod fuzzing;
 mod gateway;
 mod headers;
 mod http1;
@@ -29,6 +31,7 @@ pub mod reload;
 mod reply;
 pub mod resolve;
 pub mod run;
+mod sealed;
 mod server_name;
 mod socket;
 mod tunnel;

@@ -9,6 +9,7 @@ use tokio::runtime::Builder;
 
 use super::ConfigArgs;
 use crate::run::{Options, Process, StartError};
+use crate::sealed;
 
 /// What `run` takes.
 #[derive(Debug, Args)]
@@ -26,6 +27,11 @@ pub(super) fn run(args: RunArgs) -> ExitCode {
         .threads
         .or_else(|| std::thread::available_parallelism().ok())
         .map_or(1, NonZeroUsize::get);
+    if let Err(error) = sealed::seal() {
+        return not_started(&StartError::Process(format!(
+            "cannot keep the process's memory to itself: {error}"
+        )));
+    }
     let runtime = Builder::new_current_thread().enable_all().build();
     let options = Options {
         config: args.config.source(),
@@ -37,11 +43,13 @@ pub(super) fn run(args: RunArgs) -> ExitCode {
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{}\negret: not started", error.to_string().trim_end());
-            ExitCode::FAILURE
-        }
+        Err(error) => not_started(&error),
     }
+}
+
+fn not_started(error: &StartError) -> ExitCode {
+    eprintln!("{}\negret: not started", error.to_string().trim_end());
+    ExitCode::FAILURE
 }
 
 async fn serve(options: &Options) -> Result<(), StartError> {

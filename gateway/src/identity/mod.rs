@@ -4,8 +4,9 @@
 //! changes. There is no session resumption: it would skip every check here,
 //! and let in whom a new root or revocation list shuts out.
 
-mod certificate;
+pub(crate) mod certificate;
 mod crl;
+mod der;
 mod roots;
 
 use std::fmt;

@@ -31,6 +31,7 @@ use policy::origin::Origin;
 use policy::principal::Principal;
 use policy::request::Headers;
 
+pub(crate) use json::line as json_line;
 pub use logs::{Loggers, Reservation};
 pub use queue::Full;
 pub use sink::{SinkError, SinkStats, Sinks};
