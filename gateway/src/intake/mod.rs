@@ -6,3 +6,4 @@
 pub(crate) mod chunks;
 pub(crate) mod fields;
 pub(crate) mod head;
+pub(crate) mod streams;
