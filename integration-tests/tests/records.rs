@@ -19,7 +19,7 @@ use integration_tests::leaf::Flaw;
 use integration_tests::mesh::Mesh;
 use integration_tests::process::Signal;
 use integration_tests::raw::Hello;
-use integration_tests::record::{assert_has, reason};
+use integration_tests::record::{KEYS, assert_has, reason};
 use integration_tests::wait::until;
 
 const HOST: &str = "httpbin.org";
@@ -35,43 +35,6 @@ policies:
   - name: closed
     deny: { path: /closed }
 ";
-
-/// Istio's 24 keys and ours, in the order of the alphabet.
-const KEYS: [&str; 33] = [
-    "audit_rule",
-    "authority",
-    "bytes_received",
-    "bytes_sent",
-    "connection_termination_details",
-    "decision",
-    "downstream_local_address",
-    "downstream_remote_address",
-    "duration",
-    "failure",
-    "method",
-    "path",
-    "protocol",
-    "refusal",
-    "request_id",
-    "requested_server_name",
-    "response_code",
-    "response_code_details",
-    "response_flags",
-    "route_name",
-    "rule",
-    "rule_origin",
-    "shadow_rule",
-    "snapshot",
-    "source_principal",
-    "start_time",
-    "upstream_cluster",
-    "upstream_host",
-    "upstream_local_address",
-    "upstream_service_time",
-    "upstream_transport_failure_reason",
-    "user_agent",
-    "x_forwarded_for",
-];
 
 /// Those that are numbers; all others are strings or null.
 const NUMBERS: [&str; 4] = ["bytes_received", "bytes_sent", "duration", "response_code"];
