@@ -1,4 +1,4 @@
-//! One HTTP/2 request, frame by frame, for fields no library would send.
+//! HTTP/2 requests, frame by frame, for fields no library would send.
 //!
 //! Fields are written as literals, so that every byte goes out as it is given
 //! (RFC 7541, section 6.2.2).
@@ -32,15 +32,23 @@ pub struct Answer {
     pub gone: bool,
 }
 
-/// Sends the fields and the body as the first stream of a connection, and reads
-/// until that stream or the connection is over.
+/// Begins a connection, sends the fields and the body as one stream of it, and
+/// reads until that stream or the connection is over.
 ///
 /// # Errors
 /// When the gateway says nothing for long.
 pub fn ask(raw: &mut Raw, fields: &[(Vec<u8>, Vec<u8>)], body: &[u8]) -> io::Result<Answer> {
-    let mut answer = Answer::default();
     // A refusal may come, and the connection go, before all is sent.
-    let _ = raw.send(&request(fields, body));
+    let _ = raw.send(&[preface(), request(1, fields, body)].concat());
+    answer(raw, 1)
+}
+
+/// Reads until a stream or the connection is over.
+///
+/// # Errors
+/// When the gateway says nothing for long.
+pub fn answer(raw: &mut Raw, stream: u32) -> io::Result<Answer> {
+    let mut answer = Answer::default();
     let mut bytes = Vec::new();
     loop {
         let more = raw.some()?;
@@ -50,7 +58,7 @@ pub fn ask(raw: &mut Raw, fields: &[(Vec<u8>, Vec<u8>)], body: &[u8]) -> io::Res
         }
         bytes.extend(more);
         while let Some((frame, length)) = Frame::read(&bytes) {
-            let over = answer.take(&frame);
+            let over = answer.take(&frame, stream);
             if frame.kind == SETTINGS && frame.flags & ACK == 0 {
                 let _ = raw.send(&written(SETTINGS, ACK, 0, b""));
             }
@@ -62,9 +70,17 @@ pub fn ask(raw: &mut Raw, fields: &[(Vec<u8>, Vec<u8>)], body: &[u8]) -> io::Res
     }
 }
 
-fn request(fields: &[(Vec<u8>, Vec<u8>)], body: &[u8]) -> Vec<u8> {
-    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-    bytes.extend(written(SETTINGS, 0, 0, b""));
+/// What begins a connection.
+#[must_use]
+pub fn preface() -> Vec<u8> {
+    let settings = written(SETTINGS, 0, 0, b"");
+    [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &settings].concat()
+}
+
+/// The frames of one request.
+#[must_use]
+pub fn request(stream: u32, fields: &[(Vec<u8>, Vec<u8>)], body: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
     let block: Vec<u8> = fields.iter().flat_map(literal).collect();
     let mut pieces = block.chunks(FRAME).peekable();
     let mut kind = HEADERS;
@@ -79,11 +95,11 @@ fn request(fields: &[(Vec<u8>, Vec<u8>)], body: &[u8]) -> Vec<u8> {
         } else {
             0
         };
-        bytes.extend(written(kind, last | end, 1, piece));
+        bytes.extend(written(kind, last | end, stream, piece));
         kind = CONTINUATION;
     }
     if !body.is_empty() {
-        bytes.extend(written(DATA, END_STREAM, 1, body));
+        bytes.extend(written(DATA, END_STREAM, stream, body));
     }
     bytes
 }
@@ -137,14 +153,14 @@ impl<'a> Frame<'a> {
 
 impl Answer {
     /// Takes a frame in; whether the stream is over with it.
-    fn take(&mut self, frame: &Frame<'_>) -> bool {
-        match (frame.kind, frame.stream) {
-            (HEADERS, 1) => {
+    fn take(&mut self, frame: &Frame<'_>, stream: u32) -> bool {
+        match (frame.kind, frame.stream == stream) {
+            (HEADERS, true) => {
                 self.status = self.status.or(status(frame.payload));
                 frame.flags & END_STREAM != 0
             }
-            (DATA, 1) => frame.flags & END_STREAM != 0,
-            (RST_STREAM, 1) => {
+            (DATA, true) => frame.flags & END_STREAM != 0,
+            (RST_STREAM, true) => {
                 self.reset = true;
                 true
             }
