@@ -15,8 +15,10 @@ use crate::clock::Moment;
 use crate::connection::Connection;
 use crate::drain::Phase;
 use crate::exchange::{Ending, Exchange};
+use crate::intake::chunks::Chunks;
 use crate::intake::head;
 use crate::reply::Reply;
+use crate::socket::Observed;
 
 /// Reads from the wire at once.
 const READ: usize = 4096;
@@ -136,12 +138,22 @@ fn unusual(head: &[u8]) -> Vec<u8> {
 /// One exchange; gives the stream back when it may carry another.
 async fn exchange(
     connection: &Arc<Connection>,
-    stream: Stream,
+    mut stream: Stream,
     buffer: &mut BytesMut,
     head: head::Head,
     length: usize,
     begun: Moment,
 ) -> Option<Stream> {
+    if head.is_chunked {
+        let (head, body) = buffer.split_at_checked(length).unwrap_or_default();
+        let mut chunks = Chunks::default();
+        if let Err(refusal) = chunks.take(body) {
+            refuse(connection, &mut stream, head, refusal, begun).await;
+            let _ = stream.shutdown().await;
+            return None;
+        }
+        stream = Box::new(Observed::new(stream, chunks));
+    }
     let sketched = unusual(buffer.get(..length).unwrap_or_default());
     let behind_head = buffer.len() > length;
     let mut session = Session::new_http1(stream);
@@ -180,5 +192,5 @@ async fn exchange(
     let reusable = session.finish().await.ok().flatten()?;
     let (stream, rest) = reusable.into_parts();
     *buffer = rest.unwrap_or_default();
-    Some(stream)
+    Observed::<Chunks>::undo(stream)
 }

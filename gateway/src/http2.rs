@@ -1,8 +1,13 @@
 //! HTTP/2 from the mesh: one task a stream, bounded in number and in patience.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
+use h2::server::Connection as ServerConnection;
 use pingora_core::protocols::http::server::Session;
 use pingora_core::protocols::http::v2::server::{
     H2Accept, HttpSession, default_h2_options, handshake,
@@ -15,8 +20,10 @@ use tokio::time::{Instant, sleep_until, timeout};
 use crate::clock::Moment;
 use crate::connection::Connection;
 use crate::drain::Phase;
-use crate::exchange::{Ending, Exchange};
+use crate::exchange::{Ending, Exchange, record_abandoned, record_unparsed};
 use crate::intake::head::Sketch;
+use crate::intake::streams::{self, Lost};
+use crate::socket::Observed;
 
 /// Streams whose requests broke the protocol, before the connection ends.
 const MAX_MALFORMED: u32 = 32;
@@ -42,12 +49,11 @@ pub(crate) async fn serve(connection: Arc<Connection>, stream: Stream) {
         .max_header_list_size(limits.head_bytes)
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW);
+    let (frames, mut lost) = streams::follow();
+    let stream: Stream = Box::new(Observed::new(stream, frames));
     let shaking = handshake(stream, Some(options));
     let Ok(Ok(mut http2)) = timeout(limits.head_timeout, shaking).await else {
-        let sketch = Sketch::default();
-        let begun = Moment::now();
-        let refusal = Refusal::MalformedStream;
-        crate::exchange::record_unparsed(&connection, &sketch, refusal, begun);
+        record_lost(&connection, Refusal::MalformedStream);
         return;
     };
     let mut streams = JoinSet::new();
@@ -60,9 +66,9 @@ pub(crate) async fn serve(connection: Arc<Connection>, stream: Stream) {
     tokio::pin!(idle);
     loop {
         tokio::select! {
-            accepted = HttpSession::from_h2_conn(&mut http2, Arc::clone(&digest)) => {
+            accepted = accept(&mut http2, &digest, &mut lost, &connection) => {
                 match accepted {
-                    Ok(Some(H2Accept::Session(session))) => {
+                    Accepted::Request(session) => {
                         let connection = Arc::clone(&connection);
                         streams.spawn(exchange(connection, session, Moment::now()));
                         if std::mem::take(&mut last_call) {
@@ -70,25 +76,13 @@ pub(crate) async fn serve(connection: Arc<Connection>, stream: Stream) {
                             http2.graceful_shutdown();
                         }
                     }
-                    Ok(Some(H2Accept::Rejected)) => {
-                        let sketch = Sketch::default();
-                        let refusal = Refusal::MalformedStream;
-                        crate::exchange::record_unparsed(&connection, &sketch, refusal, Moment::now());
-                        malformed += 1;
+                    Accepted::Malformed(streams) => {
+                        malformed += streams;
                         if malformed >= MAX_MALFORMED {
                             break;
                         }
                     }
-                    Ok(None) => break,
-                    Err(error) => {
-                        // A caller who merely went away broke no rule.
-                        if !is_disconnect(&error) {
-                            let sketch = Sketch::default();
-                            let refusal = Refusal::MalformedStream;
-                            crate::exchange::record_unparsed(&connection, &sketch, refusal, Moment::now());
-                        }
-                        break;
-                    }
+                    Accepted::Over => break,
                 }
             }
             Some(_) = streams.join_next(), if !streams.is_empty() => {
@@ -108,12 +102,76 @@ pub(crate) async fn serve(connection: Arc<Connection>, stream: Stream) {
             }
         }
     }
+    // Those that waited behind one too many go with it.
+    (0..lost.left()).for_each(|_| record_lost(&connection, Refusal::MalformedStream));
     // Streams still open have lost their connection; each records its end.
     while streams.join_next().await.is_some() {}
 }
 
+/// What came of waiting for a stream.
+#[expect(clippy::large_enum_variant, reason = "nearly always the large one")]
+enum Accepted {
+    /// A request.
+    Request(HttpSession),
+    /// So many streams that are no requests; each is recorded.
+    Malformed(u32),
+    /// The connection is over; what was left of it is recorded.
+    Over,
+}
+
+/// The next stream, those not forgotten that the library keeps to itself.
+async fn accept(
+    http2: &mut ServerConnection<Stream, Bytes>,
+    digest: &Arc<Digest>,
+    lost: &mut Lost,
+    connection: &Connection,
+) -> Accepted {
+    let mut accepting = pin!(HttpSession::from_h2_conn(http2, Arc::clone(digest)));
+    poll_fn(|cx| {
+        let accepted = match accepting.as_mut().poll(cx) {
+            Poll::Ready(Ok(Some(H2Accept::Session(session)))) => {
+                lost.came_up();
+                Accepted::Request(session)
+            }
+            Poll::Ready(Ok(Some(H2Accept::Rejected))) => {
+                lost.came_up();
+                record_lost(connection, Refusal::MalformedStream);
+                Accepted::Malformed(1)
+            }
+            // A caller who merely went away broke no rule.
+            Poll::Ready(accepted) if accepted.as_ref().err().is_none_or(is_disconnect) => {
+                (0..lost.left()).for_each(|_| record_abandoned(connection, Moment::now()));
+                Accepted::Over
+            }
+            Poll::Ready(_) => {
+                (0..lost.left().max(1))
+                    .for_each(|_| record_lost(connection, Refusal::MalformedStream));
+                Accepted::Over
+            }
+            // All that was read is looked at.
+            Poll::Pending => {
+                let losses = lost.found();
+                losses
+                    .refusals()
+                    .for_each(|refusal| record_lost(connection, refusal));
+                match losses.malformed {
+                    0 => return Poll::Pending,
+                    streams => Accepted::Malformed(streams),
+                }
+            }
+        };
+        Poll::Ready(accepted)
+    })
+    .await
+}
+
+/// Records a stream of which nothing but its refusal is known.
+fn record_lost(connection: &Connection, refusal: Refusal) {
+    record_unparsed(connection, &Sketch::default(), refusal, Moment::now());
+}
+
 /// Whether an error is the connection's end rather than the caller's fault.
-fn is_disconnect(error: &pingora_error::Error) -> bool {
+fn is_disconnect(error: &pingora_error::BError) -> bool {
     let cause = error.root_cause().downcast_ref::<h2::Error>();
     cause.is_none_or(|cause| cause.is_io() || (cause.is_go_away() && cause.is_remote()))
 }

@@ -241,6 +241,20 @@ impl Raw {
         self.response().or_else(|e| sent.and(Err(e)))
     }
 
+    /// Reads what there is, waiting for the first byte; nothing: it has closed.
+    ///
+    /// # Errors
+    /// When the connection stalls.
+    pub fn some(&mut self) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; 16 * 1024];
+        let read = match self.stream.read(&mut bytes) {
+            Err(e) if is_timeout(&e) => return Err(e),
+            read => read.unwrap_or(0),
+        };
+        bytes.truncate(read);
+        Ok(bytes)
+    }
+
     /// Reads until the gateway closes; what came, and whether it closed within `limit`.
     pub fn rest(&mut self, limit: Duration) -> (Vec<u8>, Ending) {
         let _ = self.stream.get_ref().set_read_timeout(Some(limit));

@@ -372,3 +372,45 @@ fn modules(crate_name: &str) -> BTreeSet<String> {
         .filter(|name| name != "lib" && name != "main")
         .collect()
 }
+
+/// The text of a file, or of all files of a folder; nothing where there is none.
+fn text_at(path: &str) -> Option<String> {
+    let place = root().join(path);
+    if place.is_dir() {
+        return Some(sources(path).into_iter().map(|(_, text)| text).collect());
+    }
+    fs::read_to_string(place).ok()
+}
+
+#[test]
+fn every_promise_names_tests_that_are_there() {
+    let promises = fs::read_to_string(root().join("SECURITY.md")).expect("SECURITY.md");
+    let part = |title: &str| {
+        let (_, rest) = promises.split_once(title).expect("a part of this title");
+        rest.split("\n## ").next().unwrap_or_default().to_owned()
+    };
+    let promised = part("\n## What is promised\n");
+    let promised = promised
+        .lines()
+        .filter(|line| line.starts_with(|c: char| c.is_ascii_digit()));
+    let tested = part("\n## Where it is tested\n");
+    let rows: Vec<&str> = tested
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .skip(1)
+        .collect();
+    assert_eq!(rows.len(), promised.count());
+    for row in rows {
+        let words = || row.split('`').skip(1).step_by(2);
+        let texts = words().filter(|word| word.contains('/'));
+        let texts: Vec<String> = texts
+            .map(|path| text_at(path).unwrap_or_else(|| panic!("no `{path}`")))
+            .collect();
+        assert!(!texts.is_empty(), "{row}");
+        let tests = words().filter(|word| word.contains('_') && !word.contains('/'));
+        for test in tests {
+            let is_there = |text: &String| text.contains(&format!("fn {test}("));
+            assert!(texts.iter().any(is_there), "no test `{test}`");
+        }
+    }
+}

@@ -11,15 +11,17 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use integration_tests::http2;
 use integration_tests::jsonl;
 use integration_tests::leaf::Flaw;
 use integration_tests::mesh::Mesh;
 use integration_tests::process::Signal;
-use integration_tests::raw::Hello;
-use integration_tests::record::{assert_has, reason};
+use integration_tests::raw::{Ending, Hello, Raw};
+use integration_tests::record::{KEYS, assert_has, reason};
 use integration_tests::wait::until;
 
 const HOST: &str = "httpbin.org";
@@ -35,43 +37,6 @@ policies:
   - name: closed
     deny: { path: /closed }
 ";
-
-/// Istio's 24 keys and ours, in the order of the alphabet.
-const KEYS: [&str; 33] = [
-    "audit_rule",
-    "authority",
-    "bytes_received",
-    "bytes_sent",
-    "connection_termination_details",
-    "decision",
-    "downstream_local_address",
-    "downstream_remote_address",
-    "duration",
-    "failure",
-    "method",
-    "path",
-    "protocol",
-    "refusal",
-    "request_id",
-    "requested_server_name",
-    "response_code",
-    "response_code_details",
-    "response_flags",
-    "route_name",
-    "rule",
-    "rule_origin",
-    "shadow_rule",
-    "snapshot",
-    "source_principal",
-    "start_time",
-    "upstream_cluster",
-    "upstream_host",
-    "upstream_local_address",
-    "upstream_service_time",
-    "upstream_transport_failure_reason",
-    "user_agent",
-    "x_forwarded_for",
-];
 
 /// Those that are numbers; all others are strings or null.
 const NUMBERS: [&str; 4] = ["bytes_received", "bytes_sent", "duration", "response_code"];
@@ -422,4 +387,84 @@ fn records_name_the_snapshot_that_decided() {
     });
     assert_eq!(mesh.fetch("sleep", HOST, "/four").status, 200);
     assert_eq!(snapshot(&mesh, "/four"), now);
+}
+
+/// Fields of a GET over HTTP/2, the path as often as it is given.
+fn fields(paths: &[&str]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let head = [
+        (":method", "GET"),
+        (":scheme", "https"),
+        (":authority", HOST),
+    ];
+    let paths = paths.iter().map(|path| (":path", *path));
+    let fields = head.into_iter().chain(paths);
+    fields
+        .map(|(name, value)| (name.into(), value.into()))
+        .collect()
+}
+
+fn connect_http2(mesh: &Mesh) -> Raw {
+    let mut hello = Hello::of(&mesh.pki, "sleep", HOST);
+    hello.alpn = vec!["h2"];
+    hello.connect(mesh.gateway()).unwrap()
+}
+
+#[test]
+fn streams_that_never_become_requests_have_a_line_each() {
+    let mesh = Mesh::start(SOME);
+    let mut raw = connect_http2(&mesh);
+    let two_paths = fields(&["/open", "/closed"]);
+    let mut too_large = fields(&["/large"]);
+    too_large.extend((0..2000).map(|n| (b"x".to_vec(), n.to_string().into_bytes())));
+    let sent = [
+        http2::preface(),
+        http2::request(1, &two_paths, b""),
+        http2::request(3, &two_paths, b"with a body"),
+        http2::request(5, &too_large, b""),
+        http2::request(7, &fields(&["/good"]), b""),
+    ];
+    raw.send(&sent.concat()).unwrap();
+    let good = http2::answer(&mut raw, 7).unwrap();
+    assert_eq!(good.status, Some(200));
+    let _ = mesh.egret.record_of("/good");
+    drop(raw);
+    let mut lines = mesh.egret.end();
+    lines.sort_by_key(|line| reason(&jsonl::object(line)).to_owned());
+    let told: Vec<Value> = lines.iter().map(|line| jsonl::object(line)).collect();
+    told.iter().for_each(assert_shape);
+    let reasons: Vec<&str> = told.iter().map(reason).collect();
+    assert_eq!(
+        reasons,
+        ["", "head_too_large", "malformed_stream", "malformed_stream"]
+    );
+}
+
+#[test]
+fn a_caller_that_leaves_before_his_stream_is_looked_at_has_a_line() {
+    let mesh = Mesh::start(SOME);
+    for number in 1..=10 {
+        let mut raw = connect_http2(&mesh);
+        let path = format!("/gone?{number}");
+        let sent = [http2::preface(), http2::request(1, &fields(&[&path]), b"")];
+        raw.send(&sent.concat()).unwrap();
+        drop(raw);
+        let _ = mesh
+            .egret
+            .wait_for_records("one who left", number, |_| true);
+    }
+    assert_eq!(mesh.egret.end().len(), 10);
+}
+
+#[test]
+fn too_many_malformed_streams_end_the_connection() {
+    let mesh = Mesh::start(SOME);
+    let mut raw = connect_http2(&mesh);
+    let bad = fields(&["/open", "/closed"]);
+    let streams = (0..40).map(|n| http2::request(2 * n + 1, &bad, b""));
+    raw.send(&[http2::preface(), streams.flatten().collect()].concat())
+        .unwrap();
+    let (_, ending) = raw.rest(Duration::from_secs(10));
+    assert_eq!(ending, Ending::Closed);
+    let lines = mesh.egret.end().len();
+    assert!((32..=40).contains(&lines), "{lines}");
 }

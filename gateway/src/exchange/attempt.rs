@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use super::Outbound;
 use super::trace::Trace;
 use crate::headers::{self, Outgoing, RequestBody};
+use crate::intake::chunks::is_malformed;
 use crate::upstream::{Part, UpstreamSession};
 
 /// What an attempt needs to know.
@@ -257,6 +258,9 @@ impl Attempt<'_> {
 /// A body that ends early is the caller's leaving; one that breaks its framing
 /// is refused.
 fn body_broke(error: &Error) -> Broken {
+    if is_malformed(error) {
+        return Broken::BadBody(Refusal::MalformedBody);
+    }
     match error.etype() {
         ErrorType::ReadTimedout => Broken::BadBody(Refusal::BodyTimeout),
         ErrorType::ConnectionClosed | ErrorType::ReadError | ErrorType::H2Error => {

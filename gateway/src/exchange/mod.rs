@@ -24,8 +24,8 @@ use crate::headers::{Changes, Received, is_grpc};
 use crate::reply::Reply;
 
 use referral::Question;
-pub(crate) use trace::record_unparsed;
 use trace::{Injected, Trace};
+pub(crate) use trace::{record_abandoned, record_unparsed};
 
 /// What becomes of the connection after an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -303,6 +303,17 @@ pub(crate) fn record_unparsed(
     connection.gateway.observe(&record, None, &seen.live, None);
 }
 
+/// Records a request whose caller left before anybody looked at it.
+pub(crate) fn record_abandoned(connection: &Connection, begun: Moment) {
+    let seen = connection.seen();
+    let failure = Failure::ClientGone;
+    let mut record = connection.record(&seen.live, begun);
+    record.response_flags = failure.flags().into();
+    record.response_code_details = Some(failure.details().into());
+    record.failure = Some(failure.code());
+    connection.gateway.observe(&record, None, &seen.live, None);
+}
+
 /// A request as its session holds it.
 pub(crate) fn raw<'a>(
     connection: &'a Connection,

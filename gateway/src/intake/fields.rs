@@ -101,6 +101,7 @@ impl Framing {
         }
         Ok(Head {
             expects_continue: self.expects_continue,
+            is_chunked: self.transfer_encodings > 0,
         })
     }
 }

@@ -9,6 +9,7 @@ use super::fields::{self, Framing};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) expects_continue: bool,
+    pub(crate) is_chunked: bool,
 }
 
 /// Method and target of a head, as far as they can be made out. For records
@@ -113,7 +114,7 @@ fn check_request_line(line: &[u8], limits: &Limits) -> Result<(), Refusal> {
 }
 
 /// M3: `name: value`, the name a token, no folding, no control bytes.
-fn split_field(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
+pub(super) fn split_field(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
     let colon = line.iter().position(|b| *b == b':');
     let (name, value) = colon
         .and_then(|at| Some((line.get(..at)?, line.get(at + 1..)?)))

@@ -3,5 +3,7 @@
 //! Stricter than Pingora's parser, which repairs what it can. What is not
 //! plainly one request is refused here, before any rule is asked, and recorded.
 
+pub(crate) mod chunks;
 pub(crate) mod fields;
 pub(crate) mod head;
+pub(crate) mod streams;

@@ -7,6 +7,7 @@
 //! gather above TLS, in [`Gathered`].
 
 mod gathered;
+mod observed;
 mod spare;
 
 use std::io;
@@ -25,6 +26,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 
 pub(crate) use gathered::Gathered;
+pub(crate) use observed::{Observed, Observer};
 use spare::ReadBuffer;
 
 /// See the module.

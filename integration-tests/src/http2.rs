@@ -1,0 +1,235 @@
+//! HTTP/2 requests, frame by frame, for fields no library would send.
+//!
+//! Fields are written as literals, so that every byte goes out as it is given
+//! (RFC 7541, section 6.2.2).
+
+use std::io;
+
+use crate::raw::Raw;
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const GOAWAY: u8 = 7;
+const CONTINUATION: u8 = 9;
+
+const END_STREAM: u8 = 1;
+const ACK: u8 = 1;
+const END_HEADERS: u8 = 4;
+
+/// Payload of a frame at most, unless the peer allows more.
+const FRAME: usize = 16_384;
+
+/// What came of a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// Status of the answer's head.
+    pub status: Option<u16>,
+    /// Whether the gateway reset the stream.
+    pub reset: bool,
+    /// Whether it said that the connection is over, or just ended it.
+    pub gone: bool,
+}
+
+/// Begins a connection, sends the fields and the body as one stream of it, and
+/// reads until that stream or the connection is over.
+///
+/// # Errors
+/// When the gateway says nothing for long.
+pub fn ask(raw: &mut Raw, fields: &[(Vec<u8>, Vec<u8>)], body: &[u8]) -> io::Result<Answer> {
+    // A refusal may come, and the connection go, before all is sent.
+    let _ = raw.send(&[preface(), request(1, fields, body)].concat());
+    answer(raw, 1)
+}
+
+/// Reads until a stream or the connection is over.
+///
+/// # Errors
+/// When the gateway says nothing for long.
+pub fn answer(raw: &mut Raw, stream: u32) -> io::Result<Answer> {
+    let mut answer = Answer::default();
+    let mut bytes = Vec::new();
+    loop {
+        let more = raw.some()?;
+        if more.is_empty() {
+            answer.gone = true;
+            return Ok(answer);
+        }
+        bytes.extend(more);
+        while let Some((frame, length)) = Frame::read(&bytes) {
+            let over = answer.take(&frame, stream);
+            if frame.kind == SETTINGS && frame.flags & ACK == 0 {
+                let _ = raw.send(&written(SETTINGS, ACK, 0, b""));
+            }
+            if over {
+                return Ok(answer);
+            }
+            bytes.drain(..length);
+        }
+    }
+}
+
+/// What begins a connection.
+#[must_use]
+pub fn preface() -> Vec<u8> {
+    let settings = written(SETTINGS, 0, 0, b"");
+    [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &settings].concat()
+}
+
+/// The frames of one request.
+#[must_use]
+pub fn request(stream: u32, fields: &[(Vec<u8>, Vec<u8>)], body: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let block: Vec<u8> = fields.iter().flat_map(literal).collect();
+    let mut pieces = block.chunks(FRAME).peekable();
+    let mut kind = HEADERS;
+    while let Some(piece) = pieces.next() {
+        let last = if pieces.peek().is_none() {
+            END_HEADERS
+        } else {
+            0
+        };
+        let end = if kind == HEADERS && body.is_empty() {
+            END_STREAM
+        } else {
+            0
+        };
+        bytes.extend(written(kind, last | end, stream, piece));
+        kind = CONTINUATION;
+    }
+    if !body.is_empty() {
+        bytes.extend(written(DATA, END_STREAM, stream, body));
+    }
+    bytes
+}
+
+fn written(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = (payload.len() as u32).to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// A literal field that nobody is to index.
+fn literal((name, value): &(Vec<u8>, Vec<u8>)) -> Vec<u8> {
+    [&[0], &*length(name), name, &*length(value), value].concat()
+}
+
+/// An integer of a seven bit prefix (RFC 7541, section 5.1).
+fn length(text: &[u8]) -> Vec<u8> {
+    let Some(mut rest) = text.len().checked_sub(127) else {
+        return vec![text.len() as u8];
+    };
+    let mut bytes = vec![127];
+    while rest >= 128 {
+        bytes.push((rest % 128) as u8 | 128);
+        rest /= 128;
+    }
+    bytes.push(rest as u8);
+    bytes
+}
+
+struct Frame<'a> {
+    kind: u8,
+    flags: u8,
+    stream: u32,
+    payload: &'a [u8],
+}
+
+impl<'a> Frame<'a> {
+    /// The first frame and its length, once it is whole.
+    fn read(bytes: &'a [u8]) -> Option<(Self, usize)> {
+        let (head, rest) = bytes.split_at_checked(9)?;
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        let stream = u32::from_be_bytes([head[5] & 127, head[6], head[7], head[8]]);
+        let frame = Self {
+            kind: head[3],
+            flags: head[4],
+            stream,
+            payload: rest.get(..length)?,
+        };
+        Some((frame, 9 + length))
+    }
+}
+
+impl Answer {
+    /// Takes a frame in; whether the stream is over with it.
+    fn take(&mut self, frame: &Frame<'_>, stream: u32) -> bool {
+        match (frame.kind, frame.stream == stream) {
+            (HEADERS, true) => {
+                self.status = self.status.or(status(frame.payload));
+                frame.flags & END_STREAM != 0
+            }
+            (DATA, true) => frame.flags & END_STREAM != 0,
+            (RST_STREAM, true) => {
+                self.reset = true;
+                true
+            }
+            (GOAWAY, _) => {
+                self.gone = true;
+                false
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The status, which is the first field of every answer.
+fn status(block: &[u8]) -> Option<u16> {
+    match *block {
+        // The static table (RFC 7541, appendix A), entries 8 to 14.
+        [entry @ 0x88..=0x8e, ..] => {
+            Some([200, 204, 206, 304, 400, 404, 500][usize::from(entry - 0x88)])
+        }
+        [0x48 | 0x08 | 0x18, length, ref text @ ..] => {
+            let text = text.get(..usize::from(length & 127))?;
+            let digits = if length & 128 == 0 {
+                String::from_utf8(text.to_vec()).ok()?
+            } else {
+                digits(text)
+            };
+            digits.parse().ok()
+        }
+        _ => None,
+    }
+}
+
+/// Three digits in Huffman's code (RFC 7541, appendix B): `0` to `2` are the
+/// numbers 0 to 2 in five bits, `3` to `9` the numbers 25 to 31 in six.
+fn digits(text: &[u8]) -> String {
+    let bits: String = text.iter().map(|byte| format!("{byte:08b}")).collect();
+    let mut rest = &*bits;
+    let mut digits = String::new();
+    while digits.len() < 3 {
+        let short = rest.get(..5).and_then(|b| u8::from_str_radix(b, 2).ok());
+        let long = rest.get(..6).and_then(|b| u8::from_str_radix(b, 2).ok());
+        let (digit, taken) = match (short, long) {
+            (Some(number @ 0..=2), _) => (b'0' + number, 5),
+            (_, Some(number @ 25..=31)) => (b'3' + number - 25, 6),
+            _ => break,
+        };
+        digits.push(char::from(digit));
+        rest = &rest[taken..];
+    }
+    digits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_every_way_to_write_a_status() {
+        assert_eq!(status(&[0x88]), Some(200));
+        assert_eq!(status(b"\x48\x03421"), Some(421));
+        // RFC 7541, C.6.1 and C.6.2.
+        assert_eq!(status(&[0x48, 0x82, 0x64, 0x02]), Some(302));
+        assert_eq!(status(&[0x48, 0x83, 0x64, 0x0e, 0xff]), Some(307));
+    }
+
+    #[test]
+    fn writes_lengths_of_any_size() {
+        assert_eq!(length(&[0; 126]), [126]);
+        assert_eq!(length(&[0; 127]), [127, 0]);
+        assert_eq!(length(&[0; 1464]), [127, 0b1011_1001, 0b0000_1010]);
+    }
+}
