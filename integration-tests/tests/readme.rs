@@ -323,3 +323,49 @@ fn what_is_said_not_to_be_there_yet_is_refused() {
         assert!(refused, "{word}: {problems:?}");
     }
 }
+
+/// What each row of the table of figures tells: a scenario, and its figure.
+const FIGURES: [(&str, &str, usize); 9] = [
+    ("h1-1k", "CPU µs/request", 1),
+    ("h2-1k", "CPU µs/request", 1),
+    ("grpc", "CPU µs/request", 1),
+    ("refused-403", "CPU µs/request", 1),
+    ("handshake", "CPU µs/request", 1),
+    ("down-100k", "CPU s/GiB", 2),
+    ("up-100k", "CPU s/GiB", 2),
+    ("passthrough", "CPU s/GiB", 2),
+    ("idle-h1", "KiB/idle connection", 1),
+];
+
+#[test]
+fn the_table_of_figures_is_that_of_the_run() {
+    let run = read("load-tests/results.json");
+    let run: serde_json::Value = serde_json::from_str(&run).expect("JSON");
+    let readme = read("README.md");
+    let told = section(&readme, "Beside Envoy, nginx and HAProxy");
+    let date = run["date"].as_str().expect("a date");
+    assert!(told.contains(date), "the run was on {date}");
+    let scenarios = run["scenarios"].as_array().expect("scenarios");
+    let figure = |scenario: &str, gateway: &str, figure: &str| {
+        let scenario = scenarios.iter().find(|one| one["name"] == scenario);
+        let gateways = scenario.expect("the scenario")["gateways"].as_array();
+        let gateway = gateways?.iter().find(|one| one["name"] == gateway);
+        gateway?["figures"].get(figure).cloned()
+    };
+    let rows = rows(told);
+    assert_eq!(rows.len(), FIGURES.len());
+    for (row, (scenario, name, digits)) in rows.iter().zip(FIGURES) {
+        let median = |gateway| {
+            let figure = figure(scenario, gateway, name);
+            let median = figure.and_then(|figure| figure["median"].as_f64());
+            median.map_or("–".to_owned(), |median| format!("{median:.digits$}"))
+        };
+        let ratio = figure(scenario, "egret", name).expect("ours")["ratio"].as_f64();
+        let ratio = format!("{:.2}", ratio.expect("a ratio"));
+        let [envoy, egret, nginx, haproxy, pingora] =
+            ["envoy", "egret", "nginx", "haproxy", "pingora"].map(median);
+        let cells = [envoy, egret, ratio, nginx, haproxy, pingora];
+        assert!(row[0].starts_with(scenario), "{row:?}");
+        assert_eq!(row.get(1..), Some(&cells[..]), "{scenario}");
+    }
+}
