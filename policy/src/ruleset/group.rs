@@ -1,14 +1,16 @@
 //! The clauses of one host pattern, found by path and source together.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
 use super::hoist::Keys;
 use super::numbers;
 use crate::matching::Toward;
 use crate::pattern::{Case, HostMap, HostPattern, PathIndex, PathPattern, PatternError, RegexPool};
 use crate::rule::Matcher;
-use crate::source::{SourceId, SourceTable};
+use crate::source::{SourceId, SourcePattern, SourceTable};
 
 /// The clauses of one host pattern.
 #[derive(Debug)]
@@ -52,7 +54,37 @@ impl Group {
 
 /// Groups under construction.
 #[derive(Default)]
-pub(super) struct HostGroups(HashMap<HostPattern, GroupDraft>);
+pub(super) struct HostGroups {
+    drafts: HashMap<HostPattern, GroupDraft>,
+    /// All of the same direction.
+    numbered: Numbered,
+}
+
+/// The numbers of lists of callers, by where a list stands: thousands of rules
+/// may share one. It is held here, so that no other takes its place.
+#[derive(Default)]
+struct Numbered(HashMap<*const SourcePattern, Listed>);
+
+struct Listed {
+    ids: Box<[SourceId]>,
+    _list: Arc<[SourcePattern]>,
+}
+
+impl Numbered {
+    fn of(
+        &mut self,
+        list: &Arc<[SourcePattern]>,
+        toward: Toward,
+        table: &mut SourceTable,
+    ) -> &[SourceId] {
+        let known = self.0.entry(list.as_ptr());
+        let listed = known.or_insert_with(|| Listed {
+            ids: numbers(list, toward, table),
+            _list: Arc::clone(list),
+        });
+        &listed.ids
+    }
+}
 
 #[derive(Default)]
 struct GroupDraft {
@@ -74,9 +106,16 @@ impl HostGroups {
         let keys = Keys::of(matcher);
         let hosts = or(&keys.hosts, &any_host);
         let paths = or(&keys.paths, &any_path);
-        let sources = numbers(&keys.from, toward, table);
+        let hoisted;
+        let sources = match &keys.from {
+            Cow::Borrowed(_) => self.numbered.of(&matcher.from, toward, table),
+            Cow::Owned(from) => {
+                hoisted = numbers(from, toward, table);
+                &*hoisted
+            }
+        };
         for host in hosts {
-            let group = self.0.entry(host.clone()).or_default();
+            let group = self.drafts.entry(host.clone()).or_default();
             for path in paths {
                 let path = group.number(path);
                 let under = sources.iter().map(|source| (path, *source, clause));
@@ -91,8 +130,8 @@ impl HostGroups {
         case: Case,
         pool: &mut RegexPool,
     ) -> Result<HostMap<Group>, (usize, PatternError)> {
-        let mut groups = Vec::with_capacity(self.0.len());
-        for (host, draft) in self.0 {
+        let mut groups = Vec::with_capacity(self.drafts.len());
+        for (host, draft) in self.drafts {
             let GroupDraft {
                 paths, mut entries, ..
             } = draft;
