@@ -1,9 +1,11 @@
-//! Collects problems, so that one never hides another.
+//! What has been found so far: problems, so that one never hides another, and
+//! regular expressions, so that one is read once however often it is written.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 
 use policy::origin::Origin;
+use policy::pattern::{PathPattern, PatternError, Re2};
 
 use crate::file::SourceFile;
 use crate::problem::{Problem, Severity};
@@ -16,9 +18,11 @@ const MAX_SHOWN_LINE: usize = 400;
 /// Longer messages repeat too much of what was written.
 const MAX_MESSAGE: usize = 1000;
 
-/// The problems found so far.
+/// What was found so far.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
+    /// Ten thousand hosts often ask for the same paths.
+    regexes: RefCell<HashMap<Box<str>, Re2>>,
     errors: RefCell<Vec<Problem>>,
     warnings: RefCell<Vec<Problem>>,
 }
@@ -47,6 +51,20 @@ impl Report {
     /// How many errors there are, as far as they are counted.
     pub(crate) fn error_count(&self) -> usize {
         self.errors.borrow().len()
+    }
+
+    /// A regular expression for whole paths.
+    ///
+    /// # Errors
+    /// As [`PathPattern::regex`].
+    pub(crate) fn path_regex(&self, text: &str) -> Result<PathPattern, PatternError> {
+        let mut known = self.regexes.borrow_mut();
+        if let Some(regex) = known.get(text) {
+            return Ok(PathPattern::Regex(regex.clone()));
+        }
+        let regex = Re2::parse(text)?;
+        known.insert(text.into(), regex.clone());
+        Ok(PathPattern::Regex(regex))
     }
 
     /// Every problem, by file in the order of `files`, then line and column, with

@@ -63,7 +63,7 @@ pub(super) fn segment_prefix(node: &Node, report: &Report) -> Option<PathPattern
 
 /// A regular expression for the whole path.
 pub(super) fn regex(node: &Node, report: &Report) -> Option<PathPattern> {
-    read(node, report, PathPattern::regex)
+    read(node, report, |text| report.path_regex(text))
 }
 
 /// `/v1/{*}/x/{**}`.

@@ -203,11 +203,11 @@ fn path(node: &Node, folded: bool, block: &mut Block<'_>, report: &Report) {
     let parsed = match asked {
         StringMatch::Present => return,
         // RE2's own quoting; a path of canonical form holds no `\E`.
-        StringMatch::Exact(text) if folded => PathPattern::regex(&format!("(?i)\\Q{text}\\E")),
-        StringMatch::Prefix(text) if folded => PathPattern::regex(&format!("(?i)\\Q{text}\\E.*")),
+        StringMatch::Exact(text) if folded => report.path_regex(&format!("(?i)\\Q{text}\\E")),
+        StringMatch::Prefix(text) if folded => report.path_regex(&format!("(?i)\\Q{text}\\E.*")),
         StringMatch::Exact(text) => PathPattern::exact(text),
         StringMatch::Prefix(text) => PathPattern::prefix(text),
-        StringMatch::Regex(text) => PathPattern::regex(text),
+        StringMatch::Regex(text) => report.path_regex(text),
     };
     if let StringMatch::Prefix(text) = asked {
         block.matched = Matched::Beginning(text.into());

@@ -96,7 +96,7 @@ fn path(fields: &Fields<'_>, found: &mut Match<'_>) {
         .unwrap_or("/");
     let parsed = match rank {
         PathRank::Exact => PathPattern::exact(written),
-        PathRank::Regex => PathPattern::regex(written),
+        PathRank::Regex => fields.report.path_regex(written),
         PathRank::Prefix | PathRank::Every => PathPattern::segment_prefix(written),
     };
     let Some(pattern) = pattern(node, parsed, fields.report) else {
