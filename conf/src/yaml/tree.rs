@@ -154,18 +154,24 @@ impl<'a> Builder<'a> {
         let mut nodes = Vec::new();
         loop {
             match self.next()? {
-                (Event::SequenceEnd, _) => return Ok(Value::List(nodes)),
+                (Event::SequenceEnd, _) => {
+                    nodes.shrink_to_fit();
+                    return Ok(Value::List(nodes));
+                }
                 (event, span) => nodes.push(self.node(event, span, depth.saturating_add(1))?),
             }
         }
     }
 
     fn map(&mut self, depth: u32) -> Result<Value, Stop> {
-        let mut entries = Vec::new();
-        let mut known: HashMap<Box<str>, Origin> = HashMap::new();
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut known = Known::default();
         loop {
             let (key, origin) = match self.next()? {
-                (Event::MappingEnd, _) => return Ok(Value::Map(entries)),
+                (Event::MappingEnd, _) => {
+                    entries.shrink_to_fit();
+                    return Ok(Value::Map(entries));
+                }
                 (event, span) => (self.key(event, span, depth)?, self.origin(span.start)),
             };
             let (event, span) = self.next()?;
@@ -175,17 +181,11 @@ impl<'a> Builder<'a> {
                 node.origin = origin.clone();
             }
             let Some(key) = key else { continue };
-            match known.get(&key) {
-                None => {
-                    known.insert(key.clone(), origin.clone());
-                    entries.push(Entry { key, origin, node });
-                }
+            match known.line(&key, &entries) {
+                None => entries.push(Entry { key, origin, node }),
                 Some(first) => self.report.error(
                     &origin,
-                    format!(
-                        "`{key}` is given twice: it also stands in line {}",
-                        first.line
-                    ),
+                    format!("`{key}` is given twice: it also stands in line {first}"),
                 ),
             }
         }
@@ -288,6 +288,29 @@ fn nothing(origin: Origin) -> Node {
     Node {
         origin,
         value: Value::Nothing,
+    }
+}
+
+/// The keys of a map while it is read. Most maps have few, which are gone
+/// through; a table of the others keeps a map of a million from taking an hour.
+#[derive(Default)]
+struct Known(HashMap<Box<str>, u32>);
+
+impl Known {
+    const FEW: usize = 16;
+
+    /// The line where `key` stands among `entries` already.
+    fn line(&mut self, key: &str, entries: &[Entry]) -> Option<u32> {
+        let tabled = self.0.len();
+        if entries.len().saturating_sub(tabled) > Self::FEW {
+            let rest = entries.iter().skip(tabled);
+            self.0
+                .extend(rest.map(|entry| (entry.key.clone(), entry.origin.line)));
+        }
+        let rest = entries.iter().skip(self.0.len());
+        let mut same = rest.filter(|entry| *entry.key == *key);
+        let found = same.next().map(|entry| entry.origin.line);
+        found.or_else(|| self.0.get(key).copied())
     }
 }
 

@@ -116,6 +116,24 @@ fn a_key_given_twice_is_refused_where_it_stands_again() {
 }
 
 #[test]
+fn keys_given_twice_are_found_among_few_and_among_many() {
+    for count in [1, 15, 16, 17, 18, 40, 1000] {
+        for again in [0, count / 2, count - 1] {
+            let keys = (0..count).chain([again, count]);
+            let text: String = keys.map(|key| format!("k{key}: 1\n")).collect();
+            let (line, first) = (count + 1, again + 1);
+            assert_eq!(
+                problems(&text),
+                [format!(
+                    "{line}:1 `k{again}` is given twice: it also stands in line {first}"
+                )],
+                "{count} keys"
+            );
+        }
+    }
+}
+
+#[test]
 fn an_alias_stands_for_what_its_anchor_names() {
     assert_eq!(
         outlined("a: &x [1]\nb: *x\n"),
