@@ -117,7 +117,8 @@ pub struct Loaded<T> {
     pub value: T,
     /// Everything that was read: a change in one is a change of it.
     pub watched: Watched,
-    /// The files as they were read.
+    /// The files as they were read, if what they say may change without them: by
+    /// remote lists.
     pub files: Arc<[SourceFile]>,
 }
 
@@ -185,11 +186,15 @@ pub fn load(source: &Source, sinks: &Sinks, lists: KnownLists) -> Result<Loaded<
     certificates
         .iter()
         .for_each(|path| loaded.watched.add(path));
+    let files = match loaded.value.lists().is_empty() {
+        true => Arc::default(),
+        false => loaded.files,
+    };
     match Live::load(loaded.value, sinks) {
         Ok(value) => Ok(Loaded {
             value,
             watched: loaded.watched,
-            files: loaded.files,
+            files,
         }),
         Err(files) => Err(of_files(files, loaded.watched)),
     }
