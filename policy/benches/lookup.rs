@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 use criterion::{BatchSize, Criterion};
 use policy::canonical::PathProfile;
 use policy::destination::{
-    Action, Destination, HeaderEdits, Reach, Retries, Rewrite, Route, TlsPolicy, Upgrades,
-    Upstream, UpstreamHost, UpstreamProtocol, UpstreamRef, UpstreamTls, Weighted,
+    Action, Destination, Reach, Retries, Route, TlsPolicy, Upgrades, Upstream, UpstreamHost,
+    UpstreamProtocol, UpstreamRef, UpstreamTls, Weighted,
 };
 use policy::origin::Origin;
 use policy::pattern::{HostPattern, PathPattern};
@@ -229,7 +229,6 @@ fn patterns(host: usize, regexes: Regexes) -> Vec<PathPattern> {
 
 fn route(number: usize, path: PathPattern, upstream: UpstreamRef) -> Route {
     Route {
-        fault: Default::default(),
         name: "route".into(),
         matchers: vec![Matcher {
             paths: vec![path],
@@ -241,8 +240,7 @@ fn route(number: usize, path: PathPattern, upstream: UpstreamRef) -> Route {
         }]),
         timeout: None,
         retries: Retries::default(),
-        headers: HeaderEdits::default(),
-        rewrite: Rewrite::default(),
+        changes: None,
         upgrades: Upgrades::Refused,
         max_body: None,
         origin: origin(number),

@@ -58,18 +58,67 @@ pub struct Route {
     pub timeout: Option<Duration>,
     /// When to try again.
     pub retries: Retries,
-    /// Changes to request and response headers.
-    pub headers: HeaderEdits,
-    /// Changes to path and host.
-    pub rewrite: Rewrite,
-    /// What is made to go wrong on purpose.
-    pub fault: Fault,
+    /// What it changes; most change nothing.
+    pub changes: Option<Box<Changes>>,
     /// Upgrades the route lets through.
     pub upgrades: Upgrades,
     /// Largest request body in bytes; `None`: no bound.
     pub max_body: Option<u64>,
     /// Where it was written.
     pub origin: Arc<Origin>,
+}
+
+impl Route {
+    /// What it changes.
+    #[must_use]
+    pub fn changes(&self) -> &Changes {
+        const NONE: &Changes = &Changes::NONE;
+        self.changes.as_deref().unwrap_or(NONE)
+    }
+}
+
+/// What a route changes of requests and answers.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// Changes to request and response headers.
+    pub headers: HeaderEdits,
+    /// Changes to path and host.
+    pub rewrite: Rewrite,
+    /// What is made to go wrong on purpose.
+    pub fault: Fault,
+}
+
+impl Changes {
+    const NONE: Self = Self {
+        headers: HeaderEdits {
+            request: Edits::NONE,
+            response: Edits::NONE,
+        },
+        rewrite: Rewrite {
+            path: None,
+            host: None,
+        },
+        fault: Fault {
+            delay: None,
+            abort: None,
+        },
+    };
+
+    /// As a route keeps them: nothing, where nothing is changed.
+    #[must_use]
+    pub fn kept(self) -> Option<Box<Self>> {
+        let Self {
+            headers,
+            rewrite,
+            fault,
+        } = &self;
+        let nothing = headers.request.is_empty()
+            && headers.response.is_empty()
+            && rewrite.path.is_none()
+            && rewrite.host.is_none()
+            && *fault == Fault::default();
+        (!nothing).then(|| Box::new(self))
+    }
 }
 
 /// What a route does with a request.
@@ -231,6 +280,12 @@ pub struct Edits {
 }
 
 impl Edits {
+    const NONE: Self = Self {
+        set: Vec::new(),
+        add: Vec::new(),
+        remove: Vec::new(),
+    };
+
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -16,8 +16,8 @@ use std::sync::Arc;
 use policy::authoriser::{Authoriser, AuthoriserRef, OnError, Service, Word};
 use policy::canonical::{MethodSet, PathProfile};
 use policy::destination::{
-    Action, Destination, Fault, HeaderEdits, Passage, Reach, Retries, Rewrite, Route, Upgrades,
-    Upstream, UpstreamHost, UpstreamProtocol, UpstreamRef, UpstreamTls, Weighted,
+    Action, Destination, Passage, Reach, Retries, Route, Upgrades, Upstream, UpstreamHost,
+    UpstreamProtocol, UpstreamRef, UpstreamTls, Weighted,
 };
 use policy::door::{Door, View};
 use policy::origin::Origin;
@@ -220,9 +220,7 @@ fn destination(host: &'static str, routes: Vec<Vec<Matcher>>) -> Destination {
                 action: forward(),
                 timeout: None,
                 retries: Retries::default(),
-                headers: HeaderEdits::default(),
-                rewrite: Rewrite::default(),
-                fault: Fault::default(),
+                changes: None,
                 upgrades: Upgrades::Refused,
                 max_body: None,
                 origin: origin(),

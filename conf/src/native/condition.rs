@@ -108,11 +108,13 @@ pub(super) fn of_route(fields: &Fields<'_>, context: &Context<'_>) -> OfRoute {
     };
     let prefix = one("prefix", pattern::segment_prefix);
     let prefixes = prefix.iter().filter_map(beginning).collect();
-    let mut all = paths(fields, "path", Part::Path, &asking);
-    all.extend(one("exact", pattern::exact));
-    all.extend(prefix);
-    all.extend(one("regex", pattern::regex));
-    all.extend(one("template", pattern::template));
+    let all = [
+        paths(fields, "path", Part::Path, &asking),
+        one("exact", pattern::exact),
+        prefix,
+        one("regex", pattern::regex),
+        one("template", pattern::template),
+    ];
     let given: Vec<_> = PATHS.into_iter().filter(|key| fields.has(key)).collect();
     if let [first, second, ..] = given.as_slice() {
         let message = format!("`{first}` and `{second}` exclude each other: write two routes");
@@ -122,7 +124,10 @@ pub(super) fn of_route(fields: &Fields<'_>, context: &Context<'_>) -> OfRoute {
         fields.report.error(&entry.origin, NO_HOST);
     }
     let matcher = asking.matcher(Matcher {
-        paths: all,
+        paths: all
+            .into_iter()
+            .find(|paths| !paths.is_empty())
+            .unwrap_or_default(),
         ..without_host_and_path(fields, &asking)
     });
     let mut asked = KEYS.iter().chain(&PATHS).filter(|key| fields.has(key));

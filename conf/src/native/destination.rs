@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use policy::canonical::{DuplicateSlashes, Encoded, PathProfile};
 use policy::destination::{
-    Action, Destination, Reach, Route, Upstream, UpstreamHost, UpstreamRef, Weighted,
+    Action, Changes, Destination, Reach, Route, Upstream, UpstreamHost, UpstreamRef, Weighted,
 };
 use policy::pattern::HostPattern;
 use policy::rule::DefaultPolicy;
@@ -165,7 +165,7 @@ fn destination(
                 upstream: own,
                 weight: 1,
             }]);
-            vec![settings.route(UNNAMED, action, fields)]
+            vec![settings.route(UNNAMED, action, Changes::default(), fields)]
         }
         nodes => routes(nodes, &settings, &mut leads, context),
     };

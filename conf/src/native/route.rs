@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use policy::destination::{Action, Fault, HeaderEdits, Retries, Rewrite, Route, Upgrades};
+use policy::destination::{Action, Changes, HeaderEdits, Retries, Route, Upgrades};
 use policy::pattern::PathPattern;
 use policy::rule::Matcher;
 use policy::source::SourcePattern;
@@ -44,17 +44,25 @@ impl Settings {
         }
     }
 
-    /// A route with these settings.
-    pub(super) fn route(&self, name: &str, action: Action, fields: &Fields<'_>) -> Route {
+    /// A route with these settings, and what else it changes.
+    pub(super) fn route(
+        &self,
+        name: &str,
+        action: Action,
+        changes: Changes,
+        fields: &Fields<'_>,
+    ) -> Route {
+        let changes = Changes {
+            headers: self.headers.clone(),
+            ..changes
+        };
         Route {
             name: name.into(),
             matchers: Vec::new(),
             action,
             timeout: self.timeout,
             retries: self.retries,
-            headers: self.headers.clone(),
-            rewrite: Rewrite::default(),
-            fault: Fault::default(),
+            changes: changes.kept(),
             upgrades: self.upgrades,
             max_body: self.max_body,
             origin: Arc::new(fields.origin().clone()),
@@ -140,12 +148,14 @@ fn route(
     let settings = Settings::read(fields, settings);
     let condition = condition::of_route(fields, context);
     let action = action(fields, leads);
-    let rewrite = rewrite(fields, &condition.prefixes, &action);
+    let changes = Changes {
+        rewrite: rewrite(fields, &condition.prefixes, &action),
+        fault: fault(fields),
+        ..Changes::default()
+    };
     Route {
         matchers: condition.matchers,
-        rewrite,
-        fault: fault(fields),
-        ..settings.route(name, action, fields)
+        ..settings.route(name, action, changes, fields)
     }
 }
 

@@ -127,7 +127,7 @@ impl Attempt<'_> {
         let outgoing = Outgoing {
             target: &self.outbound.target,
             host: &self.outbound.host,
-            edits: &self.route.headers.request,
+            edits: &self.route.changes().headers.request,
             changes: &self.outbound.changes,
             body: self.body,
             version: upstream.version(),
@@ -227,8 +227,13 @@ impl Attempt<'_> {
         let sized = head.headers.contains_key(header::CONTENT_LENGTH);
         let chunked = !session.is_http2() && !sized && !end;
         let waited = trace.service_time.unwrap_or_default().as_millis();
-        headers::response(head, &self.route.headers.response, waited, chunked)
-            .map_err(|_| Broken::Failed(Failure::Internal))
+        headers::response(
+            head,
+            &self.route.changes().headers.response,
+            waited,
+            chunked,
+        )
+        .map_err(|_| Broken::Failed(Failure::Internal))
     }
 
     /// What an upstream's error means, and whether another connection may try.

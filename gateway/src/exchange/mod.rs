@@ -225,13 +225,14 @@ impl<'c> Exchange<'c> {
             let reply = self.trace.failed(Failure::Internal);
             return self.reply(session, reply).await;
         };
-        if let Some((share, time)) = route.fault.delay
+        let fault = &route.changes().fault;
+        if let Some((share, time)) = fault.delay
             && share.includes(fastrand::u32(..))
         {
             self.trace.injected = Some(Injected::Delay);
             tokio::time::sleep(time).await;
         }
-        if let Some((share, status)) = route.fault.abort
+        if let Some((share, status)) = fault.abort
             && share.includes(fastrand::u32(..))
         {
             self.trace.injected = Some(Injected::Abort);
@@ -287,7 +288,7 @@ impl<'c> Exchange<'c> {
 
 /// The request as its route sends it on.
 fn outbound(request: Asked<'_>, route: Option<&Route>) -> Outbound {
-    let rewrite = route.map(|route| &route.rewrite);
+    let rewrite = route.map(|route| &route.changes().rewrite);
     let mut target = String::with_capacity(request.path.len() + 16);
     match rewrite.and_then(|rewrite| rewrite.path.as_ref()) {
         None => target.push_str(request.path),

@@ -122,9 +122,9 @@ fn answer(admission: &Admission, raw: RawRequest<'_>, lot: u32) -> String {
                 rule(grant.marks().audit),
                 route.name,
                 admission.timeout(&plan),
-                route.headers,
-                route.rewrite,
-                route.fault,
+                route.changes().headers,
+                route.changes().rewrite,
+                route.changes().fault,
                 route.max_body,
                 match &route.action {
                     policy::destination::Action::Forward(_) => String::new(),

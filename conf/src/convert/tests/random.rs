@@ -218,9 +218,12 @@ prop_compose! {
             action,
             timeout,
             retries,
-            headers: HeaderEdits { request, response },
-            rewrite,
-            fault: Fault { delay, abort },
+            changes: Changes {
+                headers: HeaderEdits { request, response },
+                rewrite,
+                fault: Fault { delay, abort },
+            }
+            .kept(),
             upgrades: Upgrades::Refused,
             max_body,
             origin: origin(),

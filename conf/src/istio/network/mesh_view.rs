@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use policy::destination::{Action, Fault, HeaderEdits, Retries, Rewrite, Route, Upgrades};
+use policy::destination::{Action, Retries, Route, Upgrades};
 use policy::door::Door;
 use policy::pattern::HostPattern;
 
@@ -132,9 +132,7 @@ fn open(service: &Service<'_>, door: Door, drafts: &mut Drafts, upstreams: &mut 
         action: Action::Forward(weighted),
         timeout: None,
         retries: Retries::default(),
-        headers: HeaderEdits::default(),
-        rewrite: Rewrite::default(),
-        fault: Fault::default(),
+        changes: None,
         upgrades: Upgrades::Refused,
         max_body: None,
         origin: Arc::new(service.origin.clone()),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use policy::destination::{
-    Action, HeaderEdits, PathRewrite, Respond, Rewrite, Route, Upgrades, Weighted,
+    Action, Changes, HeaderEdits, PathRewrite, Respond, Rewrite, Route, Upgrades, Weighted,
 };
 use policy::door::{Door, View};
 use policy::origin::Origin;
@@ -172,12 +172,15 @@ fn made(
         action: action.clone(),
         timeout: route.timeout,
         retries: route.retries,
-        headers: headers.clone(),
-        rewrite: Rewrite {
-            path,
-            host: route.rewrite_host.clone(),
-        },
-        fault: route.fault.clone(),
+        changes: Changes {
+            headers: headers.clone(),
+            rewrite: Rewrite {
+                path,
+                host: route.rewrite_host.clone(),
+            },
+            fault: route.fault.clone(),
+        }
+        .kept(),
         upgrades: Upgrades::Refused,
         max_body: None,
         origin: Arc::new(route.origin.clone()),

@@ -225,7 +225,10 @@ destinations:
         (all[1].routes[0].timeout, all[1].routes[0].retries),
         (Some(Duration::from_secs(30)), retries)
     );
-    assert_eq!(&*all[1].routes[0].headers.request.remove[0], "cookie");
+    assert_eq!(
+        &*all[1].routes[0].changes().headers.request.remove[0],
+        "cookie"
+    );
     let keep = policy::canonical::Encoded::Keep;
     assert_eq!(
         (
@@ -325,7 +328,12 @@ destinations:
 #[test]
 fn a_field_is_added_several_times_and_set_once() {
     let text = "destinations: [{ host: a.example, headers: { add: { x-a: [one, two] } } }]\n";
-    let added = destination(text).routes[0].headers.request.add.clone();
+    let added = destination(text).routes[0]
+        .changes()
+        .headers
+        .request
+        .add
+        .clone();
     assert_eq!(
         added,
         [("x-a".into(), "one".into()), ("x-a".into(), "two".into())]

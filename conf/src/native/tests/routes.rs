@@ -114,13 +114,32 @@ fn headers_and_paths_are_changed_as_written() {
 ";
     let destination = destination(text);
     let route = &destination.routes[0];
-    assert_eq!(route.headers.request.set, [("x-b".into(), "outer".into())]);
-    assert_eq!(route.headers.request.add, [("x-a".into(), "inner".into())]);
-    assert_eq!(route.headers.response.remove, ["server".into()]);
-    assert_eq!(route.rewrite.host.as_deref(), Some("inner.example"));
-    assert_eq!(route.rewrite.path.as_ref().unwrap().apply("/v1/a"), "/v2/a");
+    assert_eq!(
+        route.changes().headers.request.set,
+        [("x-b".into(), "outer".into())]
+    );
+    assert_eq!(
+        route.changes().headers.request.add,
+        [("x-a".into(), "inner".into())]
+    );
+    assert_eq!(route.changes().headers.response.remove, ["server".into()]);
+    assert_eq!(
+        route.changes().rewrite.host.as_deref(),
+        Some("inner.example")
+    );
+    assert_eq!(
+        route
+            .changes()
+            .rewrite
+            .path
+            .as_ref()
+            .unwrap()
+            .apply("/v1/a"),
+        "/v2/a"
+    );
     assert_eq!(
         destination.routes[1]
+            .changes()
             .rewrite
             .path
             .as_ref()
@@ -256,13 +275,16 @@ fn a_route_names_alternatives_faults_and_what_a_rewrite_replaces() {
     assert_eq!(route.matchers.len(), 2);
     let share = |percent| Share::percent(percent).unwrap();
     assert_eq!(
-        route.fault,
+        route.changes().fault,
         Fault {
             delay: Some((share(0.5), Duration::from_secs(2))),
             abort: Some((share(100.0), 503)),
         }
     );
-    assert_eq!(route.rewrite.path.as_ref().unwrap().apply("/a/x"), "/b/x");
+    assert_eq!(
+        route.changes().rewrite.path.as_ref().unwrap().apply("/a/x"),
+        "/b/x"
+    );
 }
 
 #[test]

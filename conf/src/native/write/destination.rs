@@ -2,7 +2,8 @@
 
 use policy::canonical::{DuplicateSlashes, Encoded, PathProfile};
 use policy::destination::{
-    Action, Destination, Rewrite, Route, Upgrades, Upstream, UpstreamHost, UpstreamRef,
+    Action, Changes, Destination, Fault, Rewrite, Route, Upgrades, Upstream, UpstreamHost,
+    UpstreamRef,
 };
 use policy::pattern::HostPattern;
 
@@ -47,7 +48,7 @@ impl Writer<'_> {
         self.put_settings(&mut map, &above);
         match destination.routes.as_slice() {
             [only] if own.is_some_and(|own| says_nothing(only, own)) => {
-                map.put_map("headers", headers(&only.headers));
+                map.put_map("headers", headers(&only.changes().headers));
             }
             routes => map.put_all("routes", routes.iter().map(|r| self.route(r, &above))),
         }
@@ -138,7 +139,11 @@ impl Writer<'_> {
 
 /// Whether a route is what a destination without routes has.
 fn says_nothing(route: &Route, own: UpstreamRef) -> bool {
-    let Rewrite { path, host } = &route.rewrite;
+    let Changes {
+        headers: _,
+        rewrite: Rewrite { path, host },
+        fault,
+    } = route.changes();
     let forwards = match &route.action {
         Action::Forward(to) => matches!(to.as_slice(), [only] if only.upstream == own),
         Action::Redirect(_) | Action::Respond(_) | Action::Hop(_) => false,
@@ -148,7 +153,7 @@ fn says_nothing(route: &Route, own: UpstreamRef) -> bool {
         && takes_everything(route)
         && path.is_none()
         && host.is_none()
-        && route.fault == Default::default()
+        && *fault == Fault::default()
         && route.upgrades == Upgrades::Refused
 }
 

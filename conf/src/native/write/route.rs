@@ -39,8 +39,8 @@ impl Writer<'_> {
         if written(route.retries) != above.retries {
             map.put("retries", retries_out(written(route.retries)));
         }
-        map.put_map("headers", headers(&route.headers));
-        map.put_map("fault", fault(&route.fault));
+        map.put_map("headers", headers(&route.changes().headers));
+        map.put_map("fault", fault(&route.changes().fault));
         match route.upgrades {
             Upgrades::Refused => {}
             Upgrades::WebSocket => map.put("websocket", Out::word(true)),
@@ -80,7 +80,7 @@ impl Writer<'_> {
         match &route.action {
             Action::Forward(to) => {
                 self.put_forward(map, to, route, above);
-                map.put_map("rewrite", rewrite(&route.rewrite));
+                map.put_map("rewrite", rewrite(&route.changes().rewrite));
             }
             Action::Redirect(to) => map.put("redirect", Out::Map(redirect(to))),
             Action::Respond(answer) => map.put("respond", Out::Map(respond(answer))),

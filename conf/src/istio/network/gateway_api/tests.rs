@@ -207,14 +207,20 @@ fn filters_change_what_is_sent() {
         .find_destination("edition.cnn.com", Door::gateway(443))
         .unwrap();
     let route = &destination.routes[0];
-    let path = route.rewrite.path.as_ref().unwrap();
+    let path = route.changes().rewrite.path.as_ref().unwrap();
     assert_eq!(path.apply("/old"), "/new");
     assert_eq!(path.apply("/old/x"), "/new/x");
-    assert_eq!(route.rewrite.host.as_deref(), Some("www.cnn.com"));
-    assert_eq!(route.headers.request.set, [("x-a".into(), "1".into())]);
-    assert_eq!(route.headers.request.add, [("x-b".into(), "2".into())]);
-    assert_eq!(route.headers.request.remove, ["x-c".into()]);
-    assert_eq!(route.headers.response.remove, ["server".into()]);
+    assert_eq!(route.changes().rewrite.host.as_deref(), Some("www.cnn.com"));
+    assert_eq!(
+        route.changes().headers.request.set,
+        [("x-a".into(), "1".into())]
+    );
+    assert_eq!(
+        route.changes().headers.request.add,
+        [("x-b".into(), "2".into())]
+    );
+    assert_eq!(route.changes().headers.request.remove, ["x-c".into()]);
+    assert_eq!(route.changes().headers.response.remove, ["server".into()]);
     assert_eq!(route.timeout, Some(std::time::Duration::from_secs(3)));
     assert_eq!(route.retries.attempts, 1);
     assert_eq!(cnn(&snapshot, "/older"), "no_route");
@@ -238,7 +244,7 @@ fn a_reference_that_leads_nowhere_is_answered_500_for_its_share() {
         .admission()
         .find_destination("edition.cnn.com", Door::gateway(443))
         .unwrap();
-    let fault = &destination.routes[0].fault;
+    let fault = &destination.routes[0].changes().fault;
     let Fault {
         abort: Some((share, 500)),
         delay: None,
