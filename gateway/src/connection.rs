@@ -4,6 +4,7 @@
 //! What ends before there is a request is recorded here; from then on
 //! `exchange` records.
 
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -66,46 +67,76 @@ pub(crate) struct Accepted {
 
 impl Accepted {
     /// Serves the connection to its end.
-    pub(crate) async fn serve(self, permit: Permit) {
+    pub(crate) fn serve(self, permit: Permit) -> impl Future<Output = ()> + Send {
+        // Boxed, so that what a handshake needs is given back after it.
+        let beginning = Box::pin(self.begin(permit));
+        async move {
+            if let Some(spoken) = beginning.await {
+                spoken.serve().await;
+            }
+        }
+    }
+
+    /// `None`: the connection ended before it came to speak, and that is told.
+    async fn begin(self, permit: Permit) -> Option<Spoken> {
         let begun = Moment::now();
         let live = self.gateway.live();
         let (mut draft, tcp) = self.draft(&live);
-        let Ok(socket) = Socket::new(tcp) else {
-            return;
-        };
-        match draft.listener.mode {
-            ListenerMode::Plaintext => {
-                Box::pin(draft.speak_plainly(live, permit, socket)).await;
-            }
+        let socket = Socket::new(tcp).ok()?;
+        let spoken = match draft.listener.mode {
+            ListenerMode::Plaintext => return draft.speak_plainly(live, permit, socket).await,
             ListenerMode::Passthrough => {
                 let first = timeout(draft.limits.handshake_timeout, socket.first_byte()).await;
-                let refusal = match first {
+                match first {
                     Ok(Ok(Some(TLS_HANDSHAKE))) => {
-                        return Box::pin(draft.pass_through(live, permit, socket)).await;
+                        return draft.pass_through(live, permit, socket).await;
                     }
-                    Ok(Ok(Some(_))) => Refusal::Plaintext,
-                    Ok(_) => Refusal::HandshakeFailed,
-                    Err(_) => Refusal::HandshakeTimeout,
-                };
-                drop((permit, socket));
-                draft.finish(live, None).record_refused(refusal, begun);
-            }
-            ListenerMode::PlainTcp => {
-                Box::pin(draft.carry(live, permit, Box::new(socket))).await;
-            }
-            // Boxed, so that what a handshake needs is given back after it.
-            mode @ (ListenerMode::MutualTls | ListenerMode::InnerTls | ListenerMode::Tcp) => {
-                match Box::pin(draft.secure(&live, socket)).await {
-                    Ok((stream, alpn)) if mode == ListenerMode::MutualTls => {
-                        draft.speak(live, permit, stream, alpn).await;
-                    }
-                    // Whatever was agreed on, sidecars send nothing but the bytes.
-                    Ok((stream, _)) => Box::pin(draft.carry(live, permit, stream)).await,
-                    Err(refusal) => {
-                        drop(permit);
-                        draft.finish(live, None).record_refused(refusal, begun);
-                    }
+                    Ok(Ok(Some(_))) => Err(Refusal::Plaintext),
+                    Ok(_) => Err(Refusal::HandshakeFailed),
+                    Err(_) => Err(Refusal::HandshakeTimeout),
                 }
+            }
+            ListenerMode::PlainTcp => return draft.carry(live, permit, Box::new(socket)),
+            ListenerMode::MutualTls | ListenerMode::InnerTls | ListenerMode::Tcp => {
+                draft.secure(&live, socket).await
+            }
+        };
+        match spoken {
+            Ok((stream, alpn)) if draft.listener.mode == ListenerMode::MutualTls => {
+                draft.speak(live, permit, stream, alpn)
+            }
+            // Whatever was agreed on, sidecars send nothing but the bytes.
+            Ok((stream, _)) => draft.carry(live, permit, stream),
+            Err(refusal) => {
+                drop(permit);
+                draft.finish(live, None).record_refused(refusal, begun);
+                None
+            }
+        }
+    }
+}
+
+/// A connection of which it is known who calls, and what is spoken.
+enum Spoken {
+    Http1(Arc<Connection>, Stream),
+    Http2(Arc<Connection>, Stream),
+    /// What is not ours to read.
+    Carried(Box<Connection>, Stream, Moment),
+    /// TLS whose hello has been read.
+    Passed(Box<Connection>, TcpStream, ClientHello, Moment),
+}
+
+impl Spoken {
+    /// Each is boxed, so that a connection keeps room for the one it speaks.
+    async fn serve(self) {
+        match self {
+            Self::Http1(connection, stream) => Box::pin(http1::serve(connection, stream)).await,
+            Self::Http2(connection, stream) => Box::pin(http2::serve(connection, stream)).await,
+            Self::Carried(connection, stream, begun) => {
+                Box::pin(tunnel::serve(&connection, stream, None, begun)).await;
+            }
+            Self::Passed(connection, tcp, hello, begun) => {
+                Box::pin(tunnel::serve(&connection, tcp, Some(hello), begun)).await;
             }
         }
     }
@@ -196,47 +227,51 @@ impl Draft {
         }
     }
 
-    async fn speak(self, live: Arc<Live>, permit: Permit, stream: Stream, alpn: Option<ALPN>) {
-        let begun = Moment::now();
-        let permit = match permit.of_principal(self.principal.as_ref(), &self.limits) {
-            Ok(permit) => permit,
-            Err(refusal) => return self.finish(live, None).record_refused(refusal, begun),
-        };
-        let connection = Arc::new(self.finish(live, Some(permit)));
-        // Boxed, so that a connection keeps room for the protocol it speaks only.
-        if alpn == Some(ALPN::H2) {
-            Box::pin(http2::serve(connection, stream)).await;
-        } else {
-            Box::pin(http1::serve(connection, stream)).await;
-        }
+    fn speak(
+        self,
+        live: Arc<Live>,
+        permit: Permit,
+        stream: Stream,
+        alpn: Option<ALPN>,
+    ) -> Option<Spoken> {
+        let connection = Arc::new(self.admit(live, permit, Moment::now())?);
+        Some(match alpn {
+            Some(ALPN::H2) => Spoken::Http2(connection, stream),
+            _ => Spoken::Http1(connection, stream),
+        })
     }
 
     /// Passes on what is not ours to end, whatever is in it.
-    async fn carry(self, live: Arc<Live>, permit: Permit, stream: Stream) {
+    fn carry(self, live: Arc<Live>, permit: Permit, stream: Stream) -> Option<Spoken> {
         let begun = Moment::now();
-        let permit = match permit.of_principal(self.principal.as_ref(), &self.limits) {
-            Ok(permit) => permit,
-            Err(refusal) => return self.finish(live, None).record_refused(refusal, begun),
-        };
-        let connection = self.finish(live, Some(permit));
-        Box::pin(tunnel::serve(&connection, stream, None, begun)).await;
+        let connection = self.admit(live, permit, begun)?;
+        Some(Spoken::Carried(Box::new(connection), stream, begun))
+    }
+
+    /// The connection, if its principal has not too many.
+    fn admit(self, live: Arc<Live>, permit: Permit, begun: Moment) -> Option<Connection> {
+        match permit.of_principal(self.principal.as_ref(), &self.limits) {
+            Ok(permit) => Some(self.finish(live, Some(permit))),
+            Err(refusal) => {
+                self.finish(live, None).record_refused(refusal, begun);
+                None
+            }
+        }
     }
 
     /// Plain HTTP; in the mesh's view also TLS, which a sidecar passes through:
     /// applications bring both, to the same ports (Istio sniffs likewise).
-    async fn speak_plainly(self, live: Arc<Live>, permit: Permit, socket: Socket) {
-        if self.listener.view == View::Mesh {
-            match self.first_byte(&socket).await {
-                Some(TLS_HANDSHAKE) => {
-                    return Box::pin(self.pass_through(live, permit, socket)).await;
-                }
-                Some(_) => {}
-                None => return,
-            }
+    async fn speak_plainly(
+        self,
+        live: Arc<Live>,
+        permit: Permit,
+        socket: Socket,
+    ) -> Option<Spoken> {
+        if self.listener.view == View::Mesh && self.first_byte(&socket).await? == TLS_HANDSHAKE {
+            return self.pass_through(live, permit, socket).await;
         }
         let connection = Arc::new(self.finish(live, Some(permit)));
-        let stream = Box::new(Gathered::new(socket));
-        Box::pin(http1::serve(connection, stream)).await;
+        Some(Spoken::Http1(connection, Box::new(Gathered::new(socket))))
     }
 
     /// `None`: the client left, was idle for too long, or we are draining.
@@ -250,19 +285,25 @@ impl Draft {
     }
 
     /// Reads the server name, and leaves the rest to the tunnel.
-    async fn pass_through(mut self, live: Arc<Live>, permit: Permit, socket: Socket) {
+    async fn pass_through(
+        mut self,
+        live: Arc<Live>,
+        permit: Permit,
+        socket: Socket,
+    ) -> Option<Spoken> {
         let begun = Moment::now();
         let mut tcp = socket.into_tcp();
         let hello = timeout(self.limits.head_timeout, ClientHello::read(&mut tcp)).await;
         let hello = hello.unwrap_or(Err(Refusal::HandshakeTimeout));
         match hello.and_then(|hello| self.check_hello(hello, &live)) {
             Ok(hello) => {
-                let connection = self.finish(live, Some(permit));
-                Box::pin(tunnel::serve(&connection, tcp, Some(hello), begun)).await;
+                let connection = Box::new(self.finish(live, Some(permit)));
+                Some(Spoken::Passed(connection, tcp, hello, begun))
             }
             Err(refusal) => {
                 drop((permit, tcp));
                 self.finish(live, None).record_refused(refusal, begun);
+                None
             }
         }
     }
