@@ -1,14 +1,18 @@
 //! HTTP/1.1 from the mesh: whole heads within their time, then exchanges, one
 //! after the other, until one side has had enough.
 
+use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Poll, ready};
 
 use bytes::BytesMut;
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::server::Session;
 use policy::refusal::Refusal;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock::Moment;
@@ -102,9 +106,17 @@ async fn wait_for_first_byte(
     }
 }
 
+/// Reads what there is. Until there is something it takes no room: most
+/// connections are idle most of the time.
 async fn read_more(stream: &mut Stream, buffer: &mut BytesMut) -> io::Result<usize> {
-    buffer.reserve(READ);
-    stream.read_buf(buffer).await
+    poll_fn(|cx| {
+        let mut room = [MaybeUninit::uninit(); READ];
+        let mut room = ReadBuf::uninit(&mut room);
+        ready!(Pin::new(&mut *stream).poll_read(cx, &mut room))?;
+        buffer.extend_from_slice(room.filled());
+        Poll::Ready(Ok(room.filled().len()))
+    })
+    .await
 }
 
 /// Answers and records what never became a request.
