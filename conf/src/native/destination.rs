@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use policy::canonical::{DuplicateSlashes, Encoded, PathProfile};
 use policy::destination::{
-    Action, Changes, Destination, Reach, Route, Upstream, UpstreamHost, UpstreamRef, Weighted,
+    Action, Changes, Destination, Reach, Route, Upgrades, Upstream, UpstreamHost, UpstreamProtocol,
+    UpstreamRef, Weighted,
 };
 use policy::pattern::HostPattern;
 use policy::rule::DefaultPolicy;
@@ -169,6 +170,7 @@ fn destination(
         }
         nodes => routes(nodes, &settings, &mut leads, context),
     };
+    warn_of_no_websocket(&routes, upstreams, fields.report);
     // One that nobody wrote and no route leads to needs no name.
     if written_upstream.is_some() || routes.iter().any(|route| leads_to(route, own)) {
         refuse_nameless(&own_as_read, fields.report);
@@ -182,6 +184,25 @@ fn destination(
         origin: Arc::new(fields.origin().clone()),
         host: host?,
     })
+}
+
+/// WebSockets are opened over HTTP/1.1 (RFC 6455).
+fn warn_of_no_websocket(routes: &[Route], upstreams: &[Upstream], report: &Report) {
+    let of_http2 = |number: &UpstreamRef| {
+        let index = usize::try_from(number.0).ok();
+        let upstream = index.and_then(|index| upstreams.get(index));
+        upstream.is_some_and(|upstream| upstream.protocol == UpstreamProtocol::Http2)
+    };
+    for route in routes {
+        let Action::Forward(to) = &route.action else {
+            continue;
+        };
+        let upgrades = route.upgrades == Upgrades::WebSocket;
+        if upgrades && to.iter().any(|weighted| of_http2(&weighted.upstream)) {
+            let message = "no WebSocket is opened to an upstream of HTTP/2: write `websocket: false` here, or `protocol: http1` in the upstream";
+            report.warning(&route.origin, message);
+        }
+    }
 }
 
 fn leads_to(route: &Route, upstream: UpstreamRef) -> bool {

@@ -32,14 +32,15 @@ pub(super) struct Settings {
 impl Settings {
     /// The settings written here, and for the others those from above.
     pub(super) fn read(fields: &Fields<'_>, above: &Self) -> Self {
-        if fields.truth("websocket") == Some(true) {
-            fields.not_yet("websocket", "delete the key: no upgrade is let through");
-        }
+        let upgrades = fields.truth("websocket").map(|lets| match lets {
+            true => Upgrades::WebSocket,
+            false => Upgrades::Refused,
+        });
         Self {
             timeout: timeout(fields).unwrap_or(above.timeout),
             retries: retries(fields).unwrap_or(above.retries),
             headers: merged(&above.headers, header_edits(fields)),
-            upgrades: above.upgrades,
+            upgrades: upgrades.unwrap_or(above.upgrades),
             max_body: fields.size("maxBody").or(above.max_body),
         }
     }

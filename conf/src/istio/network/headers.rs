@@ -2,7 +2,6 @@
 
 use policy::destination::{Edits, HeaderEdits};
 
-use super::super::proto::refuse;
 use super::service_entry::words;
 use crate::fields::{Fields, parsed};
 use crate::native::{changeable, header_value, host_name, merged};
@@ -28,13 +27,6 @@ pub(super) fn of_route(fields: &Fields<'_>) -> (HeaderEdits, Option<Box<str>>) {
 
 /// `appendHeaders` of Istio 0.7.
 pub(super) fn appended(fields: &Fields<'_>) -> HeaderEdits {
-    refuse(
-        fields,
-        &[(
-            "websocketUpgrade",
-            "no upgrade is let through yet: delete it",
-        )],
-    );
     let mut host = None;
     let add = pairs(fields, "appendHeaders", &mut host);
     HeaderEdits {

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use policy::destination::{Fault, HeaderEdits, Redirect, Respond, Retries, Share as Percent};
+use policy::destination::{
+    Fault, HeaderEdits, Redirect, Respond, Retries, Share as Percent, Upgrades,
+};
 use policy::origin::Origin;
 
 use super::super::proto::{duration, pass_over, refuse};
@@ -29,6 +31,7 @@ pub(super) struct HttpRoute<'a> {
     /// `rewrite.authority`, or the `Host` among the headers.
     pub(super) rewrite_host: Option<Box<str>>,
     pub(super) fault: Fault,
+    pub(super) upgrades: Upgrades,
     pub(super) origin: &'a Origin,
 }
 
@@ -115,6 +118,11 @@ pub(super) fn http_route<'a>(fields: &Fields<'a>) -> HttpRoute<'a> {
     let (headers, host) = headers::of_route(fields);
     // Istio 0.7.
     let appended = headers::appended(fields);
+    // Let through without a word since Istio 1.1.
+    let upgrades = match fields.truth("websocketUpgrade") {
+        Some(false) => Upgrades::Refused,
+        Some(true) | None => Upgrades::WebSocket,
+    };
     HttpRoute {
         name,
         blocks,
@@ -128,6 +136,7 @@ pub(super) fn http_route<'a>(fields: &Fields<'a>) -> HttpRoute<'a> {
             .take("fault")
             .and_then(|node| Fields::read_proto(node, report, fault))
             .unwrap_or_default(),
+        upgrades,
         origin: fields.origin(),
     }
 }

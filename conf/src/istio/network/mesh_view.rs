@@ -133,7 +133,7 @@ fn open(service: &Service<'_>, door: Door, drafts: &mut Drafts, upstreams: &mut 
         timeout: None,
         retries: Retries::default(),
         changes: None,
-        upgrades: Upgrades::Refused,
+        upgrades: Upgrades::WebSocket,
         max_body: None,
         origin: Arc::new(service.origin.clone()),
     };

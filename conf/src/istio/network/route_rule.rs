@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use policy::destination::{Fault, Retries};
+use policy::destination::{Fault, Retries, Upgrades};
 use policy::origin::Origin;
 use policy::pattern::HostPattern;
 
@@ -77,10 +77,6 @@ fn rule<'a>(object: &Object<'a>, fields: &Fields<'a>, scope: &Scope<'a>) -> Opti
                 "a copy would leave that no policy was asked about: delete it",
             ),
             ("corsPolicy", "browsers do not come through here: delete it"),
-            (
-                "websocketUpgrade",
-                "no upgrade is let through yet: delete it",
-            ),
             ("l4Fault", "delete it"),
         ],
     );
@@ -141,6 +137,10 @@ fn rule<'a>(object: &Object<'a>, fields: &Fields<'a>, scope: &Scope<'a>) -> Opti
         );
     }
     let headers = headers::appended(fields);
+    let upgrades = match fields.truth("websocketUpgrade") {
+        Some(true) => Upgrades::WebSocket,
+        Some(false) | None => Upgrades::Refused,
+    };
     let destination = destination?;
     if !is_external(&destination) {
         let message = "this RouteRule chooses versions of a service in the mesh: it has no effect at a gateway";
@@ -168,6 +168,7 @@ fn rule<'a>(object: &Object<'a>, fields: &Fields<'a>, scope: &Scope<'a>) -> Opti
             rewrite_uri: uri,
             rewrite_host: host,
             fault: Fault::default(),
+            upgrades,
             origin: object.origin,
         },
     })

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use policy::destination::{
-    Action, Changes, HeaderEdits, PathRewrite, Respond, Rewrite, Route, Upgrades, Weighted,
+    Action, Changes, HeaderEdits, PathRewrite, Respond, Rewrite, Route, Weighted,
 };
 use policy::door::{Door, View};
 use policy::origin::Origin;
@@ -181,7 +181,7 @@ fn made(
             fault: route.fault.clone(),
         }
         .kept(),
-        upgrades: Upgrades::Refused,
+        upgrades: route.upgrades,
         max_body: None,
         origin: Arc::new(route.origin.clone()),
     };

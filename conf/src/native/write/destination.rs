@@ -11,7 +11,7 @@ use super::super::destination::own_name;
 use super::super::door::PORTS;
 use super::super::route::{UNNAMED, takes_everything};
 use super::Writer;
-use super::route::{Above, headers};
+use super::route::{Above, headers, websocket};
 use super::settings::{duration, size};
 use super::shared::{
     beyond, common, common_reach, leads, put_reach, retries, retries_out, timeouts, usual,
@@ -122,7 +122,8 @@ impl Writer<'_> {
             inherited,
             timeout: usual(&timeouts(destination)).unwrap_or(self.shared.timeout),
             retries: usual(&retries(destination)).unwrap_or(self.shared.retries),
-            max_body: common(routes.map(|route| route.max_body)).flatten(),
+            max_body: common(routes.clone().map(|route| route.max_body)).flatten(),
+            upgrades: common(routes.map(|route| route.upgrades)).unwrap_or_default(),
         }
     }
 
@@ -134,6 +135,9 @@ impl Writer<'_> {
             map.put("retries", retries_out(above.retries));
         }
         map.put_some("maxBody", above.max_body.map(size));
+        if above.upgrades != Upgrades::default() {
+            map.put("websocket", websocket(above.upgrades));
+        }
     }
 }
 
@@ -154,7 +158,6 @@ fn says_nothing(route: &Route, own: UpstreamRef) -> bool {
         && path.is_none()
         && host.is_none()
         && *fault == Fault::default()
-        && route.upgrades == Upgrades::Refused
 }
 
 fn profile(profile: PathProfile) -> Map {

@@ -23,6 +23,7 @@ pub(super) struct Above<'d> {
     pub(super) timeout: Option<Duration>,
     pub(super) retries: Retries,
     pub(super) max_body: Option<u64>,
+    pub(super) upgrades: Upgrades,
 }
 
 impl Writer<'_> {
@@ -41,9 +42,8 @@ impl Writer<'_> {
         }
         map.put_map("headers", headers(&route.changes().headers));
         map.put_map("fault", fault(&route.changes().fault));
-        match route.upgrades {
-            Upgrades::Refused => {}
-            Upgrades::WebSocket => map.put("websocket", Out::word(true)),
+        if route.upgrades != above.upgrades {
+            map.put("websocket", websocket(route.upgrades));
         }
         if route.max_body != above.max_body {
             map.put_some("maxBody", route.max_body.map(size));
@@ -175,6 +175,11 @@ fn fault(fault: &Fault) -> Map {
             .map(|(share, status)| with(share, "status", Out::word(status))),
     );
     map
+}
+
+/// `websocket`: whether the upgrade is let through.
+pub(super) fn websocket(upgrades: Upgrades) -> Out {
+    Out::word(upgrades == Upgrades::WebSocket)
 }
 
 /// `headers`: those of requests alone without a word, else both by name.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use policy::destination::{Fault, Retries};
+use policy::destination::{Fault, Retries, Upgrades};
 use policy::origin::Origin;
 use policy::pattern::HostPattern;
 
@@ -97,6 +97,7 @@ fn rule<'a>(
             rewrite_uri,
             rewrite_host: rewrite_host.clone(),
             fault: fault.clone(),
+            upgrades: Upgrades::WebSocket,
             origin: fields.origin(),
         };
         (found.rank, route)
