@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
 use crate::admin::{self, AdminState};
-use crate::drain::{Drain, Phase};
+use crate::drain::Phase;
 use crate::gateway::Gateway;
 use crate::listen::Bound;
 use crate::load::{LoadError, Loaded, Source, load};
@@ -151,7 +151,7 @@ impl Process {
         let mut interrupt = signal(SignalKind::interrupt()).map_err(process)?;
         let mut hang_up = signal(SignalKind::hangup()).map_err(process)?;
         let ready = Arc::new(AtomicBool::new(true));
-        let (phase, drain) = Drain::new();
+        let drain = self.gateway.teller.drain();
         // Admin answers to the last: that it is not ready is an answer too.
         let (_admin, admin_ends) = watch::channel(false);
         for bound in self.listeners {
@@ -178,20 +178,20 @@ impl Process {
             }
         }
         ready.store(false, Ordering::Release);
-        end(&self.gateway, &phase).await;
+        end(&self.gateway).await;
         Ok(())
     }
 }
 
 /// Not ready at once, serving for a while, then only what has begun.
-async fn end(gateway: &Gateway, phase: &watch::Sender<Phase>) {
+async fn end(gateway: &Gateway) {
     let times = gateway.live().snapshot().settings().drain.clone();
     tracing::info!(serve = ?times.serve, finish = ?times.finish, "draining");
     // From here on every answer ends its HTTP/1.1 connection, every HTTP/2
     // connection is told to go away, and new connections are still served.
-    phase.send_replace(Phase::Draining);
+    gateway.teller.phase(Phase::Draining);
     sleep(times.serve).await;
-    phase.send_replace(Phase::Closing);
+    gateway.teller.phase(Phase::Closing);
     let deadline = Instant::now() + times.finish;
     while gateway.connections.open() > 0 && Instant::now() < deadline {
         sleep(Duration::from_millis(20)).await;
