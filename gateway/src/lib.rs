@@ -3,13 +3,15 @@
 //! A module uses only those below it in this list: command · fuzzing · run · reload ·
 //! lists · load · admin · listen · workers · connection · http1, http2, tunnel ·
 //! exchange · authorise · gateway · live · upstream · resolve · identity · intake · headers, reply · record,
-//! metrics · limits · socket, watched, sealed. `ARCHITECTURE.md` tells the life of a request.
+//! metrics · limits · socket, watched, sealed, defect. `ARCHITECTURE.md` tells the life of a request.
 
 pub mod admin;
 mod authorise;
 mod clock;
 pub mod command;
 mod connection;
+#[cfg(debug_assertions)]
+mod defect;
 mod drain;
 mod exchange;
 #[doc(hidden)]
