@@ -84,6 +84,7 @@ impl Istio {
         }
         let configuration = configuration(view, &pki, &nginx, &httpbin) + native;
         let beside = Beside {
+            through: Vec::new(),
             configurations: vec![objects.path().to_owned()],
             environment: vec![
                 ("SSL_CERT_FILE", pki.origin_roots().into()),

@@ -57,32 +57,15 @@ fn assert_served(raw: &mut Raw) {
     assert_eq!(raw.exchange(&get("/x")).unwrap().status(), 200);
 }
 
-/// The sum of a series of `/metrics`, over its labels.
-fn sum(mesh: &Mesh, name: &str) -> f64 {
-    let told = mesh.egret.admin("/metrics").text();
-    let of_name = |line: &&str| {
-        line.starts_with(&[name, "{"].concat()) || line.starts_with(&[name, " "].concat())
-    };
-    let values = told.lines().filter(of_name);
-    values
-        .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
-        .sum()
-}
-
 /// Every attempt is counted once, and no connection is left in the counts.
 #[track_caller]
-fn assert_counts(mesh: &Mesh, connections: f64) {
+fn assert_counts(mesh: &Mesh, connections: u64) {
     until("the connections are counted", || {
-        (sum(mesh, "egret_connections") <= connections).then_some(())
+        (mesh.egret.metric("egret_connections") == connections).then_some(())
     });
-    assert!(sum(mesh, "egret_connections") >= connections);
-    let told = mesh.egret.records().len() as f64;
-    assert_eq!(
-        sum(mesh, "egret_requests_total"),
-        told,
-        "{}",
-        mesh.egret.said()
-    );
+    let told = mesh.egret.records().len() as u64;
+    let counted = mesh.egret.metric("egret_requests_total");
+    assert_eq!(counted, told, "{}", mesh.egret.said());
 }
 
 #[track_caller]
@@ -114,7 +97,7 @@ fn over_http_1_a_panic_ends_its_own_connection_alone() {
         others.iter_mut().for_each(assert_served);
         assert_told_once(&mesh, &path);
     }
-    assert_counts(&mesh, 4.0);
+    assert_counts(&mesh, 4);
     assert!(mesh.egret.is_running());
 }
 
@@ -154,7 +137,7 @@ fn over_http_2_a_panic_ends_its_own_stream_alone() {
         &begun_before,
         &json!({ "response_code": 200, "failure": Value::Null }),
     );
-    assert_counts(&mesh, 1.0);
+    assert_counts(&mesh, 1);
     assert!(mesh.egret.is_running());
 }
 
