@@ -38,8 +38,11 @@ struct Trouble {
     raw: Raw,
     sent: usize,
     /// Lets the log be written again.
-    relief: Box<dyn FnOnce(&Mesh) -> Box<dyn FnMut() -> Vec<String>>>,
+    relief: Box<dyn FnOnce(&Mesh) -> Reader>,
 }
+
+/// Gives every line there is so far.
+type Reader = Box<dyn FnMut() -> Vec<String>>;
 
 fn start(overflow: &str, pki: Pki, sink: &str, through: &[&str]) -> (Mesh, Raw) {
     let log = format!("  - {{ to: {{ file: \"$PKI/{sink}\" }}, overflow: {overflow} }}\n");
@@ -79,7 +82,7 @@ fn full_disk(overflow: &str) -> Trouble {
         "access.log",
         &["sh", "-c", limited],
     );
-    let relief = |mesh: &Mesh| -> Box<dyn FnMut() -> Vec<String>> {
+    let relief = |mesh: &Mesh| -> Reader {
         let mut prlimit = Command::new("prlimit");
         prlimit.args(["--fsize=unlimited", "--pid", &mesh.egret.id().to_string()]);
         assert!(prlimit.status().unwrap().success());
@@ -116,7 +119,7 @@ fn stalled_reader(overflow: &str) -> Trouble {
         .open(&path)
         .unwrap();
     let (mesh, raw) = start(overflow, pki, "access.fifo", &["env"]);
-    let relief = |_: &Mesh| -> Box<dyn FnMut() -> Vec<String>> {
+    let relief = |_: &Mesh| -> Reader {
         let lines = reader(pipe);
         let mut all = Vec::new();
         Box::new(move || {
@@ -198,7 +201,7 @@ impl Trouble {
 
 #[track_caller]
 fn drops_and_counts(mut trouble: Trouble) {
-    while trouble.sent < MANY && (trouble.sent % 50 != 0 || trouble.dropped() < 100) {
+    while trouble.sent < MANY && (!trouble.sent.is_multiple_of(50) || trouble.dropped() < 100) {
         assert_eq!(trouble.ask(), 200, "after {}", trouble.sent);
     }
     assert!(
