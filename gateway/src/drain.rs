@@ -20,6 +20,8 @@ pub(crate) enum Phase {
 #[derive(Clone, Copy, Debug, Default)]
 struct News {
     phase: Phase,
+    /// Another process accepts in our stead.
+    relieved: bool,
     /// Differs whenever a caller may be vouched for no more.
     trust: u64,
 }
@@ -41,6 +43,14 @@ impl Teller {
         self.0.send_modify(|news| news.phase = phase);
     }
 
+    /// We drain, and another process accepts in our stead.
+    pub(crate) fn relieved(&self) {
+        self.0.send_modify(|news| {
+            news.phase = Phase::Draining;
+            news.relieved = true;
+        });
+    }
+
     /// Tells of another trust once `change` is made. Nobody reads the news in
     /// between, so that whoever is woken finds the change.
     pub(crate) fn trust(&self, trust: u64, change: impl FnOnce()) {
@@ -55,6 +65,12 @@ impl Drain {
     /// Whether the process is on its way out.
     pub(crate) fn has_begun(&self) -> bool {
         self.0.borrow().phase > Phase::Serving
+    }
+
+    /// Waits until no more is to be accepted.
+    pub(crate) async fn accepts_no_more(&mut self) {
+        let accepts_no_more = |now: &News| now.relieved || now.phase >= Phase::Closing;
+        let _ = self.0.wait_for(accepts_no_more).await;
     }
 
     /// Waits until `phase` is reached; without one, for ever.

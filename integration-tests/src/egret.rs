@@ -36,6 +36,8 @@ pub struct Beside {
     pub configurations: Vec<PathBuf>,
     /// Variables of its environment.
     pub environment: Vec<(&'static str, OsString)>,
+    /// More of its arguments.
+    pub arguments: Vec<OsString>,
     /// A program that starts it, with that program's own arguments.
     pub through: Vec<OsString>,
 }
@@ -130,6 +132,15 @@ impl Egret {
         Self::launch_on(configuration, FILE, &Beside::default())
     }
 
+    /// The same as [`Egret::launch`], with more beside it.
+    ///
+    /// # Panics
+    /// As [`Egret::launch`].
+    #[must_use]
+    pub fn launch_beside(configuration: &str, beside: &Beside) -> Self {
+        Self::launch_on(configuration, FILE, beside)
+    }
+
     /// Given what is called `named` in its folder.
     fn launch_on(configuration: &str, named: &str, beside: &Beside) -> Self {
         let dir = TempDir::with_prefix("egret-gateway-").expect("a temporary directory");
@@ -145,6 +156,7 @@ impl Egret {
             .args(["run", "--config"])
             .arg(dir.path().join(named))
             .current_dir(dir.path());
+        command.args(&beside.arguments);
         for more in &beside.configurations {
             command.arg("--config").arg(more);
         }

@@ -84,12 +84,12 @@ impl Istio {
         }
         let configuration = configuration(view, &pki, &nginx, &httpbin) + native;
         let beside = Beside {
-            through: Vec::new(),
             configurations: vec![objects.path().to_owned()],
             environment: vec![
                 ("SSL_CERT_FILE", pki.origin_roots().into()),
                 ("POD_NAME", POD.into()),
             ],
+            ..Beside::default()
         };
         Self {
             egret: Egret::start_beside(&configuration, &beside),
