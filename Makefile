@@ -7,6 +7,7 @@ IMAGE ?= egret:$(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 
 SCENARIO ?=
 GATEWAYS ?=
 ROUNDS ?= 3
+SOAK_REQUESTS ?= 10000000
 # See fuzz/run.sh.
 FUZZ ?=
 FUZZ_SECONDS ?= 60
@@ -14,7 +15,7 @@ FUZZ_SECONDS ?= 60
 STAY ?=
 demo_flags := $(if $(filter-out 0 no false,$(STAY)),--stay)
 
-.PHONY: help demo test lint fmt clippy deny advisories fuzz sbom bench lookup build image tools peers cargo-deny cargo-cyclonedx
+.PHONY: help demo test lint fmt clippy deny advisories fuzz sbom bench soak lookup build image tools peers cargo-deny cargo-cyclonedx
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -50,6 +51,11 @@ bench: tools peers ## Egret beside Envoy, nginx and HAProxy; SCENARIO and GATEWA
 	@load-tests/install-tools.sh
 	$(CARGO) build --release --bins -p gateway -p load-tests --locked
 	target/release/load-tests --scenarios "$(SCENARIO)" --gateways "$(GATEWAYS)" --rounds $(ROUNDS)
+
+soak: tools peers ## SOAK_REQUESTS (ten million) of every kind, with reloads: what Egret holds stays the same
+	@load-tests/install-tools.sh
+	$(CARGO) build --release --bins -p gateway -p load-tests --locked
+	target/release/load-tests soak --requests $(SOAK_REQUESTS)
 
 lookup: tools ## the benchmark of policy's look-up alone
 	$(CARGO) bench -p policy --locked

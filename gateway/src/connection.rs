@@ -4,6 +4,8 @@
 //! What ends before there is a request is recorded here; from then on
 //! `exchange` records.
 
+mod standing;
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,7 +25,7 @@ use tokio::time::timeout;
 use crate::clock::Moment;
 use crate::drain::{Drain, Phase};
 use crate::gateway::Gateway;
-use crate::identity::handshake_refusal;
+use crate::identity::{Shown, handshake_refusal};
 use crate::limits::Permit;
 use crate::live::{Live, Seen};
 use crate::metrics::OpenConnection;
@@ -50,6 +52,8 @@ pub(crate) struct Connection {
     pub(crate) server_name: ServerName,
     pub(crate) limits: Limits,
     pub(crate) drain: Drain,
+    /// What the principal was verified by.
+    shown: Option<Shown>,
     seen: ArcSwap<Seen>,
     _permit: Option<Permit>,
     _counted: OpenConnection,
@@ -160,6 +164,7 @@ impl Accepted {
             drain: self.drain,
             limits: live.snapshot().settings().limits.clone(),
             principal: None,
+            shown: None,
             requested_server_name: None,
             server_name: ServerName::Ourselves,
         };
@@ -176,6 +181,7 @@ struct Draft {
     drain: Drain,
     limits: Limits,
     principal: Option<Principal>,
+    shown: Option<Shown>,
     requested_server_name: Option<Box<str>>,
     server_name: ServerName,
 }
@@ -203,7 +209,9 @@ impl Draft {
             Ok(Err(error)) => return Err(handshake_refusal(stream.ssl(), &error)),
             Err(_) => return Err(Refusal::HandshakeTimeout),
         }
-        self.principal = Some(acceptor.principal(stream.ssl())?);
+        let (principal, shown) = acceptor.identify(stream.ssl())?;
+        self.principal = Some(principal);
+        self.shown = Some(shown);
         self.check_server_name()?;
         let alpn = stream.selected_alpn_proto();
         Ok((Box::new(Gathered::new(stream)), alpn))
@@ -332,6 +340,7 @@ impl Draft {
             server_name: self.server_name,
             limits: self.limits,
             drain: self.drain,
+            shown: self.shown,
             seen: ArcSwap::from_pointee(seen),
             _permit: permit,
             _counted: counted,
@@ -346,8 +355,7 @@ impl Connection {
         if self.gateway.runs_on(&seen.live) {
             return seen;
         }
-        let live = self.gateway.live();
-        let seen = Arc::new(Seen::new(live, self.principal.clone(), self.remote.ip()));
+        let seen = Arc::new(self.look(&seen));
         self.seen.store(Arc::clone(&seen));
         seen
     }
@@ -370,7 +378,7 @@ impl Connection {
     }
 
     /// Records a connection that never came to a request.
-    fn record_refused(&self, refusal: Refusal, begun: Moment) {
+    pub(crate) fn record_refused(&self, refusal: Refusal, begun: Moment) {
         let seen = self.seen();
         let mut record = self.record(&seen.live, begun);
         record.refusal = Some(refusal.code());

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use arc_swap::ArcSwap;
 use policy::{LogFilter, Outcome, RawRequest, Tunnel};
 
+use crate::drain::Teller;
 use crate::limits::Connections;
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -23,6 +24,8 @@ pub struct Gateway {
     pub(crate) connections: Arc<Connections>,
     pub(crate) metrics: Metrics,
     pub(crate) sinks: Arc<Sinks>,
+    /// What connections are told.
+    pub(crate) teller: Teller,
 }
 
 impl fmt::Debug for Gateway {
@@ -41,12 +44,15 @@ impl Gateway {
         let resolver = Arc::new(Resolver::new(&settings.dns));
         let metrics = Metrics::new(&settings.gateway, SystemTime::now());
         metrics.using_snapshot(live.digest());
+        let teller = Teller::default();
+        teller.trust(live.trust(), || ());
         Self {
             resolver,
             metrics,
             dialler: Dialler::new(threads),
             connections: Arc::default(),
             sinks,
+            teller,
             live: ArcSwap::from_pointee(live),
         }
     }
@@ -65,7 +71,9 @@ impl Gateway {
     /// Replaces what the gateway runs on. Requests under way keep theirs.
     pub fn swap(&self, live: Live) {
         self.metrics.using_snapshot(live.digest());
-        self.live.store(Arc::new(live));
+        let live = Arc::new(live);
+        self.teller
+            .trust(live.trust(), || self.live.store(Arc::clone(&live)));
     }
 
     /// One record: its lines and its metrics.

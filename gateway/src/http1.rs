@@ -39,6 +39,11 @@ pub(crate) async fn serve(connection: Arc<Connection>, mut stream: Stream) {
                 break;
             }
         };
+        if let Err(lost) = connection.standing() {
+            let head = head::sketch(buffer.get(..length).unwrap_or_default());
+            crate::exchange::record_unparsed(&connection, &head, lost, begun);
+            break;
+        }
         let head = buffer.get(..length).unwrap_or_default();
         let head = match head::check(head, &connection.limits) {
             Ok(head) => head,
@@ -95,14 +100,16 @@ async fn wait_for_first_byte(
     stream: &mut Stream,
     buffer: &mut BytesMut,
 ) -> bool {
-    let mut drain = connection.drain.clone();
     tokio::select! {
         biased;
         read = timeout_at(connection.deadline_for_idle().into(), read_more(stream, buffer)) => {
             matches!(read, Ok(Ok(1..)))
         }
         // An idle connection is the first to go.
-        () = drain.reached(Phase::Closing) => false,
+        over = connection.over(Some(Phase::Closing)) => {
+            over.unwrap_or_else(|lost| connection.record_lost(lost));
+            false
+        }
     }
 }
 

@@ -58,9 +58,10 @@ pub(crate) async fn serve(connection: Arc<Connection>, stream: Stream) {
     };
     let mut streams = JoinSet::new();
     let mut malformed = 0;
-    let mut drain = connection.drain.clone();
+    let ending = connection.over(Some(Phase::Draining));
+    tokio::pin!(ending);
     // A connection made while we drain has its first request served.
-    let mut last_call = drain.has_begun();
+    let mut last_call = connection.is_draining();
     let mut draining = false;
     let idle = sleep_until(connection.deadline_for_idle().into());
     tokio::pin!(idle);
@@ -68,6 +69,12 @@ pub(crate) async fn serve(connection: Arc<Connection>, stream: Stream) {
         tokio::select! {
             accepted = accept(&mut http2, &digest, &mut lost, &connection) => {
                 match accepted {
+                    Accepted::Request(session) if connection.standing().is_err() => {
+                        turn_away(&connection, session);
+                        if !std::mem::replace(&mut draining, true) {
+                            http2.graceful_shutdown();
+                        }
+                    }
                     Accepted::Request(session) => {
                         let connection = Arc::clone(&connection);
                         streams.spawn(exchange(connection, session, Moment::now()));
@@ -88,7 +95,8 @@ pub(crate) async fn serve(connection: Arc<Connection>, stream: Stream) {
             Some(_) = streams.join_next(), if !streams.is_empty() => {
                 idle.as_mut().reset(connection.deadline_for_idle().into());
             }
-            () = drain.reached(Phase::Draining), if !draining && !last_call => {
+            over = &mut ending, if !draining && !last_call => {
+                over.unwrap_or_else(|lost| connection.record_lost(lost));
                 draining = true;
                 http2.graceful_shutdown();
             }
@@ -163,6 +171,22 @@ async fn accept(
         Poll::Ready(accepted)
     })
     .await
+}
+
+/// Resets a stream whose caller has lost the right to ask.
+fn turn_away(connection: &Connection, session: HttpSession) {
+    let mut session = Session::new_http2(session);
+    let head = session.req_header();
+    let sketch = Sketch {
+        method: Some(head.method.as_str().as_bytes()),
+        target: Some(head.raw_path()),
+        host: head.uri.authority().map(|host| host.as_str().as_bytes()),
+        is_http2: true,
+    };
+    if let Err(lost) = connection.standing() {
+        record_unparsed(connection, &sketch, lost, Moment::now());
+    }
+    session.shutdown_with_reason(h2::Reason::REFUSED_STREAM);
 }
 
 /// Records a stream of which nothing but its refusal is known.

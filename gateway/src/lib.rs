@@ -1,20 +1,23 @@
 //! The process: sockets, TLS, DNS, logs, metrics, commands.
 //!
-//! A module uses only those below it in this list: command · fuzzing · run · reload ·
+//! A module uses only those below it in this list: command · fuzzing · run · handover · reload ·
 //! lists · load · admin · listen · workers · connection · http1, http2, tunnel ·
 //! exchange · authorise · gateway · live · upstream · resolve · identity · intake · headers, reply · record,
-//! metrics · limits · socket, watched, sealed. `ARCHITECTURE.md` tells the life of a request.
+//! metrics · limits · socket, watched, sealed, defect. `ARCHITECTURE.md` tells the life of a request.
 
 pub mod admin;
 mod authorise;
 mod clock;
 pub mod command;
 mod connection;
+#[cfg(debug_assertions)]
+mod defect;
 mod drain;
 mod exchange;
 #[doc(hidden)]
 pub mod fuzzing;
 mod gateway;
+mod handover;
 mod headers;
 mod http1;
 mod http2;

@@ -10,8 +10,9 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::clock::Moment;
 use crate::connection::Accepted;
-use crate::drain::{Drain, Phase};
+use crate::drain::Drain;
 use crate::gateway::Gateway;
+use crate::handover::{Inherited, Offered};
 use crate::workers::Workers;
 
 /// Connections the kernel may hold before we accept them.
@@ -28,23 +29,29 @@ pub(crate) struct Bound {
 }
 
 impl Bound {
-    /// Binds a listener's socket.
+    /// Binds a listener's socket, or takes the one a predecessor has bound.
     ///
     /// # Errors
     /// What the operating system says.
-    pub(crate) fn bind(listener: &Listener) -> io::Result<Self> {
-        let socket = match listener.bind {
-            SocketAddr::V4(_) => TcpSocket::new_v4()?,
-            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    pub(crate) fn bind(listener: &Listener, inherited: &mut Inherited) -> io::Result<Self> {
+        let socket = match inherited.take(Some(&listener.name), listener.bind)? {
+            Some(socket) => TcpListener::from_std(socket)?,
+            None => listen(listener)?,
         };
-        socket.set_reuseaddr(true)?;
-        socket.bind(listener.bind)?;
-        let socket = socket.listen(BACKLOG)?;
         Ok(Self {
             address: socket.local_addr()?,
             listener: Arc::new(listener.clone()),
             socket,
         })
+    }
+
+    /// Adds the socket to what a successor may take.
+    ///
+    /// # Errors
+    /// When there are no descriptors left.
+    pub(crate) fn offer(&self, offered: &mut Offered) -> io::Result<()> {
+        let Listener { name, bind, .. } = &*self.listener;
+        offered.add(Some(name), *bind, &self.socket)
     }
 
     /// Where it is bound; tells the port when any was asked for.
@@ -71,7 +78,7 @@ impl Bound {
                         tokio::time::sleep(AFTER_ERROR).await;
                     }
                 },
-                () = closing.reached(Phase::Closing) => return,
+                () = closing.accepts_no_more() => return,
             }
         }
     }
@@ -105,4 +112,14 @@ impl Bound {
             Err(refusal) => accepted(tcp).refuse(refusal, Moment::now()),
         }
     }
+}
+
+fn listen(listener: &Listener) -> io::Result<TcpListener> {
+    let socket = match listener.bind {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(listener.bind)?;
+    socket.listen(BACKLOG)
 }

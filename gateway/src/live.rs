@@ -11,9 +11,10 @@ use policy::destination::{
 };
 use policy::origin::Origin;
 use policy::principal::Principal;
+use policy::refusal::Refusal;
 use policy::source::Caller;
 
-use crate::identity::{Acceptor, IdentityError};
+use crate::identity::{Acceptor, IdentityError, Shown};
 use crate::record::{Loggers, SinkError, Sinks};
 use crate::upstream::{Target, TlsError, UpstreamTls};
 
@@ -142,6 +143,11 @@ impl Live {
     pub(crate) fn acceptor(&self) -> Option<&Acceptor> {
         self.credentials.acceptor.as_ref()
     }
+
+    /// Differs whenever a caller may be vouched for no more.
+    pub(crate) fn trust(&self) -> u64 {
+        self.acceptor().map_or(0, Acceptor::trust)
+    }
 }
 
 /// What is made of keys and certificates.
@@ -229,6 +235,8 @@ pub struct Seen {
     pub live: Arc<Live>,
     /// The caller.
     pub caller: Caller,
+    /// Why his certificate would be refused now.
+    pub lost: Option<Refusal>,
 }
 
 impl Seen {
@@ -236,6 +244,18 @@ impl Seen {
     #[must_use]
     pub fn new(live: Arc<Live>, principal: Option<Principal>, address: std::net::IpAddr) -> Self {
         let caller = live.snapshot.admission().caller(principal, address);
-        Self { live, caller }
+        let lost = None;
+        Self { live, caller, lost }
+    }
+
+    /// The same, with what `live` says to the certificate the caller once showed.
+    #[must_use]
+    pub(crate) fn judged(mut self, shown: &Shown, principal: &Principal) -> Self {
+        let judged = match self.live.acceptor() {
+            Some(acceptor) => acceptor.judge(shown, principal),
+            None => Err(Refusal::CertificateUntrusted),
+        };
+        self.lost = judged.err();
+        self
     }
 }

@@ -3,19 +3,23 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use conf::remote::KnownLists;
+use conf::snapshot::Settings;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
 use crate::admin::{self, AdminState};
-use crate::drain::{Drain, Phase};
+use crate::drain::Phase;
 use crate::gateway::Gateway;
+use crate::handover::{Inherited, MeetingPlace, Offered, Predecessor};
 use crate::listen::Bound;
 use crate::load::{LoadError, Loaded, Source, load};
 use crate::record::Sinks;
@@ -36,6 +40,8 @@ const FIRST_LISTS: Duration = Duration::from_secs(5);
 pub enum StartError {
     /// The configuration.
     Load(LoadError),
+    /// The process to be replaced.
+    Handover(PathBuf, io::Error),
     /// A socket.
     Bind(String, SocketAddr, io::Error),
     /// The process's surroundings.
@@ -46,6 +52,10 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Load(error) => write!(f, "{error}"),
+            Self::Handover(path, error) => {
+                let path = path.display();
+                write!(f, "error: cannot take over at `{path}`: {error}")
+            }
             Self::Bind(what, address, error) => {
                 write!(f, "error: cannot bind {what} to {address}: {error}")
             }
@@ -63,6 +73,17 @@ pub struct Options {
     pub config: Source,
     /// Worker threads, the calling one included.
     pub threads: usize,
+    /// Where this process and the one before or after it meet.
+    pub handover: Option<Handover>,
+}
+
+/// How a process takes another one's place.
+#[derive(Clone, Debug)]
+pub struct Handover {
+    /// The Unix socket.
+    pub socket: PathBuf,
+    /// Whether to take the sockets of the process that serves there now.
+    pub upgrade: bool,
 }
 
 /// Sockets and gateway, bound but not serving yet.
@@ -73,6 +94,8 @@ pub struct Process {
     listeners: Vec<Bound>,
     admin: Option<TcpListener>,
     reloader: Reloader,
+    predecessor: Option<Predecessor>,
+    succession: Option<(MeetingPlace, Offered)>,
 }
 
 impl Process {
@@ -94,8 +117,10 @@ impl Process {
         }
         let settings = value.snapshot().settings().clone();
         let gateway = Arc::new(Gateway::new(value, sinks, options.threads));
+        // Not before the configuration is good: nobody is asked for nothing.
+        let (predecessor, mut inherited) = inherit(options)?;
         let listeners = settings.listeners.iter().map(|listener| {
-            Bound::bind(listener).map_err(|error| {
+            Bound::bind(listener, &mut inherited).map_err(|error| {
                 StartError::Bind(
                     format!("listener `{}`", listener.name),
                     listener.bind,
@@ -107,13 +132,20 @@ impl Process {
         let admin = match settings.admin {
             None => None,
             Some(address) => {
-                let bound = TcpListener::bind(address).await;
+                let bound = match inherited.take(None, address) {
+                    Ok(Some(socket)) => TcpListener::from_std(socket),
+                    Ok(None) => TcpListener::bind(address).await,
+                    Err(error) => Err(error),
+                };
                 Some(bound.map_err(|e| StartError::Bind("the admin port".into(), address, e))?)
             }
         };
         let workers = Workers::start(options.threads);
         let workers = workers.map_err(|error| StartError::Process(error.to_string()))?;
+        let succession = succession(options, &settings, &listeners, admin.as_ref())?;
         Ok(Self {
+            predecessor,
+            succession,
             workers: Arc::new(workers),
             reloader: Reloader::new(Arc::clone(&gateway), options.config.clone(), watched, files),
             gateway,
@@ -141,7 +173,8 @@ impl Process {
         self.admin.as_ref()?.local_addr().ok()
     }
 
-    /// Serves until SIGTERM or SIGINT, then drains.
+    /// Serves until SIGTERM or SIGINT, or until another process has taken the
+    /// sockets over; then drains.
     ///
     /// # Errors
     /// When signals cannot be received.
@@ -151,21 +184,29 @@ impl Process {
         let mut interrupt = signal(SignalKind::interrupt()).map_err(process)?;
         let mut hang_up = signal(SignalKind::hangup()).map_err(process)?;
         let ready = Arc::new(AtomicBool::new(true));
-        let (phase, drain) = Drain::new();
+        let drain = self.gateway.teller.drain();
         // Admin answers to the last: that it is not ready is an answer too.
-        let (_admin, admin_ends) = watch::channel(false);
+        let (admin, admin_ends) = watch::channel(false);
+        let (reload, asked) = mpsc::channel(1);
+        let lists = self.reloader.lists_settled();
+        tokio::spawn(self.reloader.run(asked));
+        tokio::spawn(sweep(Arc::clone(&self.gateway)));
+        if self.predecessor.is_some() {
+            // It serves meanwhile, and knows its lists.
+            settled(&lists).await;
+        }
         for bound in self.listeners {
             let (gateway, workers) = (Arc::clone(&self.gateway), Arc::clone(&self.workers));
             tokio::spawn(bound.serve(gateway, workers, drain.clone()));
         }
         if let Some(socket) = self.admin {
-            let lists = self.reloader.lists_settled();
             let state = admin_state(&self.gateway, &ready, lists);
             tokio::spawn(admin::serve(socket, state, admin_ends));
         }
-        let (reload, asked) = mpsc::channel(1);
-        tokio::spawn(self.reloader.run(asked));
-        tokio::spawn(sweep(Arc::clone(&self.gateway)));
+        if let Some(predecessor) = self.predecessor {
+            predecessor.relieve();
+        }
+        let mut relieved = pin!(relieved(self.succession));
         tracing::info!(snapshot = self.gateway.live().digest(), "ready");
         loop {
             tokio::select! {
@@ -175,23 +216,84 @@ impl Process {
                     // Full means one is waiting already.
                     let _ = reload.try_send(());
                 }
+                () = &mut relieved => {
+                    tracing::info!("another process has taken over");
+                    self.gateway.teller.relieved();
+                    admin.send_replace(true);
+                    break;
+                }
             }
         }
         ready.store(false, Ordering::Release);
-        end(&self.gateway, &phase).await;
+        end(&self.gateway).await;
         Ok(())
     }
 }
 
+/// The process to be replaced, if that is asked for, and its sockets.
+fn inherit(options: &Options) -> Result<(Option<Predecessor>, Inherited), StartError> {
+    let upgrade = options.handover.as_ref().filter(|h| h.upgrade);
+    let Some(Handover { socket, .. }) = upgrade else {
+        return Ok((None, Inherited::default()));
+    };
+    let asked = Predecessor::ask(socket);
+    let (predecessor, inherited) =
+        asked.map_err(|error| StartError::Handover(socket.clone(), error))?;
+    Ok((Some(predecessor), inherited))
+}
+
+/// Where a successor will find this process, and what it may take.
+fn succession(
+    options: &Options,
+    settings: &Settings,
+    listeners: &[Bound],
+    admin: Option<&TcpListener>,
+) -> Result<Option<(MeetingPlace, Offered)>, StartError> {
+    let Some(Handover { socket, .. }) = &options.handover else {
+        return Ok(None);
+    };
+    let prepared = || {
+        let mut offered = Offered::default();
+        for bound in listeners {
+            bound.offer(&mut offered)?;
+        }
+        if let (Some(socket), Some(bind)) = (admin, settings.admin) {
+            offered.add(None, bind, socket)?;
+        }
+        Ok((MeetingPlace::prepare(socket)?, offered))
+    };
+    let prepared = prepared().map_err(|error| StartError::Handover(socket.clone(), error))?;
+    Ok(Some(prepared))
+}
+
+/// Waits until a successor serves.
+async fn relieved(succession: Option<(MeetingPlace, Offered)>) {
+    let Some((place, offered)) = succession else {
+        return std::future::pending().await;
+    };
+    if let Err(error) = place.open() {
+        tracing::warn!(%error, "no other process will be able to take over");
+    }
+    place.relieved(offered).await;
+}
+
+/// Waits until the lists have been asked for, but not for long.
+async fn settled(lists: &AtomicBool) {
+    let deadline = Instant::now() + FIRST_LISTS;
+    while !lists.load(Ordering::Acquire) && Instant::now() < deadline {
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// Not ready at once, serving for a while, then only what has begun.
-async fn end(gateway: &Gateway, phase: &watch::Sender<Phase>) {
+async fn end(gateway: &Gateway) {
     let times = gateway.live().snapshot().settings().drain.clone();
     tracing::info!(serve = ?times.serve, finish = ?times.finish, "draining");
     // From here on every answer ends its HTTP/1.1 connection, every HTTP/2
     // connection is told to go away, and new connections are still served.
-    phase.send_replace(Phase::Draining);
+    gateway.teller.phase(Phase::Draining);
     sleep(times.serve).await;
-    phase.send_replace(Phase::Closing);
+    gateway.teller.phase(Phase::Closing);
     let deadline = Instant::now() + times.finish;
     while gateway.connections.open() > 0 && Instant::now() < deadline {
         sleep(Duration::from_millis(20)).await;

@@ -36,6 +36,10 @@ pub struct Beside {
     pub configurations: Vec<PathBuf>,
     /// Variables of its environment.
     pub environment: Vec<(&'static str, OsString)>,
+    /// More of its arguments.
+    pub arguments: Vec<OsString>,
+    /// A program that starts it, with that program's own arguments.
+    pub through: Vec<OsString>,
 }
 
 /// Lines of a stream, as they come; each reader holds one clone until the end.
@@ -128,15 +132,31 @@ impl Egret {
         Self::launch_on(configuration, FILE, &Beside::default())
     }
 
+    /// The same as [`Egret::launch`], with more beside it.
+    ///
+    /// # Panics
+    /// As [`Egret::launch`].
+    #[must_use]
+    pub fn launch_beside(configuration: &str, beside: &Beside) -> Self {
+        Self::launch_on(configuration, FILE, beside)
+    }
+
     /// Given what is called `named` in its folder.
     fn launch_on(configuration: &str, named: &str, beside: &Beside) -> Self {
         let dir = TempDir::with_prefix("egret-gateway-").expect("a temporary directory");
         fs::write(dir.path().join(FILE), configuration).expect("its configuration");
-        let mut command = Command::new(peers::egret());
+        let mut words = beside
+            .through
+            .iter()
+            .cloned()
+            .chain([peers::egret().into()]);
+        let mut command = Command::new(words.next().unwrap_or_default());
         command
+            .args(words)
             .args(["run", "--config"])
             .arg(dir.path().join(named))
             .current_dir(dir.path());
+        command.args(&beside.arguments);
         for more in &beside.configurations {
             command.arg("--config").arg(more);
         }
@@ -174,6 +194,18 @@ impl Egret {
     pub fn admin(&self, target: &str) -> Message {
         let answer = ask(self.listener("admin"), target);
         answer.unwrap_or_else(|| panic!("the admin port does not answer:\n{}", self.said()))
+    }
+
+    /// A metric, summed over its labels.
+    ///
+    /// # Panics
+    /// When the admin port does not answer.
+    #[must_use]
+    pub fn metric(&self, name: &str) -> u64 {
+        let told = self.admin("/metrics").text();
+        let of_name = |line: &&str| line.split([' ', '{']).next() == Some(name);
+        let value = |line: &str| line.rsplit(' ').next()?.parse::<u64>().ok();
+        told.lines().filter(of_name).filter_map(value).sum()
     }
 
     /// Replaces the configuration in one step, as an editor or a mounted volume does.

@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::gateways::{self, BarePlace, Gateway};
 use crate::origin;
 use crate::scenarios::{self, Scenario};
+use crate::soak::Soak;
 use crate::trouble::Trouble;
 
 /// The same work through several gateways, side by side, one worker each.
@@ -39,9 +40,11 @@ pub(crate) struct Asked {
     pub(crate) list: bool,
 }
 
-/// What this program is for itself.
+/// What else this program does; some of it for itself.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Part {
+    /// Millions of requests of every kind through Egret: what it holds stays the same
+    Soak(Soak),
     /// The external host that gateways lead to
     #[command(hide = true)]
     Origin(origin::Place),

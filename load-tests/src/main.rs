@@ -21,6 +21,7 @@ mod report;
 mod scenarios;
 mod setup;
 mod site;
+mod soak;
 mod spread;
 mod summary;
 mod tools;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
     let Arguments { part, asked } = Arguments::parse();
     let done = match part {
         Some(Part::Origin(place)) => origin::serve(&place),
+        Some(Part::Soak(much)) => soak::run(&much, &asked),
         Some(Part::BarePingora(place)) => gateways::serve_bare(place),
         None if asked.list => list(),
         None => run(&asked),

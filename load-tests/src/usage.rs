@@ -55,7 +55,8 @@ pub(crate) fn settled_memory(process: u32) -> Result<u32, Trouble> {
     Ok(last)
 }
 
-fn memory(process: u32) -> Result<u32, Trouble> {
+/// Resident memory in KiB, as it is now.
+pub(crate) fn memory(process: u32) -> Result<u32, Trouble> {
     let mut all = 0;
     for process in family(process) {
         let file = format!("/proc/{process}/status");
@@ -63,6 +64,13 @@ fn memory(process: u32) -> Result<u32, Trouble> {
         all += resident(&status).ok_or(Trouble::Unreadable("the kernel", status))?;
     }
     Ok(all)
+}
+
+/// How many descriptors a process has open. Of one that hides its memory only
+/// root is told.
+pub(crate) fn descriptors(process: u32) -> Result<usize, Trouble> {
+    let folder = format!("/proc/{process}/fd");
+    trying(&folder, fs::read_dir(&folder)).map(Iterator::count)
 }
 
 /// Whether it has started others that live.

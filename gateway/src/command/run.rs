@@ -2,13 +2,14 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 use tokio::runtime::Builder;
 
 use super::ConfigArgs;
-use crate::run::{Options, Process, StartError};
+use crate::run::{Handover, Options, Process, StartError};
 use crate::sealed;
 
 /// What `run` takes.
@@ -19,6 +20,14 @@ pub(super) struct RunArgs {
     /// Worker threads; as many as processors if not given.
     #[arg(long)]
     threads: Option<NonZeroUsize>,
+    /// A Unix socket at which another process of the same user may take the
+    /// listening sockets over.
+    #[arg(long, value_name = "PATH")]
+    upgrade_socket: Option<PathBuf>,
+    /// Take the listening sockets over from the process that serves at
+    /// `--upgrade-socket`; it drains and ends once this one serves.
+    #[arg(long, requires = "upgrade_socket")]
+    upgrade: bool,
 }
 
 pub(super) fn run(args: RunArgs) -> ExitCode {
@@ -36,6 +45,10 @@ pub(super) fn run(args: RunArgs) -> ExitCode {
     let options = Options {
         config: args.config.source(),
         threads,
+        handover: args.upgrade_socket.map(|socket| Handover {
+            socket,
+            upgrade: args.upgrade,
+        }),
     };
     let ended = match runtime {
         Ok(runtime) => runtime.block_on(serve(&options)),

@@ -175,6 +175,8 @@ impl Attempt<'_> {
         progress: &mut Progress,
     ) -> Result<bool, Broken> {
         let gone = |_| Broken::Failed(Failure::ClientGone);
+        #[cfg(debug_assertions)]
+        crate::defect::at(if progress.answered { "body" } else { "head" }, session);
         match part {
             Part::Head(mut head, end) => {
                 self.dress(trace, session, &mut head, end)?;

@@ -3,6 +3,7 @@
 //! The time bounds the exchange as a whole: an upstream that is silent, that
 //! trickles its head or its body is cut off at the deadline, wherever it is.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use pingora_core::protocols::http::server::Session;
@@ -12,6 +13,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::attempt::{Attempt, Broken, Progress};
 use super::{Ending, Exchange, Outbound};
+use crate::connection::Connection;
 use crate::headers::RequestBody;
 use crate::resolve::{NoAddress, VettedAddress};
 use crate::upstream::{DialError, Freshness, Target};
@@ -20,6 +22,9 @@ use crate::upstream::{DialError, Freshness, Target};
 const BACK_OFF: Duration = Duration::from_millis(25);
 /// With no bound of the operator's, an exchange still ends some day.
 const FOREVER: Duration = Duration::from_secs(24 * 3600);
+/// What is under way when its caller loses the right to ask may end within this
+/// time, and at most twice of it.
+const LINGER: Duration = Duration::from_secs(20);
 
 /// Why an exchange ends without the upstream's whole answer.
 enum Stop {
@@ -29,6 +34,8 @@ enum Stop {
     Failed(Failure),
     /// The body the caller sends is not good.
     BadBody(Refusal),
+    /// The caller would not be let in any more.
+    Lost(Refusal),
 }
 
 impl Exchange<'_> {
@@ -44,10 +51,9 @@ impl Exchange<'_> {
         let bound = self.trace.plan.and_then(|plan| admission.timeout(&plan));
         let deadline = begun + bound.unwrap_or(FOREVER);
         let mut progress = Progress::default();
+        let connection = self.trace.connection;
         let going = self.attempts(session, route, outbound, &mut progress);
-        let ended = timeout_at(deadline, going)
-            .await
-            .unwrap_or(Err(Stop::Failed(Failure::RouteTimeout)));
+        let ended = within(deadline, connection, going).await;
         self.end(session, ended, &progress).await
     }
 
@@ -60,6 +66,10 @@ impl Exchange<'_> {
         let reply = match ended {
             Ok(()) => return Ending::Finish,
             Err(Stop::Refused(refusal) | Stop::BadBody(refusal)) => self.trace.refused(refusal),
+            Err(Stop::Lost(refusal)) => {
+                self.trace.refused(refusal);
+                return Ending::Abort;
+            }
             Err(Stop::Failed(Failure::ClientGone)) => {
                 self.trace.client_gone();
                 return Ending::Abort;
@@ -201,6 +211,30 @@ impl Exchange<'_> {
             Broken::Stale => Stop::Failed(Failure::Closed),
             Broken::BadBody(refusal) => Stop::BadBody(refusal),
         }
+    }
+}
+
+/// What comes of `going` by the deadline, and while the caller may ask.
+async fn within(
+    deadline: Instant,
+    connection: &Connection,
+    going: impl Future<Output = Result<(), Stop>>,
+) -> Result<(), Stop> {
+    let mut going = pin!(going);
+    let mut lost = None;
+    let mut next = Instant::now() + LINGER;
+    loop {
+        if let Ok(ended) = timeout_at(deadline.min(next), going.as_mut()).await {
+            return ended;
+        }
+        if deadline <= next {
+            return Err(Stop::Failed(Failure::RouteTimeout));
+        }
+        if let Some(refusal) = lost {
+            return Err(Stop::Lost(refusal));
+        }
+        lost = connection.standing().err();
+        next += LINGER;
     }
 }
 

@@ -105,6 +105,8 @@ impl<'c> Exchange<'c> {
             Ok(Step::Ask(question)) => Box::pin(self.refer(*question)).await,
             Err(reply) => Err(reply),
         };
+        #[cfg(debug_assertions)]
+        crate::defect::at("judged", session);
         let ending = match admitted {
             Ok(outbound) => self.serve(session, outbound, expects_continue).await,
             Err(reply) => self.reply(session, reply).await,

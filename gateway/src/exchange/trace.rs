@@ -295,7 +295,10 @@ pub(crate) fn record_unparsed(
     record.method = text(sketch.method).map(Cow::Owned);
     record.path = text(sketch.target).map(Cow::Owned);
     record.authority = text(sketch.host).map(Cow::Owned);
-    record.protocol = Some("HTTP/1.1").filter(|_| sketch.method.is_some());
+    record.protocol = sketch.method.map(|_| match sketch.is_http2 {
+        true => "HTTP/2",
+        false => "HTTP/1.1",
+    });
     record.response_code = refusal.status();
     record.response_flags = refusal.flags().into();
     record.response_code_details = Some(refusal.details().into());

@@ -5,22 +5,24 @@
 //! refuses every certificate of its issuer.
 #![allow(unsafe_code, reason = "BoringSSL's CRL functions have no safe wrapper")]
 
-use std::path::Path;
-
 use boring::x509::store::X509StoreBuilder;
 use boring::x509::verify::X509VerifyFlags;
 use foreign_types::ForeignType;
 use pingora_core::tls::ssl_sys as ffi;
 
-use super::{IdentityError, read};
+use super::IdentityError;
+use super::roots::RevocationLists;
 
-/// Adds every list in the PEM file at `path` to the store.
+/// Adds every list of a PEM file to the store.
 ///
 /// # Errors
-/// When the file cannot be read, or holds no list.
-pub(super) fn add(store: &mut X509StoreBuilder, path: &Path) -> Result<(), IdentityError> {
-    let pem = read(path)?;
-    let content = || IdentityError::Content(path.to_owned(), "certificate revocation list");
+/// When it holds no list.
+pub(super) fn add(
+    store: &mut X509StoreBuilder,
+    lists: &RevocationLists,
+) -> Result<(), IdentityError> {
+    let RevocationLists { path, pem } = lists;
+    let content = || IdentityError::Content(path.clone(), "certificate revocation list");
     let length = isize::try_from(pem.len()).map_err(|_| content())?;
     let mut added = 0_u32;
     // SAFETY: `pem` outlives `bio`, which only reads the `length` bytes of it.

@@ -8,6 +8,7 @@ pub(crate) mod certificate;
 mod crl;
 mod der;
 mod roots;
+mod shown;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -23,7 +24,8 @@ use conf::snapshot::{IdentityFiles, Settings};
 use policy::principal::Principal;
 use policy::refusal::Refusal;
 
-use roots::{DomainRoots, store};
+use roots::{DomainRoots, RevocationLists, store};
+pub(crate) use shown::Shown;
 
 /// HTTP/2 before HTTP/1.1; never an `istio*` protocol, which would oblige us
 /// to speak it.
@@ -37,6 +39,7 @@ const MAX_DEPTH: u32 = 4;
 pub struct Acceptor {
     acceptor: SslAcceptor,
     domains: Vec<DomainRoots>,
+    trust: u64,
 }
 
 impl fmt::Debug for Acceptor {
@@ -90,7 +93,9 @@ impl Acceptor {
     /// # Errors
     /// When one is missing, is no PEM, or key and certificate do not fit.
     pub fn load(files: &IdentityFiles, settings: &Settings) -> Result<Self, IdentityError> {
-        let domains = roots::domains(files, settings)?;
+        let revoked = files.crl.as_deref();
+        let revoked = revoked.map(RevocationLists::read).transpose()?;
+        let domains = roots::domains(files, settings, revoked.as_ref())?;
         let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls())?;
         builder.set_min_proto_version(Some(SslVersion::TLS1_2))?;
         builder.set_curves_list(GROUPS)?;
@@ -100,7 +105,7 @@ impl Acceptor {
         builder.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
         builder.set_verify_depth(MAX_DEPTH);
         let everyone = domains.iter().flat_map(|d| &d.certificates);
-        builder.set_verify_cert_store(store(everyone, files.crl.as_deref())?)?;
+        builder.set_verify_cert_store(store(everyone, revoked.as_ref())?)?;
         builder.set_alpn_select_callback(|_, offered| {
             // Without overlap the handshake goes on without ALPN, as Envoy's does.
             select_next_proto(PROTOCOLS, offered).ok_or(AlpnError::NOACK)
@@ -108,6 +113,7 @@ impl Acceptor {
         present(&mut builder, files)?;
         Ok(Self {
             acceptor: builder.build(),
+            trust: roots::fingerprint(&domains, revoked.as_ref())?,
             domains,
         })
     }
@@ -116,24 +122,41 @@ impl Acceptor {
         &self.acceptor
     }
 
-    /// The workload on the other end of a finished handshake.
+    /// Differs whenever roots, trust domains or revocation lists do.
+    pub(crate) fn trust(&self) -> u64 {
+        self.trust
+    }
+
+    /// The workload on the other end of a finished handshake, and what it showed.
     ///
     /// # Errors
     /// When its certificate names not exactly one workload of a trust domain
     /// of ours, or is not vouched for by that domain's own roots.
-    pub(crate) fn principal(&self, ssl: &SslRef) -> Result<Principal, Refusal> {
+    pub(crate) fn identify(&self, ssl: &SslRef) -> Result<(Principal, Shown), Refusal> {
         let leaf = ssl.peer_certificate().ok_or(Refusal::NoClientCertificate)?;
         let principal = certificate::principal(&leaf)?;
-        let domain = self
-            .domains
-            .iter()
-            .find(|domain| domain.covers(principal.trust_domain()))
-            .ok_or(Refusal::TrustDomain)?;
+        let shown = Shown::new(leaf, ssl.peer_cert_chain());
+        let domain = self.domain(&principal)?;
         // With one set of roots BoringSSL has already done this very check.
-        if self.domains.len() > 1 && !domain.vouches_for(&leaf, ssl.peer_cert_chain()) {
+        if self.domains.len() > 1 && domain.verify(&shown).is_err() {
             return Err(Refusal::TrustDomain);
         }
-        Ok(principal)
+        Ok((principal, shown))
+    }
+
+    /// Whether a caller who was identified once would be so now.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) fn judge(&self, shown: &Shown, principal: &Principal) -> Result<(), Refusal> {
+        self.domain(principal)?.verify(shown).map_err(unverified)
+    }
+
+    fn domain(&self, principal: &Principal) -> Result<&DomainRoots, Refusal> {
+        let mut domains = self.domains.iter();
+        domains
+            .find(|domain| domain.covers(principal.trust_domain()))
+            .ok_or(Refusal::TrustDomain)
     }
 }
 
@@ -148,6 +171,15 @@ pub(crate) fn handshake_refusal(ssl: &SslRef, error: &boring::ssl::Error) -> Ref
     let Err(why) = ssl.verify_result() else {
         return Refusal::HandshakeFailed;
     };
+    // Never verified: the handshake broke off before there was anything to verify.
+    if why == X509VerifyError::INVALID_CALL {
+        return Refusal::HandshakeFailed;
+    }
+    unverified(why)
+}
+
+/// Why a chain is not good.
+fn unverified(why: X509VerifyError) -> Refusal {
     match why {
         X509VerifyError::CERT_HAS_EXPIRED | X509VerifyError::CERT_NOT_YET_VALID => {
             Refusal::CertificateExpired
@@ -158,8 +190,6 @@ pub(crate) fn handshake_refusal(ssl: &SslRef, error: &boring::ssl::Error) -> Ref
         | X509VerifyError::CRL_NOT_YET_VALID
         | X509VerifyError::CRL_SIGNATURE_FAILURE => Refusal::CertificateRevoked,
         X509VerifyError::INVALID_PURPOSE => Refusal::CertificatePurpose,
-        // Never verified: the handshake broke off before there was anything to verify.
-        X509VerifyError::INVALID_CALL => Refusal::HandshakeFailed,
         _ => Refusal::CertificateUntrusted,
     }
 }

@@ -2,14 +2,30 @@
 //! partner's authority must not be able to mint identities of the mesh's own.
 
 use std::fmt;
-use std::path::Path;
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
-use boring::stack::{Stack, StackRef};
 use boring::x509::store::{X509Store, X509StoreBuilder};
-use boring::x509::{X509, X509Ref, X509StoreContext};
+use boring::x509::{X509, X509VerifyError};
 use conf::snapshot::{IdentityFiles, Settings};
 
-use super::{IdentityError, crl, read_certificates};
+use super::{IdentityError, Shown, crl, read, read_certificates};
+
+/// A file of revocation lists, as it was read.
+pub(super) struct RevocationLists {
+    pub(super) path: PathBuf,
+    pub(super) pem: Vec<u8>,
+}
+
+impl RevocationLists {
+    pub(super) fn read(path: &Path) -> Result<Self, IdentityError> {
+        Ok(Self {
+            path: path.to_owned(),
+            pem: read(path)?,
+        })
+    }
+}
 
 /// The roots of one trust domain and its aliases.
 pub(super) struct DomainRoots {
@@ -28,6 +44,7 @@ impl fmt::Debug for DomainRoots {
 pub(super) fn domains(
     files: &IdentityFiles,
     settings: &Settings,
+    revoked: Option<&RevocationLists>,
 ) -> Result<Vec<DomainRoots>, IdentityError> {
     settings
         .trust
@@ -38,7 +55,7 @@ pub(super) fn domains(
             let names = [&trust.domain].into_iter().chain(&trust.aliases);
             Ok(DomainRoots {
                 names: names.cloned().collect(),
-                store: store(&certificates, files.crl.as_deref())?,
+                store: store(&certificates, revoked)?,
                 certificates,
             })
         })
@@ -48,16 +65,34 @@ pub(super) fn domains(
 /// A store of `roots`, with revocation lists if there are any.
 pub(super) fn store<'a>(
     roots: impl IntoIterator<Item = &'a X509>,
-    crl_file: Option<&Path>,
+    revoked: Option<&RevocationLists>,
 ) -> Result<X509Store, IdentityError> {
     let mut builder = X509StoreBuilder::new()?;
     for root in roots {
         builder.add_cert(root)?;
     }
-    if let Some(path) = crl_file {
-        crl::add(&mut builder, path)?;
+    if let Some(lists) = revoked {
+        crl::add(&mut builder, lists)?;
     }
     Ok(builder.build())
+}
+
+/// Differs whenever anything differs by which callers are verified.
+pub(super) fn fingerprint(
+    domains: &[DomainRoots],
+    revoked: Option<&RevocationLists>,
+) -> Result<u64, IdentityError> {
+    static KEYS: OnceLock<RandomState> = OnceLock::new();
+    let mut hasher = KEYS.get_or_init(RandomState::new).build_hasher();
+    for domain in domains {
+        domain.names.hash(&mut hasher);
+        domain.certificates.len().hash(&mut hasher);
+        for root in &domain.certificates {
+            root.to_der()?.hash(&mut hasher);
+        }
+    }
+    revoked.map(|lists| &lists.pem).hash(&mut hasher);
+    Ok(hasher.finish())
 }
 
 impl DomainRoots {
@@ -65,16 +100,11 @@ impl DomainRoots {
         self.names.iter().any(|name| **name == *trust_domain)
     }
 
-    /// Whether a chain that is good by somebody's roots is good by these.
-    pub(super) fn vouches_for(&self, leaf: &X509Ref, chain: Option<&StackRef<X509>>) -> bool {
-        let verify = |chain: &StackRef<X509>| {
-            X509StoreContext::new()
-                .and_then(|mut context| context.init(&self.store, leaf, chain, |c| c.verify_cert()))
-                .unwrap_or(false)
-        };
-        match chain {
-            Some(chain) => verify(chain),
-            None => Stack::new().is_ok_and(|empty| verify(&empty)),
-        }
+    /// Whether these roots vouch for what a caller showed.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn verify(&self, shown: &Shown) -> Result<(), X509VerifyError> {
+        shown.verify(&self.store)
     }
 }

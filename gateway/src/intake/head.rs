@@ -19,6 +19,7 @@ pub(crate) struct Sketch<'a> {
     pub(crate) method: Option<&'a [u8]>,
     pub(crate) target: Option<&'a [u8]>,
     pub(crate) host: Option<&'a [u8]>,
+    pub(crate) is_http2: bool,
 }
 
 /// Where a head ends: behind its empty line. `None`: not all of it is here.
@@ -166,6 +167,7 @@ pub(crate) fn sketch(head: &[u8]) -> Sketch<'_> {
             .then(|| value.trim_ascii())
     });
     Sketch {
+        is_http2: false,
         method: parts.next(),
         target: parts.next(),
         host,

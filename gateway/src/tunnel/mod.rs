@@ -23,7 +23,7 @@ use crate::resolve::NoAddress;
 use crate::upstream::{Connected, DialError, Target, connect};
 
 pub(crate) use client_hello::ClientHello;
-use relay::{Bounds, relay};
+use relay::{Bounds, End, relay};
 use trace::Trace;
 use way::Way;
 
@@ -51,7 +51,10 @@ pub(crate) async fn serve(
     };
     match open(&mut trace, &mut caller, hello).await {
         Ok(upstream) => {
-            let end = relay(&mut caller, upstream, &trace.traffic, bounds).await;
+            let end = tokio::select! {
+                end = relay(&mut caller, upstream, &trace.traffic, bounds) => end,
+                Err(lost) = connection.over(None) => End::Lost(lost),
+            };
             trace.ended(end);
         }
         Err(Stop::Refused(refusal)) => trace.refused(refusal),

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use policy::refusal::Failure;
+use policy::refusal::{Failure, Refusal};
 use tokio::io::{AsyncRead, AsyncWrite, split};
 use tokio::time::sleep;
 
@@ -21,6 +21,8 @@ pub(super) enum End {
     Expired,
     /// One side broke off.
     Broken(Failure),
+    /// The caller would not be let in any more.
+    Lost(Refusal),
 }
 
 /// What has moved so far.

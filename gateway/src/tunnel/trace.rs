@@ -118,6 +118,7 @@ impl<'c> Trace<'c> {
             End::Idle => self.details = Some(IDLE),
             End::Expired => self.details = Some(EXPIRED),
             End::Broken(failure) => self.failed(failure),
+            End::Lost(refusal) => self.refused(refusal),
         }
     }
 

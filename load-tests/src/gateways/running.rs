@@ -17,7 +17,7 @@ use crate::setup::{CALLER, HOST, Log, Setup, Work};
 use crate::site::{Origin, Site};
 use crate::tools::Tools;
 use crate::trouble::{Trouble, trying};
-use crate::usage::{processor_time, settled_memory};
+use crate::usage::{descriptors, memory, processor_time, settled_memory};
 
 /// The largest configurations take some of the gateways this long to load.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -137,6 +137,18 @@ impl Running {
     pub(crate) fn memory(&self) -> Result<Option<u32>, Trouble> {
         let part = self.part.as_ref();
         part.map(|part| settled_memory(part.id())).transpose()
+    }
+
+    /// Its resident memory in KiB, as it is now.
+    pub(crate) fn memory_now(&self) -> Result<u32, Trouble> {
+        self.part.as_ref().map_or(Ok(0), |part| memory(part.id()))
+    }
+
+    /// How many descriptors it has open.
+    pub(crate) fn descriptors(&self) -> Result<usize, Trouble> {
+        self.part
+            .as_ref()
+            .map_or(Ok(0), |part| descriptors(part.id()))
     }
 
     /// What another thread needs to give it another configuration.

@@ -40,6 +40,11 @@ impl Dialer {
         Self { answered, ..self }
     }
 
+    /// Requests that were answered on its connections.
+    pub(crate) fn answered(&self) -> u64 {
+        self.answered.get()
+    }
+
     pub(crate) async fn connect(&self) -> Result<Stream, Trouble> {
         let wrong = |e: &dyn std::fmt::Display| failed(&self.target, e);
         let tcp = TcpStream::connect(self.target.address).await;

@@ -147,6 +147,7 @@ impl Demo {
                 namespace: None,
             },
             threads: THREADS,
+            handover: None,
         };
         let process = Process::start(&options).await?;
         let gateway = process.addresses().next().map(|(_, address)| address);
