@@ -14,6 +14,8 @@ use policy::destination::Edits;
 /// What the gateway calls itself, as the one whose place it takes.
 pub(crate) const SERVER: &str = "istio-envoy";
 
+const WEBSOCKET: &str = "websocket";
+
 /// What is sent to the upstream.
 pub(crate) struct Outgoing<'a> {
     pub(crate) target: &'a str,
@@ -23,6 +25,8 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) changes: &'a Changes,
     pub(crate) body: RequestBody,
     pub(crate) version: UpstreamVersion,
+    /// Whether a WebSocket is asked for.
+    pub(crate) websocket: bool,
 }
 
 /// What an authoriser would have changed in a request it allows.
@@ -72,6 +76,10 @@ pub(crate) fn request(received: &RequestHeader, out: &Outgoing<'_>) -> Result<Bo
     join_cookies(&received.headers, &mut head)?;
     if out.body == RequestBody::Streamed && out.version == UpstreamVersion::Http1 {
         head.insert_header(header::TRANSFER_ENCODING, "chunked")?;
+    }
+    if out.websocket {
+        head.insert_header(header::CONNECTION, "Upgrade")?;
+        head.insert_header(header::UPGRADE, WEBSOCKET)?;
     }
     change(&mut head, out.changes)?;
     for name in &out.edits.remove {
@@ -257,6 +265,25 @@ pub(crate) fn response(
     Ok(())
 }
 
+/// Makes the head of an upstream that agrees to a WebSocket fit for the caller.
+pub(crate) fn switching(head: &mut ResponseHeader, edits: &Edits, waited_ms: u128) -> Result<()> {
+    response(head, edits, waited_ms, false)?;
+    // It has no body, whatever the upstream says (RFC 9110, section 15.2).
+    head.remove_header(&header::CONTENT_LENGTH);
+    head.insert_header(header::CONNECTION, "Upgrade")?;
+    head.insert_header(header::UPGRADE, WEBSOCKET)
+}
+
+/// Whether a head names WebSocket, and nothing else, as the protocol to switch to
+/// (RFC 6455, section 4).
+pub(crate) fn names_websocket(headers: &HeaderMap) -> bool {
+    let mut upgrades = headers.get_all(header::UPGRADE).iter();
+    let names = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(WEBSOCKET.as_bytes());
+    upgrades.next().is_some_and(names)
+        && upgrades.next().is_none()
+        && Nominated::of(headers).contains(&header::UPGRADE)
+}
+
 /// Whether the media type is gRPC's.
 pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
     headers
@@ -305,6 +332,7 @@ mod tests {
             changes,
             body: RequestBody::None,
             version,
+            websocket: false,
         };
         *request(&received, &out).unwrap()
     }

@@ -39,3 +39,4 @@ pub mod recorder;
 pub mod reply;
 pub mod sidecar;
 pub mod wait;
+pub mod websocket;

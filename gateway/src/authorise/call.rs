@@ -164,7 +164,7 @@ impl Answering {
                     trailers = fields;
                     self.ended = true;
                 }
-                Part::Head(..) | Part::End => self.ended = true,
+                Part::Head(..) | Part::Switched(_) | Part::End => self.ended = true,
             }
         }
         Ok(Some((body.freeze(), trailers)))

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use super::Outbound;
 use super::trace::Trace;
+use super::websocket;
 use crate::headers::{self, Outgoing, RequestBody};
 use crate::intake::chunks::is_malformed;
 use crate::upstream::{Part, UpstreamSession};
@@ -30,12 +31,14 @@ pub(super) struct Attempt<'a> {
 }
 
 /// How far an exchange has come; what can still be done depends on it.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Progress {
     /// The caller has been sent a response head.
     pub(super) answered: bool,
     /// Some of the caller's body has been taken from him.
     pub(super) body_taken: bool,
+    /// Both sides have agreed on a WebSocket.
+    pub(super) conversation: Option<UpstreamSession>,
 }
 
 /// What the caller sends.
@@ -70,9 +73,15 @@ impl Attempt<'_> {
         progress: &mut Progress,
     ) -> Result<(), Broken> {
         upstream.set_write_timeout(self.limits.body_idle_timeout);
-        let head = self.head(session, upstream)?;
         let mut request_done = session.is_body_empty();
-        let mut watching = true;
+        let websocket =
+            request_done && upstream.can_switch() && websocket::is_asked_for(session, self.route);
+        let head = self.head(session, upstream, websocket)?;
+        if websocket {
+            upstream.ask_to_switch();
+        }
+        // What comes before the upstream has agreed is none of HTTP: it waits.
+        let mut watching = !websocket;
         let sent = upstream.send_head(head, request_done).await;
         sent.map_err(|error| self.upstream_broke(&error, session, progress))?;
         let waiting_since = std::time::Instant::now();
@@ -82,7 +91,7 @@ impl Attempt<'_> {
                 part = upstream.next() => {
                     let part =
                         part.map_err(|error| self.upstream_broke(&error, session, progress))?;
-                    if let Part::Head(..) = part {
+                    if let Part::Head(..) | Part::Switched(_) = part {
                         trace.service_time = Some(waiting_since.elapsed());
                     }
                     if self.relay(trace, session, part, progress).await? {
@@ -123,6 +132,7 @@ impl Attempt<'_> {
         &self,
         session: &Session,
         upstream: &UpstreamSession,
+        websocket: bool,
     ) -> Result<Box<pingora_http::RequestHeader>, Broken> {
         let outgoing = Outgoing {
             target: &self.outbound.target,
@@ -131,6 +141,7 @@ impl Attempt<'_> {
             changes: &self.outbound.changes,
             body: self.body,
             version: upstream.version(),
+            websocket,
         };
         headers::request(session.req_header(), &outgoing)
             .map_err(|_| Broken::Failed(Failure::Internal))
@@ -188,6 +199,12 @@ impl Attempt<'_> {
                     .map_err(gone)?;
                 Ok(end)
             }
+            Part::Switched(mut head) => {
+                self.dress_switch(trace, &mut head)?;
+                progress.answered = true;
+                session.write_response_header(head).await.map_err(gone)?;
+                Ok(true)
+            }
             Part::Body(data, end) => {
                 session.write_response_body(data, end).await.map_err(gone)?;
                 Ok(end)
@@ -236,6 +253,14 @@ impl Attempt<'_> {
             chunked,
         )
         .map_err(|_| Broken::Failed(Failure::Internal))
+    }
+
+    fn dress_switch(&self, trace: &mut Trace<'_>, head: &mut ResponseHeader) -> Result<(), Broken> {
+        trace.status = head.status.as_u16();
+        trace.details = Cow::Borrowed("via_upstream");
+        let waited = trace.service_time.unwrap_or_default().as_millis();
+        headers::switching(head, &self.route.changes().headers.response, waited)
+            .map_err(|_| Broken::Failed(Failure::Internal))
     }
 
     /// What an upstream's error means, and whether another connection may try.

@@ -54,6 +54,9 @@ impl Exchange<'_> {
         let connection = self.trace.connection;
         let going = self.attempts(session, route, outbound, &mut progress);
         let ended = within(deadline, connection, going).await;
+        if let (Ok(()), Some(upstream)) = (&ended, progress.conversation.take()) {
+            return Box::pin(self.converse(session, upstream)).await;
+        }
         self.end(session, ended, &progress).await
     }
 
@@ -187,6 +190,10 @@ impl Exchange<'_> {
             .run(&mut self.trace, session, &mut upstream, progress)
             .await;
         match done {
+            Ok(()) if upstream.has_switched() => {
+                progress.conversation = Some(upstream);
+                Ok(())
+            }
             Ok(()) => {
                 let idle = target.upstream().idle_timeout;
                 dialler.release(upstream, key, idle).await;

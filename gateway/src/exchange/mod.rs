@@ -8,6 +8,7 @@ mod attempt;
 mod forward;
 mod referral;
 mod trace;
+mod websocket;
 
 use bytes::Bytes;
 use conf::snapshot::ListenerMode;

@@ -17,7 +17,7 @@ use pingora_core::protocols::{Digest, Stream};
 use pingora_error::{Error, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 
-use crate::headers::UpstreamVersion;
+use crate::headers::{UpstreamVersion, names_websocket};
 
 /// Responses of status 1xx an upstream may send before its answer.
 const MAX_INFORMATIONAL: u8 = 10;
@@ -28,6 +28,16 @@ pub(crate) struct UpstreamSession {
     stage: Stage,
     informational: u8,
     request_done: bool,
+    switching: Switching,
+}
+
+/// What becomes of the protocol that is spoken (RFC 9110, section 7.8).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Switching {
+    NotAsked,
+    Asked,
+    /// From here on bytes of another protocol go both ways.
+    Done,
 }
 
 enum Wire {
@@ -47,6 +57,8 @@ enum Stage {
 pub(crate) enum Part {
     /// The response head; `true` when nothing follows.
     Head(Box<ResponseHeader>, bool),
+    /// The head of an answer that agrees to switch protocols.
+    Switched(Box<ResponseHeader>),
     /// A piece of the body; `true` when nothing follows.
     Body(Bytes, bool),
     /// Trailers, which end the response.
@@ -85,6 +97,7 @@ impl UpstreamSession {
             stage: Stage::Head,
             informational: 0,
             request_done: false,
+            switching: Switching::NotAsked,
         }
     }
 
@@ -112,6 +125,21 @@ impl UpstreamSession {
             Wire::Http1(session) => session.write_timeout = Some(timeout),
             Wire::Http2(session) => session.write_timeout = Some(timeout),
         }
+    }
+
+    /// Whether the head that is sent may ask for another protocol.
+    pub(crate) fn can_switch(&self) -> bool {
+        matches!(self.wire, Wire::Http1(_))
+    }
+
+    /// Whether bytes of another protocol go both ways.
+    pub(crate) fn has_switched(&self) -> bool {
+        self.switching == Switching::Done
+    }
+
+    /// The head asks for another protocol.
+    pub(crate) fn ask_to_switch(&mut self) {
+        self.switching = Switching::Asked;
     }
 
     pub(crate) async fn send_head(&mut self, head: Box<RequestHeader>, end: bool) -> Result<()> {
@@ -171,7 +199,8 @@ impl UpstreamSession {
             let head =
                 head.ok_or_else(|| Error::explain(ErrorType::InternalError, "no response head"))?;
             if head.status == http::StatusCode::SWITCHING_PROTOCOLS {
-                return Error::e_explain(ErrorType::InvalidHTTPHeader, "101 nobody asked for");
+                self.switch(&head)?;
+                return Ok(Part::Switched(Box::new(head)));
             }
             if !head.status.is_informational() {
                 let end = self.body_is_empty()?;
@@ -182,6 +211,20 @@ impl UpstreamSession {
             if self.informational > MAX_INFORMATIONAL {
                 return Error::e_explain(ErrorType::InvalidHTTPHeader, "a flood of 1xx");
             }
+        }
+    }
+
+    fn switch(&mut self, head: &ResponseHeader) -> Result<()> {
+        match &mut self.wire {
+            Wire::Http1(session)
+                if self.switching == Switching::Asked && names_websocket(&head.headers) =>
+            {
+                session.maybe_upgrade_body_writer();
+                self.switching = Switching::Done;
+                self.stage = Stage::Body;
+                Ok(())
+            }
+            _ => Error::e_explain(ErrorType::InvalidHTTPHeader, "101 nobody asked for"),
         }
     }
 
