@@ -10,6 +10,7 @@ use policy::{LogFilter, Outcome, RawRequest, Tunnel};
 
 use crate::limits::Connections;
 use crate::live::Live;
+use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::record::{Decision, Record, Reservation, Sinks};
 use crate::resolve::Resolver;
@@ -21,6 +22,7 @@ pub struct Gateway {
     pub(crate) resolver: Arc<Resolver>,
     pub(crate) dialler: Dialler,
     pub(crate) connections: Arc<Connections>,
+    pub(crate) memory: Memory,
     pub(crate) metrics: Metrics,
     pub(crate) sinks: Arc<Sinks>,
 }
@@ -46,6 +48,7 @@ impl Gateway {
             metrics,
             dialler: Dialler::new(threads),
             connections: Arc::default(),
+            memory: Memory::default(),
             sinks,
             live: ArcSwap::from_pointee(live),
         }

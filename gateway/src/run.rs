@@ -18,6 +18,7 @@ use crate::drain::{Drain, Phase};
 use crate::gateway::Gateway;
 use crate::listen::Bound;
 use crate::load::{LoadError, Loaded, Source, load};
+use crate::memory;
 use crate::record::Sinks;
 use crate::reload::Reloader;
 use crate::workers::Workers;
@@ -166,6 +167,7 @@ impl Process {
         let (reload, asked) = mpsc::channel(1);
         tokio::spawn(self.reloader.run(asked));
         tokio::spawn(sweep(Arc::clone(&self.gateway)));
+        memory::watch(&self.gateway).map_err(process)?;
         tracing::info!(snapshot = self.gateway.live().digest(), "ready");
         loop {
             tokio::select! {

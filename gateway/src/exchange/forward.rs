@@ -27,8 +27,8 @@ enum Stop {
     Refused(Refusal),
     /// We could not.
     Failed(Failure),
-    /// The body the caller sends is not good.
-    BadBody(Refusal),
+    /// The caller does not keep to his part.
+    Caller(Refusal),
 }
 
 impl Exchange<'_> {
@@ -59,7 +59,7 @@ impl Exchange<'_> {
     ) -> Ending {
         let reply = match ended {
             Ok(()) => return Ending::Finish,
-            Err(Stop::Refused(refusal) | Stop::BadBody(refusal)) => self.trace.refused(refusal),
+            Err(Stop::Refused(refusal) | Stop::Caller(refusal)) => self.trace.refused(refusal),
             Err(Stop::Failed(Failure::ClientGone)) => {
                 self.trace.client_gone();
                 return Ending::Abort;
@@ -112,7 +112,7 @@ impl Exchange<'_> {
                     freshness = Freshness::New;
                     true
                 }
-                Broken::BadBody(_) | Broken::Failed(_) => false,
+                Broken::Caller(_) | Broken::Failed(_) => false,
             };
             if !again || !target.retry_allowed() {
                 return Err(self.stop(broken));
@@ -199,7 +199,7 @@ impl Exchange<'_> {
         match broken {
             Broken::Connect(failure) | Broken::Failed(failure) => Stop::Failed(failure),
             Broken::Stale => Stop::Failed(Failure::Closed),
-            Broken::BadBody(refusal) => Stop::BadBody(refusal),
+            Broken::Caller(refusal) => Stop::Caller(refusal),
         }
     }
 }

@@ -1,0 +1,77 @@
+//! A process that holds nearly as much memory as it may.
+
+use std::io::Read;
+use std::net::TcpStream;
+use std::time::Duration;
+
+use serde_json::json;
+
+use integration_tests::mesh::Mesh;
+use integration_tests::raw::{Ending, Hello};
+use integration_tests::record::assert_has;
+use integration_tests::wait::until;
+
+use crate::besieged::{HOST, MIB, with};
+
+/// Has the memory the gateway holds be so many hundredths of what it may.
+fn hold(mesh: &Mesh, hundredths: usize) {
+    let limit = mesh.egret.memory() * 100 / hundredths;
+    let configuration = with(&format!("memory: {limit}B"));
+    mesh.configure(&configuration);
+}
+
+fn pressure(mesh: &Mesh, expected: u8) {
+    let line = format!("egret_memory_pressure {expected}\n");
+    until(&line, || {
+        let metrics = mesh.egret.admin("/metrics").text();
+        metrics.contains(&line).then_some(())
+    });
+}
+
+#[test]
+fn near_the_bound_requests_are_refused_and_then_connections_and_then_neither() {
+    let mesh = Mesh::start(&with("connections: 1000"));
+    assert_eq!(mesh.fetch("sleep", HOST, "/bytes/1").status, 200);
+    pressure(&mesh, 0);
+    hold(&mesh, 92);
+    pressure(&mesh, 1);
+    let mut raw = Hello::of(&mesh.pki, "sleep", HOST)
+        .connect(mesh.gateway())
+        .unwrap();
+    let answer = raw
+        .exchange("GET /shed HTTP/1.1\r\nhost: httpbin.org\r\n\r\n")
+        .unwrap();
+    assert_eq!(
+        (answer.status(), answer.text().as_str()),
+        (503, "overloaded")
+    );
+    assert_eq!(answer.value("connection").as_deref(), Some("close"));
+    assert_eq!(raw.rest(Duration::from_secs(5)).1, Ending::Closed);
+    assert_has(
+        &mesh.egret.record_of("/shed"),
+        &json!({
+            "refusal": "overloaded", "response_code": 503, "response_flags": "OM",
+            "response_code_details": "overload", "decision": "refuse",
+        }),
+    );
+    assert!(mesh.recorder.seen_for("/shed").is_empty());
+    hold(&mesh, 150);
+    pressure(&mesh, 2);
+    let mut tcp = TcpStream::connect(mesh.gateway()).unwrap();
+    assert!(matches!(tcp.read(&mut [0]), Ok(0) | Err(_)));
+    let record = mesh.egret.wait_for_record("the connection", |record| {
+        record["refusal"] == "overloaded" && record["response_code"] == 0
+    });
+    assert_has(&record, &json!({ "response_flags": "OM", "method": null }));
+    // Readiness does not change: to take every gateway out at once helps nobody.
+    assert_eq!(mesh.egret.admin("/healthz/ready").status(), 200);
+    hold(&mesh, 10);
+    pressure(&mesh, 0);
+    assert_eq!(mesh.fetch("sleep", HOST, "/bytes/1").status, 200);
+    let metrics = mesh.egret.admin("/metrics").text();
+    let held = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("process_resident_memory_bytes "));
+    let held: usize = held.unwrap().parse().unwrap();
+    assert!(held > MIB && held < 1024 * MIB, "{held}");
+}

@@ -1,0 +1,121 @@
+//! Callers who ask for much and take nothing of it.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use integration_tests::http2::{SETTINGS, WINDOW_UPDATE, frame};
+use integration_tests::raw::Raw;
+use integration_tests::record::{assert_has, reason};
+use integration_tests::wait::within;
+
+use crate::besieged::{KIB, MIB, Siege, get, stream};
+
+/// `SETTINGS_INITIAL_WINDOW_SIZE`.
+fn window(size: u32) -> Vec<u8> {
+    frame(SETTINGS, 0, 0, &[&[0, 4], &size.to_be_bytes()[..]].concat())
+}
+
+/// Sees to it that no more than `room` is held until all `targets` are on record.
+#[track_caller]
+fn watch(siege: &Siege, number: usize, room: usize) {
+    let done = within(Duration::from_secs(15), || {
+        siege.bounded(room);
+        let records = siege
+            .mesh
+            .egret
+            .records_where(|r| reason(r) == "reader_timeout");
+        (records.len() >= number).then_some(())
+    });
+    assert_eq!(done, Some(()), "{}", siege.mesh.egret.said());
+}
+
+#[test]
+fn readers_that_stop_over_http_1_are_cut_on_record_in_little_memory() {
+    let siege = Siege::lay("bodyIdleTimeout: 1s");
+    let mut stopped: Vec<Raw> = (0..20).map(|_| siege.http1()).collect();
+    for raw in &mut stopped {
+        raw.send(b"GET /bytes/20000000 HTTP/1.1\r\nhost: httpbin.org\r\n\r\n")
+            .unwrap();
+    }
+    siege.stands(20 * 512 * KIB);
+    // A piece of the answer and buffers of both sides each.
+    watch(&siege, 20, 20 * 512 * KIB);
+    let record = siege.mesh.egret.record_of("/bytes/20000000");
+    assert_has(
+        &record,
+        &json!({
+            "refusal": "reader_timeout", "response_code": 200, "response_flags": "SI",
+            "response_code_details": "reader_timeout",
+        }),
+    );
+    // The end of the TLS connection could not be said, and was not waited for.
+    siege.until_connections(1);
+    let _ = siege.lift();
+}
+
+#[test]
+fn a_window_of_nothing_is_waited_for_no_longer_than_a_reader() {
+    let siege = Siege::lay("bodyIdleTimeout: 1s");
+    let mut raw = siege.http2();
+    raw.send(&window(0)).unwrap();
+    let requests: Vec<u8> = (0..100)
+        .flat_map(|n| get(stream(n), "/bytes/1000000"))
+        .collect();
+    raw.send(&requests).unwrap();
+    siege.stands(100 * 256 * KIB);
+    // A piece of each answer, and its connection to the origin.
+    watch(&siege, 100, 100 * 256 * KIB);
+    let _ = siege.lift();
+}
+
+#[test]
+fn a_caller_who_allows_everything_and_reads_nothing_is_cut() {
+    let siege = Siege::lay("bodyIdleTimeout: 1s");
+    let mut raw = siege.http2();
+    let all = u32::MAX >> 1;
+    let more = (all - 65_535).to_be_bytes();
+    raw.send(&[window(all), frame(WINDOW_UPDATE, 0, 0, &more)].concat())
+        .unwrap();
+    let requests: Vec<u8> = (0..100)
+        .flat_map(|n| get(stream(n), "/bytes/1000000"))
+        .collect();
+    raw.send(&requests).unwrap();
+    // What waits in the library for each stream, and as above.
+    let room = 100 * (64 + 256) * KIB;
+    siege.stands(room);
+    let cut = within(Duration::from_secs(15), || {
+        siege.bounded(room);
+        (siege.cut("reader_timeout") == 1).then_some(())
+    });
+    assert_eq!(cut, Some(()), "{}", siege.mesh.egret.said());
+    siege.until_connections(1);
+    siege.bounded(8 * MIB);
+    let _ = siege.lift();
+}
+
+#[test]
+fn answers_left_to_the_library_do_not_keep_a_connection_that_nobody_reads() {
+    // Each is small enough for an exchange to end at once; all together are more
+    // than the kernel takes.
+    let siege = Siege::lay("bodyIdleTimeout: 1s");
+    let mut raw = siege.http2();
+    let all = u32::MAX >> 1;
+    let more = (all - 65_535).to_be_bytes();
+    raw.send(&[window(all), frame(WINDOW_UPDATE, 0, 0, &more)].concat())
+        .unwrap();
+    for round in 0..10 {
+        let requests: Vec<u8> = (0..100)
+            .flat_map(|n| get(stream(100 * round + n), "/bytes/30000"))
+            .collect();
+        if raw.send(&requests).is_err() {
+            break;
+        }
+        siege.stands(16 * MIB);
+    }
+    let cut = within(Duration::from_secs(15), || {
+        (siege.cut("reader_timeout") == 1).then_some(())
+    });
+    assert_eq!(cut, Some(()), "{}", siege.mesh.egret.said());
+    let _ = siege.lift();
+}
