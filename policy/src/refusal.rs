@@ -73,7 +73,7 @@ closed! {
         OtherServerName,
         /// A bound on open connections is reached.
         TooManyConnections,
-        /// The HTTP/2 connection sends more frames than its requests call for.
+        /// The HTTP/2 connection sends more frames or fields than its requests call for.
         FrameFlood,
         /// The HTTP/2 connection resets more streams than it has served.
         ResetFlood,

@@ -18,7 +18,7 @@ pub(crate) const MIB: usize = 1024 * 1024;
 pub(crate) const KIB: usize = 1024;
 
 /// What varies by itself: buffers that threads lend, logs on their way.
-const NOISE: usize = 6 * MIB;
+const NOISE: usize = 10 * MIB;
 
 const OPEN: &str = "
 defaults: { policy: allow }

@@ -9,22 +9,21 @@ use serde_json::json;
 use integration_tests::mesh::Mesh;
 use integration_tests::raw::{Ending, Hello};
 use integration_tests::record::assert_has;
-use integration_tests::wait::until;
+use integration_tests::wait::{until, within};
 
 use crate::besieged::{HOST, MIB, with};
 
-/// Has the memory the gateway holds be so many hundredths of what it may.
-fn hold(mesh: &Mesh, hundredths: usize) {
-    let limit = mesh.egret.memory() * 100 / hundredths;
-    let configuration = with(&format!("memory: {limit}B"));
-    mesh.configure(&configuration);
-}
-
-fn pressure(mesh: &Mesh, expected: u8) {
-    let line = format!("egret_memory_pressure {expected}\n");
+/// Has the memory the gateway holds be so many hundredths of what it may, until
+/// it says what follows. To read a configuration takes some memory, too.
+fn hold(mesh: &Mesh, hundredths: usize, pressure: u8) {
+    let line = format!("egret_memory_pressure {pressure}\n");
     until(&line, || {
-        let metrics = mesh.egret.admin("/metrics").text();
-        metrics.contains(&line).then_some(())
+        let limit = mesh.egret.memory() * 100 / hundredths;
+        mesh.configure(&with(&format!("memory: {limit}B")));
+        within(Duration::from_secs(2), || {
+            let metrics = mesh.egret.admin("/metrics").text();
+            metrics.contains(&line).then_some(())
+        })
     });
 }
 
@@ -32,12 +31,10 @@ fn pressure(mesh: &Mesh, expected: u8) {
 fn near_the_bound_requests_are_refused_and_then_connections_and_then_neither() {
     let mesh = Mesh::start(&with("connections: 1000"));
     assert_eq!(mesh.fetch("sleep", HOST, "/bytes/1").status, 200);
-    pressure(&mesh, 0);
-    hold(&mesh, 92);
-    pressure(&mesh, 1);
     let mut raw = Hello::of(&mesh.pki, "sleep", HOST)
         .connect(mesh.gateway())
         .unwrap();
+    hold(&mesh, 92, 1);
     let answer = raw
         .exchange("GET /shed HTTP/1.1\r\nhost: httpbin.org\r\n\r\n")
         .unwrap();
@@ -55,8 +52,7 @@ fn near_the_bound_requests_are_refused_and_then_connections_and_then_neither() {
         }),
     );
     assert!(mesh.recorder.seen_for("/shed").is_empty());
-    hold(&mesh, 150);
-    pressure(&mesh, 2);
+    hold(&mesh, 150, 2);
     let mut tcp = TcpStream::connect(mesh.gateway()).unwrap();
     assert!(matches!(tcp.read(&mut [0]), Ok(0) | Err(_)));
     let record = mesh.egret.wait_for_record("the connection", |record| {
@@ -65,8 +61,7 @@ fn near_the_bound_requests_are_refused_and_then_connections_and_then_neither() {
     assert_has(&record, &json!({ "response_flags": "OM", "method": null }));
     // Readiness does not change: to take every gateway out at once helps nobody.
     assert_eq!(mesh.egret.admin("/healthz/ready").status(), 200);
-    hold(&mesh, 10);
-    pressure(&mesh, 0);
+    hold(&mesh, 10, 0);
     assert_eq!(mesh.fetch("sleep", HOST, "/bytes/1").status, 200);
     let metrics = mesh.egret.admin("/metrics").text();
     let held = metrics

@@ -89,6 +89,7 @@ fn empty_pieces_of_a_body_are_a_flood() {
     let mut raw = siege.http2();
     let head = frame(HEADERS, END_HEADERS, 1, &block(&fields("POST", "/upload")));
     raw.send(&head).unwrap();
+    let _ = siege.mesh.recorder.wait_for("/upload");
     let _ = raw.send(&frame(DATA, 0, 1, b"").repeat(3000));
     let farewell = http2::farewell(&mut raw).unwrap();
     assert_eq!(farewell, Some(ENHANCE_YOUR_CALM));
@@ -106,6 +107,7 @@ fn tiny_pieces_of_a_body_pass_or_end_the_connection_in_little_memory() {
     let mut raw = siege.http2();
     let head = frame(HEADERS, END_HEADERS, 1, &block(&fields("POST", "/upload")));
     raw.send(&head).unwrap();
+    let _ = siege.mesh.recorder.wait_for("/upload");
     let many = frame(DATA, 0, 1, b"x").repeat(500);
     for _ in 0..40 {
         if raw.send(&many).is_err() {

@@ -60,9 +60,16 @@ fn heads_over_http_2_that_do_not_end_are_cut_on_record() {
     raws[0].send(&begun).unwrap();
     raws[1].send(&begun[..20]).unwrap();
     raws[2].send(&begun).unwrap();
+    // A byte at a time: of frames there may be only so many.
+    let piece = frame(
+        CONTINUATION,
+        0,
+        1,
+        &[b"\0\x7f\x81\x02", &[b'a'; 5000][..]].concat(),
+    );
+    let mut trickle = piece.chunks(1);
     let ended = within(Duration::from_secs(10), || {
-        let piece = frame(CONTINUATION, 0, 1, b"\0\x01a\x01b");
-        raws[2].send(&piece).err()
+        trickle.next().and_then(|byte| raws[2].send(byte).err())
     });
     assert!(ended.is_some());
     for raw in &mut raws[..2] {
