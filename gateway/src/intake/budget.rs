@@ -4,7 +4,11 @@
 //! on the connection: every stream opened, every piece of an answer we send. So
 //! a busy connection, with all the window updates, pings and priorities of its
 //! streams, never meets its end, and what a flood costs us stays in proportion
-//! to what it costs the caller. The clock is read only when a budget is spent.
+//! to what it costs the caller.
+//!
+//! Of resets, those are counted that end a stream in its first second or so: who
+//! waits longer for an answer and gives up has done nothing wrong, even if all
+//! callers of a silent origin do so at once.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +27,7 @@ const FOR_KIB: u32 = 1;
 /// No more is saved up: a caller has at most this to spend at once.
 const SAVINGS: u32 = 1 << 20;
 
-/// Callers leave streams for good reasons; in so short a time for bad ones.
+/// So many early resets are looked at together.
 const RESETS_WITHIN: Duration = Duration::from_secs(10);
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -38,6 +42,7 @@ pub(super) struct Budget {
     reset: u32,
     served: u32,
     counting_since: Instant,
+    ages: Ages,
 }
 
 impl Budget {
@@ -52,6 +57,7 @@ impl Budget {
             reset: 0,
             served: 0,
             counting_since: now,
+            ages: Ages::new(now),
         }
     }
 
@@ -63,14 +69,15 @@ impl Budget {
         match frame.kind {
             HEADERS | CONTINUATION => return Ok(()),
             DATA if frame.length > 0 || frame.flags & END_STREAM != 0 => return Ok(()),
-            RST_STREAM => self.count_reset(Instant::now)?,
+            RST_STREAM => self.count_reset(frame.stream, Instant::now())?,
             _ => {}
         }
         self.spend(Instant::now)
     }
 
     /// A stream has begun.
-    pub(super) fn opened(&mut self) {
+    pub(super) fn opened(&mut self, stream: u32) {
+        self.ages.opened(stream, Instant::now());
         self.earn(FOR_STREAM);
     }
 
@@ -108,12 +115,14 @@ impl Budget {
 
     /// Resets beyond the bound are looked at as one: whether they came in a
     /// short time, and outnumber the streams that were served in it.
-    fn count_reset(&mut self, now: impl Fn() -> Instant) -> Result<(), Refusal> {
+    fn count_reset(&mut self, stream: u32, now: Instant) -> Result<(), Refusal> {
+        if self.ages.is_old(stream, now) {
+            return Ok(());
+        }
         self.reset = self.reset.saturating_add(1);
         if self.reset <= self.early_resets {
             return Ok(());
         }
-        let now = now();
         let quick = now.saturating_duration_since(self.counting_since) < RESETS_WITHIN;
         if quick && self.served < self.reset {
             return Err(Refusal::ResetFlood);
@@ -121,6 +130,39 @@ impl Budget {
         self.counting_since = now;
         (self.reset, self.served) = (0, 0);
         Ok(())
+    }
+}
+
+/// Which streams have been open for a second: of a few, when they were opened;
+/// of the others, that they are older than one of these.
+#[derive(Debug)]
+struct Ages {
+    /// The newest stream, and one at least a second older, and another.
+    opened: [(u32, Instant); 3],
+}
+
+impl Ages {
+    fn new(now: Instant) -> Self {
+        Self {
+            opened: [(0, now); 3],
+        }
+    }
+
+    fn opened(&mut self, stream: u32, now: Instant) {
+        let [newest, older, oldest] = self.opened;
+        self.opened = if newest.1.saturating_duration_since(older.1) >= SECOND
+            || now.saturating_duration_since(newest.1) >= SECOND
+        {
+            [(stream, now), newest, older]
+        } else {
+            [(stream, now), older, oldest]
+        };
+    }
+
+    fn is_old(&self, stream: u32, now: Instant) -> bool {
+        self.opened.iter().any(|(known, opened)| {
+            stream <= *known && now.saturating_duration_since(*opened) >= SECOND
+        })
     }
 }
 
@@ -183,7 +225,7 @@ mod tests {
     #[test]
     fn streams_and_answers_earn_what_belongs_to_them() {
         let mut budget = budget();
-        budget.opened();
+        budget.opened(1);
         budget.sent(frame(DATA, 0, 16 * 1024));
         budget.sent(frame(DATA, 0, 10));
         let expected = 100 + 4 + (3 + 16) + 3;
@@ -207,9 +249,14 @@ mod tests {
     #[test]
     fn resets_are_a_flood_when_they_are_quick_and_outnumber_what_was_served() {
         let begun = Instant::now();
-        let at = |seconds| move || begun + Duration::from_secs(seconds);
-        let resets = |budget: &mut Budget, seconds| {
-            (0..21).try_for_each(|_| budget.count_reset(at(seconds)))
+        let at = |seconds| begun + Duration::from_secs(seconds);
+        let mut newest = 0;
+        let mut resets = |budget: &mut Budget, seconds| {
+            (0..21).try_for_each(|_| {
+                newest += 2;
+                budget.ages.opened(newest, at(seconds));
+                budget.count_reset(newest, at(seconds))
+            })
         };
         let mut hostile = budget();
         assert_eq!(resets(&mut hostile, 1), Err(Refusal::ResetFlood));
@@ -222,5 +269,33 @@ mod tests {
         assert_eq!(resets(&mut busy, 1), Ok(()));
         // What was served before does not excuse what comes after.
         assert_eq!(resets(&mut busy, 2), Err(Refusal::ResetFlood));
+    }
+    #[test]
+    fn streams_that_had_their_time_are_not_reset_early() {
+        let begun = Instant::now();
+        let at = |millis| begun + Duration::from_millis(millis);
+        let mut ages = Ages::new(begun);
+        // A stream each tenth of a second, for a minute.
+        for n in 1..600 {
+            let now = at(100 * n);
+            let stream = 2 * n as u32 + 1;
+            ages.opened(stream, now);
+            for tenths in 0..n {
+                let old = ages.is_old(stream - 2 * tenths as u32, now);
+                match tenths {
+                    0..10 => assert!(!old, "{tenths} tenths at {n}"),
+                    // As near as marks can tell.
+                    10..22 => {}
+                    _ => assert!(old, "{tenths} tenths at {n}"),
+                }
+            }
+        }
+        // Without others to tell the time by.
+        let mut ages = Ages::new(begun);
+        ages.opened(1, at(0));
+        ages.opened(3, at(500));
+        assert!(!ages.is_old(3, at(1400)) && ages.is_old(3, at(1500)));
+        ages.opened(5, at(9000));
+        assert!(ages.is_old(3, at(9001)) && !ages.is_old(5, at(9001)));
     }
 }

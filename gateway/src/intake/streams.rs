@@ -232,7 +232,7 @@ impl Frames {
         }
         if self.opening && frame.flags & END_HEADERS != 0 {
             self.opening = false;
-            self.budget.opened();
+            self.budget.opened(frame.stream);
             self.counts.opened.fetch_add(1, Ordering::Relaxed);
         }
     }
