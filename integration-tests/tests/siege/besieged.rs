@@ -1,7 +1,7 @@
 //! A gateway under attack, and a caller who behaves.
 
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -82,6 +82,13 @@ impl Siege {
         self.bounded(room);
     }
 
+    /// How long the good caller takes for a number of requests.
+    pub(crate) fn pace(&self) -> Duration {
+        let begun = Instant::now();
+        self.good.go_on_for(200);
+        begun.elapsed()
+    }
+
     /// No more than `room` is held for an attack.
     #[track_caller]
     pub(crate) fn bounded(&self, room: usize) {
@@ -129,8 +136,8 @@ impl Siege {
         good.go_on_for(20);
         let bad = good.finish();
         assert!(bad.is_empty(), "{} failed: {:?}", bad.len(), bad.first());
-        let reply = mesh.fetch("politics", HOST, "/bytes/1");
-        assert_eq!(reply.status, 200, "{}", mesh.egret.said());
+        // Places that the attack took may be given back a moment later.
+        mesh.until_served("politics", HOST, "/bytes/1");
         mesh
     }
 }
