@@ -130,8 +130,9 @@ fn heads_continued_without_end_end_the_connection() {
     let block = block(&fields("GET", "/bytes/1"));
     raw.send(&frame(HEADERS, END_STREAM, 1, &block)).unwrap();
     let more = frame(CONTINUATION, 0, 1, b"\0\x01a\x01b").repeat(100);
-    let refused = (0..1000).any(|_| raw.send(&more).is_err());
-    assert!(refused, "a hundred thousand pieces of one head");
+    // A hundred thousand pieces of one head, if it took them.
+    let _ = (0..1000).try_for_each(|_| raw.send(&more));
+    let _ = http2::farewell(&mut raw).unwrap();
     let _ = siege.records(1, "frame_flood");
     siege.stands(MIB);
     let _ = siege.lift();
