@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use integration_tests::client::Reply;
-use integration_tests::http2;
+use integration_tests::http2::{self, SETTINGS, WINDOW_UPDATE, frame};
 use integration_tests::load::Load;
 use integration_tests::mesh::Mesh;
 use integration_tests::raw::{Hello, Raw};
@@ -190,4 +190,18 @@ pub(crate) fn get(stream: u32, path: &str) -> Vec<u8> {
 /// The number of the stream that comes after `number` others.
 pub(crate) fn stream(number: u32) -> u32 {
     2 * number + 1
+}
+
+/// `SETTINGS_INITIAL_WINDOW_SIZE`.
+pub(crate) fn window(size: u32) -> Vec<u8> {
+    frame(SETTINGS, 0, 0, &[&[0, 4], &size.to_be_bytes()[..]].concat())
+}
+
+/// A connection on which the gateway may send what it likes.
+pub(crate) fn unbounded(mut raw: Raw) -> Raw {
+    let all = u32::MAX >> 1;
+    let more = (all - 65_535).to_be_bytes();
+    // Whoever is refused cannot say so.
+    let _ = raw.send(&[window(all), frame(WINDOW_UPDATE, 0, 0, &more)].concat());
+    raw
 }

@@ -4,17 +4,11 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use integration_tests::http2::{SETTINGS, WINDOW_UPDATE, frame};
 use integration_tests::raw::Raw;
 use integration_tests::record::{assert_has, reason};
 use integration_tests::wait::within;
 
-use crate::besieged::{KIB, MIB, Siege, get, stream};
-
-/// `SETTINGS_INITIAL_WINDOW_SIZE`.
-fn window(size: u32) -> Vec<u8> {
-    frame(SETTINGS, 0, 0, &[&[0, 4], &size.to_be_bytes()[..]].concat())
-}
+use crate::besieged::{KIB, MIB, Siege, get, stream, unbounded, window};
 
 /// Sees to it that no more than `room` is held until `number` are on record.
 #[track_caller]
@@ -69,16 +63,6 @@ fn a_window_of_nothing_is_waited_for_no_longer_than_a_reader() {
     let _ = siege.lift();
 }
 
-/// A connection on which the gateway may send what it likes.
-fn unbounded(siege: &Siege) -> Raw {
-    let mut raw = siege.http2();
-    let all = u32::MAX >> 1;
-    let more = (all - 65_535).to_be_bytes();
-    raw.send(&[window(all), frame(WINDOW_UPDATE, 0, 0, &more)].concat())
-        .unwrap();
-    raw
-}
-
 #[test]
 fn a_caller_who_allows_everything_and_reads_nothing_is_cut() {
     let siege = Siege::lay("bodyIdleTimeout: 1s");
@@ -86,7 +70,7 @@ fn a_caller_who_allows_everything_and_reads_nothing_is_cut() {
     // connection to the origin; once, since what one attack took serves the next.
     let room = 100 * 512 * KIB;
     for round in 1..=3 {
-        let mut raw = unbounded(&siege);
+        let mut raw = unbounded(siege.http2());
         let requests: Vec<u8> = (0..100)
             .flat_map(|n| get(stream(n), "/bytes/1000000"))
             .collect();
@@ -107,7 +91,7 @@ fn answers_left_to_the_library_do_not_keep_a_connection_that_nobody_reads() {
     // Each is small enough for an exchange to end at once; all together are more
     // than the kernel takes.
     let siege = Siege::lay("bodyIdleTimeout: 1s");
-    let mut raw = unbounded(&siege);
+    let mut raw = unbounded(siege.http2());
     for round in 0..20 {
         let requests: Vec<u8> = (0..50)
             .flat_map(|n| get(stream(50 * round + n), "/bytes/30000"))
