@@ -68,11 +68,11 @@ fn a_caller_who_allows_everything_and_reads_nothing_is_cut() {
     let siege = Siege::lay("bodyIdleTimeout: 1s");
     // What waits in the library for each stream, a piece of its answer, and its
     // connection to the origin; once, since what one attack took serves the next.
-    let room = 100 * 512 * KIB;
+    let room = 100 * 768 * KIB;
     for round in 1..=3 {
         let mut raw = unbounded(siege.http2());
         let requests: Vec<u8> = (0..100)
-            .flat_map(|n| get(stream(n), "/bytes/1000000"))
+            .flat_map(|n| get(stream(n), "/bytes/2000000"))
             .collect();
         raw.send(&requests).unwrap();
         siege.stands(room);
