@@ -59,11 +59,17 @@ impl Pace {
         if self.messages.is_some_and(Messages::is_between) {
             return (since + self.between_messages, Refusal::BodyTimeout);
         }
-        if self.least > 0 && !self.waited.is_zero() {
-            let left = self.pause.saturating_sub(self.waited);
-            return (since + left, Refusal::BodyTooSlow);
-        }
-        (since + self.pause, Refusal::BodyTimeout)
+        let left = match self.least {
+            0 => self.pause,
+            _ => self.pause.saturating_sub(self.waited),
+        };
+        // Most of the time in silence is a stop; what comes in between, slowness.
+        let refusal = if left >= self.pause / 2 {
+            Refusal::BodyTimeout
+        } else {
+            Refusal::BodyTooSlow
+        };
+        (since + left, refusal)
     }
 
     /// A piece has come.
@@ -207,7 +213,7 @@ mod tests {
         assert_eq!(sent(&mut pace, &whole), idle);
         // Two messages in pieces: the second has begun.
         let due = sent(&mut pace, &[(0, b"\0\0\0"), (1, b"\0\x01z\0\0")]);
-        assert_eq!(due, (9 * SECOND, Refusal::BodyTooSlow));
+        assert_eq!(due, (9 * SECOND, Refusal::BodyTimeout));
         let due = sent(&mut pace, &[(1, b"\0\0\x02"), (1, b"a"), (1, b"b")]);
         assert_eq!(due, idle);
         let due = sent(&mut pace, &[(900, b"\0\0\0\x01\0"), (0, &[0; 200])]);
