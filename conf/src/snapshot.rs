@@ -195,6 +195,17 @@ pub struct Limits {
     pub streams: u32,
     /// Largest request body in bytes; 0: no bound.
     pub body_bytes: u64,
+    /// Bytes a second at which a body must come, over each time of
+    /// `body_idle_timeout` that it is waited for; 0: no bound.
+    pub body_rate: u64,
+    /// Frames a second that carry neither requests nor bodies, of one HTTP/2
+    /// connection.
+    pub control_frames: u32,
+    /// Streams of one HTTP/2 connection that a caller may open and soon reset,
+    /// if fewer are served.
+    pub early_resets: u32,
+    /// Memory the process may hold, in bytes; `None`: what its cgroup may.
+    pub memory: Option<u64>,
 }
 
 impl Default for Limits {
@@ -214,6 +225,10 @@ impl Default for Limits {
             target_bytes: 8 * 1024,
             streams: 100,
             body_bytes: 0,
+            body_rate: 1024,
+            control_frames: 1000,
+            early_resets: 500,
+            memory: None,
         }
     }
 }

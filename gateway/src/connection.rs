@@ -20,7 +20,7 @@ use policy::door::View;
 use policy::principal::Principal;
 use policy::refusal::Refusal;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant as Deadline, timeout, timeout_at};
 
 use crate::clock::Moment;
 use crate::drain::{Drain, Phase};
@@ -194,7 +194,8 @@ impl Draft {
         socket: Socket,
     ) -> Result<(Stream, Option<ALPN>), Refusal> {
         let acceptor = live.acceptor().ok_or(Refusal::HandshakeFailed)?;
-        match timeout(self.limits.handshake_timeout, socket.first_byte()).await {
+        let deadline = Deadline::now() + self.limits.handshake_timeout;
+        match timeout_at(deadline, socket.first_byte()).await {
             Ok(Ok(Some(TLS_HANDSHAKE))) => {}
             Ok(Ok(Some(_))) => return Err(Refusal::Plaintext),
             Ok(_) => return Err(Refusal::HandshakeFailed),
@@ -202,7 +203,7 @@ impl Draft {
         }
         let mut stream =
             prepare_tls_stream(acceptor.tls(), socket).map_err(|_| Refusal::HandshakeFailed)?;
-        let shaken = timeout(self.limits.handshake_timeout, stream.accept()).await;
+        let shaken = timeout_at(deadline, stream.accept()).await;
         self.read_server_name(&stream);
         match shaken {
             Ok(Ok(())) => {}

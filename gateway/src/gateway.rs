@@ -11,6 +11,7 @@ use policy::{LogFilter, Outcome, RawRequest, Tunnel};
 use crate::drain::Teller;
 use crate::limits::Connections;
 use crate::live::Live;
+use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::record::{Decision, Record, Reservation, Sinks};
 use crate::resolve::Resolver;
@@ -22,6 +23,7 @@ pub struct Gateway {
     pub(crate) resolver: Arc<Resolver>,
     pub(crate) dialler: Dialler,
     pub(crate) connections: Arc<Connections>,
+    pub(crate) memory: Memory,
     pub(crate) metrics: Metrics,
     pub(crate) sinks: Arc<Sinks>,
     /// What connections are told.
@@ -51,6 +53,7 @@ impl Gateway {
             metrics,
             dialler: Dialler::new(threads),
             connections: Arc::default(),
+            memory: Memory::default(),
             sinks,
             teller,
             live: ArcSwap::from_pointee(live),

@@ -7,13 +7,14 @@ use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Poll, ready};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::server::Session;
 use policy::refusal::Refusal;
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::clock::Moment;
 use crate::connection::Connection;
@@ -26,6 +27,8 @@ use crate::socket::Observed;
 
 /// Reads from the wire at once.
 const READ: usize = 4096;
+/// Time for the end of TLS to be told; a client that does not read never takes it.
+const PARTING: Duration = Duration::from_secs(1);
 
 /// Serves the connection to its end.
 pub(crate) async fn serve(connection: Arc<Connection>, mut stream: Stream) {
@@ -57,8 +60,12 @@ pub(crate) async fn serve(connection: Arc<Connection>, mut stream: Stream) {
             None => return,
         }
     }
-    // The client may be gone already; there is nobody to tell.
-    let _ = stream.shutdown().await;
+    part(&mut stream).await;
+}
+
+/// Says that nothing more comes. The client may be gone already, or not read.
+async fn part(stream: &mut Stream) {
+    let _ = timeout(PARTING, stream.shutdown()).await;
 }
 
 /// Reads until a head is whole. `None`: the client left between requests, or
@@ -168,7 +175,7 @@ async fn exchange(
         let mut chunks = Chunks::default();
         if let Err(refusal) = chunks.take(body) {
             refuse(connection, &mut stream, head, refusal, begun).await;
-            let _ = stream.shutdown().await;
+            part(&mut stream).await;
             return None;
         }
         stream = Box::new(Observed::new(stream, chunks));
@@ -187,7 +194,7 @@ async fn exchange(
         }
         let sketch = head::sketch(&sketched);
         crate::exchange::record_unparsed(connection, &sketch, refusal, begun);
-        session.shutdown().await;
+        let _ = timeout(PARTING, session.shutdown()).await;
         return None;
     }
     drop(sketched);
@@ -205,10 +212,12 @@ async fn exchange(
         .run(&mut session, head.expects_continue)
         .await;
     if ending == Ending::Abort {
-        session.shutdown().await;
+        let _ = timeout(PARTING, session.shutdown()).await;
         return None;
     }
-    let reusable = session.finish().await.ok().flatten()?;
+    // What is left of his body is read, and what is left of the answer written.
+    let finished = timeout(limit, session.finish()).await.ok()?;
+    let reusable = finished.ok().flatten()?;
     let (stream, rest) = reusable.into_parts();
     *buffer = rest.unwrap_or_default();
     Observed::<Chunks>::undo(stream)

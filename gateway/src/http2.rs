@@ -1,4 +1,5 @@
-//! HTTP/2 from the mesh: one task a stream, bounded in number and in patience.
+//! HTTP/2 from the mesh: one task a stream, bounded in number and in patience;
+//! callers who flood a connection, or do not read from it, lose it.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -15,14 +16,14 @@ use pingora_core::protocols::http::v2::server::{
 use pingora_core::protocols::{Digest, Stream};
 use policy::refusal::Refusal;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::clock::Moment;
 use crate::connection::Connection;
 use crate::drain::Phase;
-use crate::exchange::{Ending, Exchange, record_abandoned, record_unparsed};
+use crate::exchange::{Ending, Exchange, record_abandoned, record_cut, record_unparsed};
 use crate::intake::head::Sketch;
-use crate::intake::streams::{self, Lost};
+use crate::intake::streams::{self, Untold};
 use crate::socket::Observed;
 
 /// Streams whose requests broke the protocol, before the connection ends.
@@ -30,8 +31,15 @@ const MAX_MALFORMED: u32 = 32;
 /// Bytes a caller may send unread, for one stream and for all of them.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// Bytes of answers that wait in the library for one stream, while the caller
+/// does not read: with a hundred streams, all of what he can make us hold.
+const WAITING: usize = 64 * 1024;
+/// Time for a last word to a caller who is sent away.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// How long streams have to end once the connection may take no more.
 const LINGER: Duration = Duration::from_secs(30);
+
+const CALM: h2::Reason = h2::Reason::ENHANCE_YOUR_CALM;
 
 /// Serves the connection to its end.
 pub(crate) async fn serve(connection: Arc<Connection>, stream: Stream) {
@@ -47,9 +55,10 @@ pub(crate) async fn serve(connection: Arc<Connection>, stream: Stream) {
     options
         .max_concurrent_streams(limits.streams)
         .max_header_list_size(limits.head_bytes)
+        .max_send_buffer_size(WAITING)
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW);
-    let (frames, mut lost) = streams::follow();
+    let (frames, mut untold) = streams::follow(limits);
     let stream: Stream = Box::new(Observed::new(stream, frames));
     let shaking = handshake(stream, Some(options));
     let Ok(Ok(mut http2)) = timeout(limits.head_timeout, shaking).await else {
@@ -65,9 +74,12 @@ pub(crate) async fn serve(connection: Arc<Connection>, stream: Stream) {
     let mut draining = false;
     let idle = sleep_until(connection.deadline_for_idle().into());
     tokio::pin!(idle);
+    let looking = sleep(limits.body_idle_timeout);
+    let heads = sleep(limits.head_timeout);
+    tokio::pin!(looking, heads);
     loop {
         tokio::select! {
-            accepted = accept(&mut http2, &digest, &mut lost, &connection) => {
+            accepted = accept(&mut http2, &digest, &mut untold, &connection) => {
                 match accepted {
                     Accepted::Request(session) if connection.standing().is_err() => {
                         turn_away(&connection, session);
@@ -86,14 +98,38 @@ pub(crate) async fn serve(connection: Arc<Connection>, stream: Stream) {
                     Accepted::Malformed(streams) => {
                         malformed += streams;
                         if malformed >= MAX_MALFORMED {
+                            dismiss(&mut http2).await;
                             break;
                         }
+                    }
+                    Accepted::Flood(refusal) => {
+                        record_cut(&connection, refusal);
+                        dismiss(&mut http2).await;
+                        break;
                     }
                     Accepted::Over => break,
                 }
             }
             Some(_) = streams.join_next(), if !streams.is_empty() => {
                 idle.as_mut().reset(connection.deadline_for_idle().into());
+            }
+            // A head holds up its whole connection, of which it is the end.
+            () = &mut heads => {
+                if untold.has_slow_head() {
+                    record_cut(&connection, Refusal::HeadTimeout);
+                    dismiss(&mut http2).await;
+                    break;
+                }
+                heads.as_mut().reset(Instant::now() + connection.limits.head_timeout);
+            }
+            // Exchanges look after themselves; what has been left to the library
+            // waits for the caller's reading here.
+            () = &mut looking => {
+                if untold.has_stopped_reading() {
+                    record_cut(&connection, Refusal::ReaderTimeout);
+                    break;
+                }
+                looking.as_mut().reset(Instant::now() + connection.limits.body_idle_timeout);
             }
             over = &mut ending, if !draining && !last_call => {
                 over.unwrap_or_else(|lost| connection.record_lost(lost));
@@ -111,8 +147,9 @@ pub(crate) async fn serve(connection: Arc<Connection>, stream: Stream) {
         }
     }
     // Those that waited behind one too many go with it.
-    (0..lost.left()).for_each(|_| record_lost(&connection, Refusal::MalformedStream));
-    // Streams still open have lost their connection; each records its end.
+    (0..untold.left()).for_each(|_| record_lost(&connection, Refusal::MalformedStream));
+    // Streams still open lose their connection; each records its end.
+    drop(http2);
     while streams.join_next().await.is_some() {}
 }
 
@@ -123,6 +160,8 @@ enum Accepted {
     Request(HttpSession),
     /// So many streams that are no requests; each is recorded.
     Malformed(u32),
+    /// More than the caller may ask of a connection.
+    Flood(Refusal),
     /// The connection is over; what was left of it is recorded.
     Over,
 }
@@ -131,34 +170,42 @@ enum Accepted {
 async fn accept(
     http2: &mut ServerConnection<Stream, Bytes>,
     digest: &Arc<Digest>,
-    lost: &mut Lost,
+    untold: &mut Untold,
     connection: &Connection,
 ) -> Accepted {
     let mut accepting = pin!(HttpSession::from_h2_conn(http2, Arc::clone(digest)));
     poll_fn(|cx| {
         let accepted = match accepting.as_mut().poll(cx) {
             Poll::Ready(Ok(Some(H2Accept::Session(session)))) => {
-                lost.came_up();
+                untold.came_up();
                 Accepted::Request(session)
             }
             Poll::Ready(Ok(Some(H2Accept::Rejected))) => {
-                lost.came_up();
+                untold.came_up();
                 record_lost(connection, Refusal::MalformedStream);
                 Accepted::Malformed(1)
             }
             // A caller who merely went away broke no rule.
             Poll::Ready(accepted) if accepted.as_ref().err().is_none_or(is_disconnect) => {
-                (0..lost.left()).for_each(|_| record_abandoned(connection, Moment::now()));
+                (0..untold.left()).for_each(|_| record_abandoned(connection, Moment::now()));
+                Accepted::Over
+            }
+            // The library has budgets of its own, and has said good-bye.
+            Poll::Ready(accepted) if accepted.as_ref().err().is_some_and(is_flood) => {
+                record_cut(connection, Refusal::FrameFlood);
                 Accepted::Over
             }
             Poll::Ready(_) => {
-                (0..lost.left().max(1))
+                (0..untold.left().max(1))
                     .for_each(|_| record_lost(connection, Refusal::MalformedStream));
                 Accepted::Over
             }
             // All that was read is looked at.
             Poll::Pending => {
-                let losses = lost.found();
+                if let Some(refusal) = untold.flood() {
+                    return Poll::Ready(Accepted::Flood(refusal));
+                }
+                let losses = untold.found();
                 losses
                     .refusals()
                     .for_each(|refusal| record_lost(connection, refusal));
@@ -198,6 +245,19 @@ fn record_lost(connection: &Connection, refusal: Refusal) {
 fn is_disconnect(error: &pingora_error::BError) -> bool {
     let cause = error.root_cause().downcast_ref::<h2::Error>();
     cause.is_none_or(|cause| cause.is_io() || (cause.is_go_away() && cause.is_remote()))
+}
+
+/// Whether an error is the library's own end of a flood.
+fn is_flood(error: &pingora_error::BError) -> bool {
+    let cause = error.root_cause().downcast_ref::<h2::Error>();
+    cause.is_some_and(|cause| cause.is_library() && cause.reason() == Some(CALM))
+}
+
+/// Says why, if the caller listens, and reads no more.
+async fn dismiss(http2: &mut ServerConnection<Stream, Bytes>) {
+    http2.abrupt_shutdown(CALM);
+    // He may not listen.
+    let _ = timeout(FAREWELL, poll_fn(|cx| http2.poll_closed(cx))).await;
 }
 
 async fn exchange(connection: Arc<Connection>, session: HttpSession, begun: Moment) {

@@ -28,6 +28,7 @@ mod listen;
 mod lists;
 pub mod live;
 pub mod load;
+mod memory;
 pub mod metrics;
 pub mod record;
 pub mod reload;

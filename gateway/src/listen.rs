@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conf::snapshot::Listener;
+use policy::refusal::Refusal;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::clock::Moment;
@@ -93,7 +94,11 @@ impl Bound {
     ) {
         let live = gateway.live();
         let limits = &live.snapshot().settings().limits;
-        let permit = gateway.connections.admit(remote.ip(), limits);
+        let permit = if gateway.memory.is_spent() {
+            Err(Refusal::Overloaded)
+        } else {
+            gateway.connections.admit(remote.ip(), limits)
+        };
         let accepted = |tcp: TcpStream| Accepted {
             gateway: Arc::clone(gateway),
             listener: Arc::clone(&self.listener),

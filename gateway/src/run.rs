@@ -22,6 +22,7 @@ use crate::gateway::Gateway;
 use crate::handover::{Inherited, MeetingPlace, Offered, Predecessor};
 use crate::listen::Bound;
 use crate::load::{LoadError, Loaded, Source, load};
+use crate::memory;
 use crate::record::Sinks;
 use crate::reload::Reloader;
 use crate::workers::Workers;
@@ -203,6 +204,7 @@ impl Process {
             let state = admin_state(&self.gateway, &ready, lists);
             tokio::spawn(admin::serve(socket, state, admin_ends));
         }
+        memory::watch(&self.gateway).map_err(process)?;
         if let Some(predecessor) = self.predecessor {
             predecessor.relieve();
         }

@@ -283,6 +283,21 @@ impl Egret {
             * 1024
     }
 
+    /// How long processors have worked for it (Linux).
+    ///
+    /// # Panics
+    /// When it has ended.
+    #[must_use]
+    pub fn processor_time(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id()));
+        let stat = stat.expect("the gateway runs");
+        // Behind the name, which may hold spaces, in hundredths of a second.
+        let (_, fields) = stat.rsplit_once(')').expect("its name");
+        let times = fields.split_whitespace().skip(11).take(2);
+        let ticks: u64 = times.map(|t| t.parse::<u64>().expect("a time")).sum();
+        Duration::from_millis(10 * ticks)
+    }
+
     /// Every access record on standard output so far.
     ///
     /// # Panics

@@ -7,16 +7,34 @@ use std::io;
 
 use crate::raw::Raw;
 
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const GOAWAY: u8 = 7;
-const CONTINUATION: u8 = 9;
+/// A piece of a body (RFC 9113, section 6, as all of these).
+pub const DATA: u8 = 0;
+/// Fields of a message.
+pub const HEADERS: u8 = 1;
+/// Out of use.
+pub const PRIORITY: u8 = 2;
+/// The end of a stream.
+pub const RST_STREAM: u8 = 3;
+/// Of the connection.
+pub const SETTINGS: u8 = 4;
+/// To be answered.
+pub const PING: u8 = 6;
+/// The end of the connection.
+pub const GOAWAY: u8 = 7;
+/// More may be sent.
+pub const WINDOW_UPDATE: u8 = 8;
+/// More fields.
+pub const CONTINUATION: u8 = 9;
 
-const END_STREAM: u8 = 1;
-const ACK: u8 = 1;
-const END_HEADERS: u8 = 4;
+/// The stream's last frame.
+pub const END_STREAM: u8 = 1;
+/// Settings or ping are taken note of.
+pub const ACK: u8 = 1;
+/// The message's last fields.
+pub const END_HEADERS: u8 = 4;
+
+/// What a connection is told that asked for too much.
+pub const ENHANCE_YOUR_CALM: u32 = 11;
 
 /// Payload of a frame at most, unless the peer allows more.
 const FRAME: usize = 16_384;
@@ -57,10 +75,10 @@ pub fn answer(raw: &mut Raw, stream: u32) -> io::Result<Answer> {
             return Ok(answer);
         }
         bytes.extend(more);
-        while let Some((frame, length)) = Frame::read(&bytes) {
-            let over = answer.take(&frame, stream);
-            if frame.kind == SETTINGS && frame.flags & ACK == 0 {
-                let _ = raw.send(&written(SETTINGS, ACK, 0, b""));
+        while let Some((got, length)) = Frame::read(&bytes) {
+            let over = answer.take(&got, stream);
+            if got.kind == SETTINGS && got.flags & ACK == 0 {
+                let _ = raw.send(&frame(SETTINGS, ACK, 0, b""));
             }
             if over {
                 return Ok(answer);
@@ -73,8 +91,31 @@ pub fn answer(raw: &mut Raw, stream: u32) -> io::Result<Answer> {
 /// What begins a connection.
 #[must_use]
 pub fn preface() -> Vec<u8> {
-    let settings = written(SETTINGS, 0, 0, b"");
+    let settings = frame(SETTINGS, 0, 0, b"");
     [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &settings].concat()
+}
+
+/// Reads until the connection is over: the code of the last GOAWAY, if there
+/// was one.
+///
+/// # Errors
+/// When the gateway neither says anything nor ends it for long.
+pub fn farewell(raw: &mut Raw) -> io::Result<Option<u32>> {
+    let mut code = None;
+    let mut bytes = Vec::new();
+    loop {
+        let more = raw.some()?;
+        if more.is_empty() {
+            return Ok(code);
+        }
+        bytes.extend(more);
+        while let Some((frame, length)) = Frame::read(&bytes) {
+            if frame.kind == GOAWAY {
+                code = frame.word(1);
+            }
+            bytes.drain(..length);
+        }
+    }
 }
 
 /// The frames of one request.
@@ -95,22 +136,25 @@ pub fn request(stream: u32, fields: &[(Vec<u8>, Vec<u8>)], body: &[u8]) -> Vec<u
         } else {
             0
         };
-        bytes.extend(written(kind, last | end, stream, piece));
+        bytes.extend(frame(kind, last | end, stream, piece));
         kind = CONTINUATION;
     }
     if !body.is_empty() {
-        bytes.extend(written(DATA, END_STREAM, stream, body));
+        bytes.extend(frame(DATA, END_STREAM, stream, body));
     }
     bytes
 }
 
-fn written(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+/// One frame.
+#[must_use]
+pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = (payload.len() as u32).to_be_bytes();
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
 /// A literal field that nobody is to index.
-fn literal((name, value): &(Vec<u8>, Vec<u8>)) -> Vec<u8> {
+#[must_use]
+pub fn literal((name, value): &(Vec<u8>, Vec<u8>)) -> Vec<u8> {
     [&[0], &*length(name), name, &*length(value), value].concat()
 }
 
@@ -128,16 +172,29 @@ fn length(text: &[u8]) -> Vec<u8> {
     bytes
 }
 
-struct Frame<'a> {
-    kind: u8,
-    flags: u8,
-    stream: u32,
-    payload: &'a [u8],
+/// A frame as it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// Its kind, one of the constants above.
+    pub kind: u8,
+    /// Its flags.
+    pub flags: u8,
+    /// Its stream.
+    pub stream: u32,
+    /// What is in it.
+    pub payload: &'a [u8],
 }
 
 impl<'a> Frame<'a> {
+    /// A number of four bytes of the payload.
+    fn word(&self, number: usize) -> Option<u32> {
+        let bytes = self.payload.get(4 * number..4 * number + 4)?;
+        Some(u32::from_be_bytes(bytes.try_into().ok()?))
+    }
+
     /// The first frame and its length, once it is whole.
-    fn read(bytes: &'a [u8]) -> Option<(Self, usize)> {
+    #[must_use]
+    pub fn read(bytes: &'a [u8]) -> Option<(Self, usize)> {
         let (head, rest) = bytes.split_at_checked(9)?;
         let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
         let stream = u32::from_be_bytes([head[5] & 127, head[6], head[7], head[8]]);

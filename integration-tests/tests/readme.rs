@@ -15,6 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use conf::cases::{self, Asked, Case, Verdict};
+use conf::snapshot::Limits;
 use conf::{Environment, Snapshot, SourceFile};
 use policy::canonical::Malformed;
 use policy::refusal::{Failure, Refusal};
@@ -261,6 +262,40 @@ fn every_command_of_egret_is_shown_and_every_one_shown_exists() {
             "`egret {command}` is not shown"
         );
     }
+}
+
+#[test]
+fn the_table_of_limits_is_that_of_the_code() {
+    let readme = read("README.md");
+    let rows = rows(section(&readme, "What callers may take"));
+    let compiled = |limits: &str| {
+        let text = format!("version: 1\nlisteners: [{{ port: 8443 }}]\nlimits: {{ {limits} }}\n");
+        let file = SourceFile::new("egret.yaml", text);
+        conf::compile(&[file], &Environment::default())
+    };
+    for row in &rows {
+        let (key, default) = (&row[0], &row[1]);
+        if default == "none" || default.starts_with("the ") {
+            let snapshot = compiled(&format!(
+                "{key}: {}",
+                if key == "memory" { "1GiB" } else { "1h" }
+            ));
+            assert_ne!(snapshot.expect(key).settings().limits, Limits::default());
+        } else {
+            let snapshot = compiled(&format!("{key}: {default}"));
+            assert_eq!(
+                snapshot.expect(key).settings().limits,
+                Limits::default(),
+                "{key}"
+            );
+        }
+    }
+    // Every key there is has a row.
+    let problems = compiled("nothing: 1").expect_err("an unknown key");
+    let known = problems[0].message.split('`').skip(3).step_by(2);
+    let known: BTreeSet<_> = known.map(str::to_owned).collect();
+    let told: BTreeSet<_> = rows.iter().map(|row| row[0].clone()).collect();
+    assert_eq!(told, known);
 }
 
 #[test]

@@ -73,6 +73,10 @@ closed! {
         OtherServerName,
         /// A bound on open connections is reached.
         TooManyConnections,
+        /// The HTTP/2 connection sends more frames or fields than its requests call for.
+        FrameFlood,
+        /// The HTTP/2 connection resets more streams than it has served.
+        ResetFlood,
 
         // The message.
         /// A line ended without carriage return, or one stood alone.
@@ -105,6 +109,10 @@ closed! {
         HeadTimeout,
         /// The body stopped arriving.
         BodyTimeout,
+        /// The body arrives more slowly than it must.
+        BodyTooSlow,
+        /// The client stopped reading the answer.
+        ReaderTimeout,
         /// The body exceeds the limit.
         BodyTooLarge,
         /// The body breaks its framing.
@@ -141,6 +149,8 @@ closed! {
         AddressDenied,
 
         // Ourselves.
+        /// The process holds nearly as much memory as it may.
+        Overloaded,
         /// The access log cannot take the line, and the operator asked to refuse then.
         LogUnavailable,
     }
@@ -170,6 +180,8 @@ impl Refusal {
             Self::MalformedServerName => "malformed_server_name",
             Self::OtherServerName => "other_server_name",
             Self::TooManyConnections => "too_many_connections",
+            Self::FrameFlood => "frame_flood",
+            Self::ResetFlood => "reset_flood",
             Self::BareLineEnding => "bare_line_ending",
             Self::MalformedRequestLine => "malformed_request_line",
             Self::HttpVersion => "http_version",
@@ -185,6 +197,8 @@ impl Refusal {
             Self::MalformedStream => "malformed_stream",
             Self::HeadTimeout => "head_timeout",
             Self::BodyTimeout => "body_timeout",
+            Self::BodyTooSlow => "body_too_slow",
+            Self::ReaderTimeout => "reader_timeout",
             Self::BodyTooLarge => "body_too_large",
             Self::MalformedBody => "malformed_body",
             Self::Malformed(why) => why.code(),
@@ -199,6 +213,7 @@ impl Refusal {
             Self::NoRoute => "no_route",
             Self::UnknownPassage => "unknown_passage",
             Self::AddressDenied => "address_denied",
+            Self::Overloaded => "overloaded",
             Self::LogUnavailable => "log_unavailable",
         }
     }
@@ -226,7 +241,11 @@ impl Refusal {
             | Self::MalformedServerName
             | Self::OtherServerName
             | Self::UnknownPassage
-            | Self::TooManyConnections => 0,
+            | Self::TooManyConnections
+            | Self::FrameFlood
+            | Self::ResetFlood
+            // It has a head already, and takes no more.
+            | Self::ReaderTimeout => 0,
             Self::BareLineEnding
             | Self::MalformedRequestLine
             | Self::MalformedHeader
@@ -240,7 +259,7 @@ impl Refusal {
             Self::HeadTooLarge | Self::TooManyFields => 431,
             Self::TransferEncoding => 501,
             Self::Expectation => 417,
-            Self::HeadTimeout | Self::BodyTimeout => 408,
+            Self::HeadTimeout | Self::BodyTimeout | Self::BodyTooSlow => 408,
             Self::BodyTooLarge => 413,
             Self::Malformed(why) => why.status(),
             Self::Misdirected => 421,
@@ -252,7 +271,7 @@ impl Refusal {
             Self::UnknownHost | Self::UnknownPort | Self::NoRoute => 404,
             // As a sidecar answers that knows only its registry.
             Self::UnknownMeshHost => 502,
-            Self::LogUnavailable => 503,
+            Self::Overloaded | Self::LogUnavailable => 503,
         }
     }
 
@@ -269,8 +288,8 @@ impl Refusal {
             | Self::NoRoute
             | Self::UnknownPassage => "NR",
             Self::AuthoriserDenied | Self::AuthoriserUnavailable => "UAEX",
-            Self::HeadTimeout | Self::BodyTimeout => "SI",
-            Self::LogUnavailable | Self::TooManyConnections => "OM",
+            Self::HeadTimeout | Self::BodyTimeout | Self::BodyTooSlow | Self::ReaderTimeout => "SI",
+            Self::Overloaded | Self::LogUnavailable | Self::TooManyConnections => "OM",
             _ => "DPE",
         }
     }
@@ -286,6 +305,7 @@ impl Refusal {
             Self::UnknownServerName | Self::NoServerName | Self::UnknownPassage => {
                 "filter_chain_not_found"
             }
+            Self::Overloaded => "overload",
             Self::HttpVersion => "low_version",
             Self::HeadTooLarge => "http1.headers_too_large",
             Self::TooManyFields => "http1.too_many_headers",

@@ -24,6 +24,8 @@ const MOST_FIELDS: u32 = 256;
 /// The canonicaliser reads no longer target.
 const MOST_TARGET: &str = "8KiB";
 const MAX_COUNT: u32 = 10_000_000;
+/// No gateway does with less.
+const LEAST_MEMORY: &str = "16MiB";
 
 /// `limits`.
 pub(super) fn limits(entry: Option<&Entry>, report: &Report) -> Limits {
@@ -57,6 +59,10 @@ fn read_limits(fields: &Fields<'_>) -> Limits {
         target_bytes: bytes("targetSize", MOST_TARGET, default.target_bytes),
         streams: count("streams", default.streams),
         body_bytes: fields.size("bodySize").unwrap_or(default.body_bytes),
+        body_rate: fields.size("bodyRate").unwrap_or(default.body_rate),
+        control_frames: count("controlFrames", default.control_frames),
+        early_resets: count("earlyResets", default.early_resets),
+        memory: fields.parsed("memory", memory),
     };
     let limits = Limits {
         // Whoever bounds how long connections stand idle means tunnels too.
@@ -78,6 +84,16 @@ fn bytes(fields: &Fields<'_>, key: &'static str, most: &str) -> Option<u32> {
         fits.filter(|_| (LEAST_HEAD..=limit).contains(&size))
             .ok_or_else(|| format!("`{text}` is out of range: write a size from `64B` to `{most}`"))
     })
+}
+
+fn memory(text: &str) -> Result<u64, String> {
+    let size = quantity::size(text)?;
+    match size >= quantity::size(LEAST_MEMORY)? {
+        true => Ok(size),
+        false => Err(format!(
+            "`{text}` is too little: write at least `{LEAST_MEMORY}`"
+        )),
+    }
 }
 
 /// `dns`: how names are resolved, and which are not.

@@ -12,9 +12,10 @@ use pingora_error::{Error, ErrorType};
 use pingora_http::ResponseHeader;
 use policy::destination::Route;
 use policy::refusal::{Failure, Refusal};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Outbound;
+use super::pace::Pace;
 use super::trace::Trace;
 use super::websocket;
 use crate::headers::{self, Outgoing, RequestBody};
@@ -57,8 +58,9 @@ pub(super) enum Broken {
     Connect(Failure),
     /// A connection that had served before was closed before it answered.
     Stale,
-    /// The caller's body is not good.
-    BadBody(Refusal),
+    /// The caller does not keep to his part: his body is not good, or he does
+    /// not read.
+    Caller(Refusal),
     /// Anything else.
     Failed(Failure),
 }
@@ -82,6 +84,7 @@ impl Attempt<'_> {
         }
         // What comes before the upstream has agreed is none of HTTP: it waits.
         let mut watching = !websocket;
+        let mut pace = Pace::new(self.limits, trace.grpc && session.is_http2());
         let sent = upstream.send_head(head, request_done).await;
         sent.map_err(|error| self.upstream_broke(&error, session, progress))?;
         let waiting_since = std::time::Instant::now();
@@ -98,8 +101,9 @@ impl Attempt<'_> {
                         return Ok(());
                     }
                 }
-                body = self.receive(session, request_done), if watching => match body? {
+                body = self.receive(session, request_done, &mut pace), if watching => match body? {
                     Received::Body(data) => {
+                        pace.came(&data, Instant::now());
                         progress.body_taken = true;
                         self.check_size(session)?;
                         if upstream.send_body(data).await.is_err() {
@@ -149,7 +153,12 @@ impl Attempt<'_> {
 
     /// The next piece of the caller's body; once it has ended, waits for him
     /// to leave.
-    async fn receive(&self, session: &mut Session, done: bool) -> Result<Received, Broken> {
+    async fn receive(
+        &self,
+        session: &mut Session,
+        done: bool,
+        pace: &mut Pace,
+    ) -> Result<Received, Broken> {
         let reading = session.read_body_or_idle(done);
         if done {
             return match reading.await {
@@ -159,11 +168,12 @@ impl Attempt<'_> {
                 _ => Ok(Received::Pipelined),
             };
         }
-        match timeout(self.limits.body_idle_timeout, reading).await {
+        let (until, refusal) = pace.wait(Instant::now());
+        match timeout_at(until, reading).await {
             Ok(Ok(Some(data))) => Ok(Received::Body(data)),
             Ok(Ok(None)) => Ok(Received::End),
             Ok(Err(error)) => Err(body_broke(&error)),
-            Err(_) => Err(Broken::BadBody(Refusal::BodyTimeout)),
+            Err(_) => Err(Broken::Caller(refusal)),
         }
     }
 
@@ -172,12 +182,13 @@ impl Attempt<'_> {
         let bound = Some(self.limits.body_bytes).filter(|bytes| *bytes > 0);
         let bounds = [bound, self.route.max_body];
         if bounds.into_iter().flatten().any(|bytes| read > bytes) {
-            return Err(Broken::BadBody(Refusal::BodyTooLarge));
+            return Err(Broken::Caller(Refusal::BodyTooLarge));
         }
         Ok(())
     }
 
-    /// Passes a part on to the caller; `true` when it was the last.
+    /// Passes a part on to the caller, who must take it in time; `true` when it
+    /// was the last. Pingora bounds only some of its writes.
     async fn relay(
         &self,
         trace: &mut Trace<'_>,
@@ -185,9 +196,21 @@ impl Attempt<'_> {
         part: Part,
         progress: &mut Progress,
     ) -> Result<bool, Broken> {
-        let gone = |_| Broken::Failed(Failure::ClientGone);
         #[cfg(debug_assertions)]
         crate::defect::at(if progress.answered { "body" } else { "head" }, session);
+        let passing = self.pass_on(trace, session, part, progress);
+        let passed = timeout(self.limits.body_idle_timeout, passing).await;
+        passed.unwrap_or(Err(Broken::Caller(Refusal::ReaderTimeout)))
+    }
+
+    async fn pass_on(
+        &self,
+        trace: &mut Trace<'_>,
+        session: &mut Session,
+        part: Part,
+        progress: &mut Progress,
+    ) -> Result<bool, Broken> {
+        let gone = |error: Box<Error>| caller_broke(&error);
         match part {
             Part::Head(mut head, end) => {
                 self.dress(trace, session, &mut head, end)?;
@@ -291,14 +314,22 @@ impl Attempt<'_> {
 /// is refused.
 fn body_broke(error: &Error) -> Broken {
     if is_malformed(error) {
-        return Broken::BadBody(Refusal::MalformedBody);
+        return Broken::Caller(Refusal::MalformedBody);
     }
     match error.etype() {
-        ErrorType::ReadTimedout => Broken::BadBody(Refusal::BodyTimeout),
+        ErrorType::ReadTimedout => Broken::Caller(Refusal::BodyTimeout),
         ErrorType::ConnectionClosed | ErrorType::ReadError | ErrorType::H2Error => {
             Broken::Failed(Failure::ClientGone)
         }
-        _ => Broken::BadBody(Refusal::MalformedBody),
+        _ => Broken::Caller(Refusal::MalformedBody),
+    }
+}
+
+/// What it means that the answer cannot be passed on.
+fn caller_broke(error: &Error) -> Broken {
+    match error.etype() {
+        ErrorType::WriteTimedout => Broken::Caller(Refusal::ReaderTimeout),
+        _ => Broken::Failed(Failure::ClientGone),
     }
 }
 

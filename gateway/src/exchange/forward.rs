@@ -32,8 +32,8 @@ enum Stop {
     Refused(Refusal),
     /// We could not.
     Failed(Failure),
-    /// The body the caller sends is not good.
-    BadBody(Refusal),
+    /// The caller does not keep to his part.
+    Caller(Refusal),
     /// The caller would not be let in any more.
     Lost(Refusal),
 }
@@ -68,7 +68,7 @@ impl Exchange<'_> {
     ) -> Ending {
         let reply = match ended {
             Ok(()) => return Ending::Finish,
-            Err(Stop::Refused(refusal) | Stop::BadBody(refusal)) => self.trace.refused(refusal),
+            Err(Stop::Refused(refusal) | Stop::Caller(refusal)) => self.trace.refused(refusal),
             Err(Stop::Lost(refusal)) => {
                 self.trace.refused(refusal);
                 return Ending::Abort;
@@ -125,7 +125,7 @@ impl Exchange<'_> {
                     freshness = Freshness::New;
                     true
                 }
-                Broken::BadBody(_) | Broken::Failed(_) => false,
+                Broken::Caller(_) | Broken::Failed(_) => false,
             };
             if !again || !target.retry_allowed() {
                 return Err(self.stop(broken));
@@ -216,7 +216,7 @@ impl Exchange<'_> {
         match broken {
             Broken::Connect(failure) | Broken::Failed(failure) => Stop::Failed(failure),
             Broken::Stale => Stop::Failed(Failure::Closed),
-            Broken::BadBody(refusal) => Stop::BadBody(refusal),
+            Broken::Caller(refusal) => Stop::Caller(refusal),
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod attempt;
 mod forward;
+mod pace;
 mod referral;
 mod trace;
 mod websocket;
@@ -17,6 +18,7 @@ use policy::destination::{Action, Redirect, Route};
 use policy::refusal::{Failure, Refusal};
 use policy::rule::{Effect, TemplatePart};
 use policy::{Admitted, Next, RawRequest, Refused, Request};
+use tokio::time::timeout;
 
 use crate::authorise::{Downstream, Inquiry};
 use crate::clock::Moment;
@@ -26,7 +28,7 @@ use crate::reply::Reply;
 
 use referral::Question;
 use trace::{Injected, Trace};
-pub(crate) use trace::{record_abandoned, record_unparsed};
+pub(crate) use trace::{record_abandoned, record_cut, record_unparsed};
 
 /// What becomes of the connection after an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,6 +126,9 @@ impl<'c> Exchange<'c> {
     fn admit(&mut self, session: &Session) -> Result<Step, Reply> {
         if let Err(refusal) = self.trace.reserve() {
             return Err(self.trace.refused(refusal));
+        }
+        if self.trace.connection.gateway.memory.is_scarce() {
+            return Err(self.trace.refused(Refusal::Overloaded));
         }
         if let Some(refusal) = self.refuse_fields(session) {
             return Err(self.trace.refused(refusal));
@@ -279,10 +284,15 @@ impl<'c> Exchange<'c> {
         let grpc = self.trace.grpc;
         self.trace.status = if grpc { 200 } else { reply.status };
         self.trace.grpc_status = grpc.then_some(reply.grpc_status);
-        match reply.send(session).await {
-            Ok(()) => Ending::Finish,
-            Err(_) => {
+        let limit = self.trace.connection.limits.body_idle_timeout;
+        match timeout(limit, reply.send(session)).await {
+            Ok(Ok(())) => Ending::Finish,
+            Ok(Err(_)) => {
                 self.trace.client_gone();
+                Ending::Abort
+            }
+            Err(_) => {
+                self.trace.reader_stopped();
                 Ending::Abort
             }
         }

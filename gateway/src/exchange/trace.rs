@@ -126,6 +126,13 @@ impl<'c> Trace<'c> {
         }
     }
 
+    /// Notes that the client took no answer, unless something worse is known.
+    pub(crate) fn reader_stopped(&mut self) {
+        if self.failure.is_none() && self.refusal.is_none() {
+            self.refused(Refusal::ReaderTimeout);
+        }
+    }
+
     pub(crate) fn planned(&mut self, plan: Plan) {
         self.marked(plan.grant().rule(), plan.grant().marks());
         self.plan = Some(plan);
@@ -303,6 +310,20 @@ pub(crate) fn record_unparsed(
     record.response_flags = refusal.flags().into();
     record.response_code_details = Some(refusal.details().into());
     record.refusal = Some(refusal.code());
+    connection.gateway.observe(&record, None, &seen.live, None);
+}
+
+/// Records that an HTTP/2 connection is cut for what its caller does on it,
+/// whatever becomes of its requests.
+pub(crate) fn record_cut(connection: &Connection, refusal: Refusal) {
+    let seen = connection.seen();
+    let mut record = connection.record(&seen.live, Moment::now());
+    record.protocol = Some("HTTP/2");
+    record.is_cut = true;
+    record.refusal = Some(refusal.code());
+    record.response_flags = refusal.flags().into();
+    record.response_code_details = Some(refusal.details().into());
+    record.connection_termination_details = Some(refusal.details().into());
     connection.gateway.observe(&record, None, &seen.live, None);
 }
 

@@ -1,29 +1,29 @@
-//! HTTP/2 streams that never become requests.
+//! HTTP/2 streams that never become requests, callers who send what is none,
+//! and callers who do not read.
 //!
 //! The library resets a stream with a malformed head by itself, answers one
 //! whose fields are too large, and forgets those whose caller has left. It tells
 //! nobody, so the frames are counted on their way: what was opened on the wire
-//! and did not come up as a request was one of these.
+//! and did not come up as a request was one of these. Control frames it answers
+//! without end; here they have a [`Budget`].
 
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use conf::snapshot::Limits;
 use policy::refusal::Refusal;
+
+use super::budget::Budget;
+use super::frames::{
+    CONTINUATION, END_HEADERS, END_STREAM, Frame, GOAWAY, HEADERS, RST_STREAM, Walk,
+};
 
 use crate::socket::Observer;
 
 /// `PRI * HTTP/2.0`, and what follows (RFC 9113, section 3.4).
 const PREFACE: usize = 24;
-
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const GOAWAY: u8 = 7;
-const CONTINUATION: u8 = 9;
-
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
 
 const REFUSED_STREAM: u32 = 7;
 
@@ -41,6 +41,13 @@ struct Counts {
     /// The library waits for the caller to read; it may have frames it did not
     /// look at yet.
     waits: AtomicBool,
+    /// Twice the heads that have ended; odd while one has begun and not ended.
+    heads: AtomicU32,
+    /// Changes with all that is written.
+    writes: AtomicU32,
+    /// Of the two floods, which.
+    frame_flood: AtomicBool,
+    reset_flood: AtomicBool,
 }
 
 /// Follows the frames of a connection.
@@ -55,17 +62,25 @@ pub(crate) struct Frames {
     /// Streams above this are passed over in silence, as we have told.
     last: u32,
     ended: VecDeque<u32>,
+    /// Heads and trailers that have ended, and whether one has not.
+    heads: u32,
+    within_head: bool,
+    budget: Budget,
+    /// The budget is spent: nothing more is read.
+    flooded: bool,
 }
 
-/// Streams of a connection that did not come up as requests.
+/// What the library does not tell of a connection.
 #[derive(Debug)]
-pub(crate) struct Lost {
+pub(crate) struct Untold {
     counts: Arc<Counts>,
     known: u32,
+    heads: u32,
+    writes: u32,
 }
 
 /// Begins to follow a connection's frames.
-pub(crate) fn follow() -> (Frames, Lost) {
+pub(crate) fn follow(limits: &Limits) -> (Frames, Untold) {
     let counts = Arc::new(Counts::default());
     let frames = Frames {
         counts: Arc::clone(&counts),
@@ -75,8 +90,18 @@ pub(crate) fn follow() -> (Frames, Lost) {
         opening: false,
         last: u32::MAX,
         ended: VecDeque::new(),
+        heads: 0,
+        within_head: false,
+        budget: Budget::new(limits),
+        flooded: false,
     };
-    (frames, Lost { counts, known: 0 })
+    let untold = Untold {
+        counts,
+        known: 0,
+        heads: 0,
+        writes: 0,
+    };
+    (frames, untold)
 }
 
 /// What became of lost streams.
@@ -96,7 +121,29 @@ impl Losses {
     }
 }
 
-impl Lost {
+impl Untold {
+    /// Which flood has come, if one has.
+    pub(crate) fn flood(&self) -> Option<Refusal> {
+        let is = |flood: &AtomicBool| flood.load(Ordering::Relaxed);
+        let frames = is(&self.counts.frame_flood).then_some(Refusal::FrameFlood);
+        frames.or(is(&self.counts.reset_flood).then_some(Refusal::ResetFlood))
+    }
+
+    /// Whether a head that had begun when this was last asked has not ended.
+    pub(crate) fn has_slow_head(&mut self) -> bool {
+        let heads = self.counts.heads.load(Ordering::Relaxed);
+        let before = std::mem::replace(&mut self.heads, heads);
+        before == heads && heads % 2 == 1
+    }
+
+    /// Whether the caller has taken nothing of what waits for him since the
+    /// last time this was asked.
+    pub(crate) fn has_stopped_reading(&mut self) -> bool {
+        let writes = self.counts.writes.load(Ordering::Relaxed);
+        let before = std::mem::replace(&mut self.writes, writes);
+        before == writes && self.counts.waits.load(Ordering::Relaxed)
+    }
+
     /// A stream came up, as a request or as a refusal of its own.
     pub(crate) fn came_up(&mut self) {
         self.known = self.known.wrapping_add(1);
@@ -134,23 +181,47 @@ impl Observer for Frames {
         while let Some(frame) = self.read.next(&mut rest) {
             self.received(frame);
         }
+        let begun = matches!(self.read.begun(), Some(HEADERS | CONTINUATION));
+        let unfinished = u32::from(self.within_head || begun);
+        self.counts
+            .heads
+            .store(self.heads.wrapping_mul(2) | unfinished, Ordering::Relaxed);
         Ok(())
     }
 
     fn written(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         while let Some(frame) = self.written.next(&mut rest) {
+            self.budget.sent(frame);
             self.sent(frame);
         }
+        self.counts.writes.fetch_add(1, Ordering::Relaxed);
     }
 
     fn waits(&mut self, waits: bool) {
         self.counts.waits.store(waits, Ordering::Relaxed);
     }
+
+    fn has_enough(&self) -> bool {
+        self.flooded
+    }
 }
 
 impl Frames {
     fn received(&mut self, frame: Frame) {
+        if let Err(refusal) = self.budget.received(frame) {
+            self.flooded = true;
+            let flood = match refusal {
+                Refusal::ResetFlood => &self.counts.reset_flood,
+                _ => &self.counts.frame_flood,
+            };
+            flood.store(true, Ordering::Relaxed);
+        }
+        if matches!(frame.kind, HEADERS | CONTINUATION) {
+            let ended = frame.flags & END_HEADERS != 0;
+            self.within_head = !ended;
+            self.heads = self.heads.wrapping_add(ended.into());
+        }
         match frame.kind {
             HEADERS if frame.stream > self.newest && frame.stream <= self.last => {
                 self.newest = frame.stream;
@@ -161,6 +232,7 @@ impl Frames {
         }
         if self.opening && frame.flags & END_HEADERS != 0 {
             self.opening = false;
+            self.budget.opened(frame.stream);
             self.counts.opened.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -181,93 +253,6 @@ impl Frames {
             _ => {}
         }
     }
-}
-
-/// A frame that has passed as a whole.
-#[derive(Clone, Copy, Debug)]
-struct Frame {
-    kind: u8,
-    flags: u8,
-    stream: u32,
-    /// The payload's first four bytes.
-    word: u32,
-}
-
-/// From frame to frame.
-#[derive(Debug)]
-struct Walk {
-    head: [u8; 9],
-    word: [u8; 4],
-    /// Bytes of the frame that have passed.
-    passed: usize,
-    /// Bytes before the first frame.
-    before: usize,
-}
-
-impl Walk {
-    fn behind(before: usize) -> Self {
-        Self {
-            head: [0; 9],
-            word: [0; 4],
-            passed: 0,
-            before,
-        }
-    }
-
-    /// Passes over bytes up to the end of a frame.
-    fn next(&mut self, rest: &mut &[u8]) -> Option<Frame> {
-        self.before -= skip(rest, self.before);
-        if rest.is_empty() {
-            return None;
-        }
-        let head = self.head.len();
-        if let Some(missing) = self.head.get_mut(self.passed..) {
-            self.passed += fill(missing, rest);
-        }
-        if self.passed < head {
-            return None;
-        }
-        let [a, b, c, kind, flags, w, x, y, z] = self.head;
-        let length = usize::try_from(u32::from_be_bytes([0, a, b, c])).ok()?;
-        if let Some(missing) = self.word.get_mut(self.passed - head..) {
-            let here = missing.len().min(length.saturating_sub(self.passed - head));
-            self.passed += fill(missing.get_mut(..here).unwrap_or_default(), rest);
-        }
-        self.passed += skip(rest, (head + length).saturating_sub(self.passed));
-        if self.passed < head + length {
-            return None;
-        }
-        let word = if length < 4 {
-            0
-        } else {
-            u32::from_be_bytes(self.word)
-        };
-        self.passed = 0;
-        Some(Frame {
-            kind,
-            flags,
-            stream: u32::from_be_bytes([w & 0x7f, x, y, z]),
-            word,
-        })
-    }
-}
-
-/// Copies what is missing, as far as there is any; how much.
-fn fill(missing: &mut [u8], rest: &mut &[u8]) -> usize {
-    let here = missing.len().min(rest.len());
-    if let (Some(to), Some((from, after))) = (missing.get_mut(..here), rest.split_at_checked(here))
-    {
-        to.copy_from_slice(from);
-        *rest = after;
-    }
-    here
-}
-
-/// Leaves out as many bytes, as far as there are any; how many.
-fn skip(rest: &mut &[u8], count: usize) -> usize {
-    let here = count.min(rest.len());
-    *rest = rest.get(here..).unwrap_or_default();
-    here
 }
 
 #[cfg(test)]

@@ -59,6 +59,13 @@ fn exposes_exactly_this_text() {
         destination: None,
         ..world.tunnel()
     });
+    metrics.observe(&Record {
+        is_cut: true,
+        protocol: Some("HTTP/2"),
+        refusal: Some("frame_flood"),
+        ..world.handshake()
+    });
+    metrics.memory_seen(90, Some(100), 1);
     let _open = metrics.connection_opened();
     drop(metrics.connection_opened());
     metrics.upstream_connected();

@@ -57,13 +57,24 @@ pub struct Metrics {
     attempts: Family<Count>,
     failures: Family<Count>,
     handshakes: Family<Count>,
+    cuts: Family<Count>,
     authorisations: Family<Count>,
     connections: Arc<AtomicU64>,
     upstream_connections: AtomicU64,
     reloads_applied: AtomicU64,
     reloads_refused: AtomicU64,
+    memory: MemorySeen,
     snapshot: Mutex<Box<str>>,
     lists: Mutex<BTreeMap<Box<str>, List>>,
+}
+
+/// What was last seen of the process's memory.
+#[derive(Debug, Default)]
+struct MemorySeen {
+    resident: AtomicU64,
+    /// 0: none is known.
+    limit: AtomicU64,
+    pressure: AtomicU64,
 }
 
 /// How a remote list fares.
@@ -100,6 +111,7 @@ struct Shares {
     attempts: Share<Count>,
     failures: Share<Count>,
     handshakes: Share<Count>,
+    cuts: Share<Count>,
     authorisations: Share<Count>,
 }
 
@@ -132,11 +144,13 @@ impl Metrics {
             attempts: Family::new(COUNTERS),
             failures: Family::new(COUNTERS),
             handshakes: Family::new(COUNTERS),
+            cuts: Family::new(COUNTERS),
             authorisations: Family::new(COUNTERS),
             connections: Arc::default(),
             upstream_connections: AtomicU64::new(0),
             reloads_applied: AtomicU64::new(0),
             reloads_refused: AtomicU64::new(0),
+            memory: MemorySeen::default(),
             snapshot: Mutex::default(),
             lists: Mutex::default(),
         }
@@ -172,6 +186,15 @@ impl Metrics {
             Reload::Applied => self.reloads_applied.fetch_add(1, Ordering::Relaxed),
             Reload::Refused => self.reloads_refused.fetch_add(1, Ordering::Relaxed),
         };
+    }
+
+    /// Says how much memory is held, how much may be, and what follows: 0,
+    /// nothing; 1, requests are refused; 2, connections are, too.
+    pub fn memory_seen(&self, resident: u64, limit: Option<u64>, pressure: u8) {
+        let set = |number: &AtomicU64, value| number.store(value, Ordering::Relaxed);
+        set(&self.memory.resident, resident);
+        set(&self.memory.limit, limit.unwrap_or(0));
+        set(&self.memory.pressure, pressure.into());
     }
 
     /// Says which snapshot is in use.
@@ -215,6 +238,12 @@ impl Metrics {
     fn observe_in(&self, shares: &mut Shares, record: &Record<'_>) {
         match record.refusal {
             _ if record.is_tunnel => self.observe_tunnel(shares, record),
+            Some(reason) if record.is_cut => {
+                shares.key.begin().text(caller(record)).text(reason);
+                shares
+                    .cuts
+                    .of(&self.cuts, &shares.key, |count| count.add(1));
+            }
             // There was no request yet, and no answer.
             Some(reason) if record.protocol.is_none() && record.response_code == 0 => {
                 shares.key.begin().text(reason);
@@ -303,16 +332,17 @@ fn exchange_key(key: &mut Key, record: &Record<'_>) {
 /// `response_code`.
 fn attempt_key(key: &mut Key, record: &Record<'_>) {
     key.begin()
-        .text(
-            record
-                .source_principal
-                .map_or(UNKNOWN, |principal| principal.as_str()),
-        )
+        .text(caller(record))
         .text(destination(record))
         .text(record.decision.as_str())
         .text(record.rule.map_or("", |rule| rule.name))
         .text(record.refusal.unwrap_or(""))
         .number(record.response_code.into());
+}
+
+fn caller<'r>(record: &Record<'r>) -> &'r str {
+    let principal = record.source_principal;
+    principal.map_or(UNKNOWN, |principal| principal.as_str())
 }
 
 /// The destination as configured, never as a caller spelt it.

@@ -39,6 +39,7 @@ impl Metrics {
         self.connections(&mut out);
         logs(&mut out, sinks);
         self.lists(&mut out);
+        self.memory(&mut out);
         self.process(&mut out);
         out.into_text()
     }
@@ -199,6 +200,9 @@ impl Metrics {
         let help = "Connections refused before there was a request, by reason.";
         let name = "egret_handshake_refusals_total";
         counters(out, name, help, ["reason"], &self.handshakes);
+        let help = "Connections cut for what their caller did on them, by reason.";
+        let name = "egret_connections_cut_total";
+        counters(out, name, help, ["source_principal", "reason"], &self.cuts);
         let help = "Requests an authoriser was asked about, by its word.";
         let name = "egret_authorisations_total";
         let names = ["authoriser", "verdict"];
@@ -238,6 +242,30 @@ impl Metrics {
         out.metric(name, Kind::Counter, help);
         for (list, of) in &lists {
             out.sample(name, &label("list", list), of.failures);
+        }
+    }
+
+    fn memory(&self, out: &mut Exposition) {
+        let gauges = [
+            (
+                "process_resident_memory_bytes",
+                "Memory held by the process.",
+                &self.memory.resident,
+            ),
+            (
+                "egret_memory_limit_bytes",
+                "Memory it may hold; 0 where no bound is known.",
+                &self.memory.limit,
+            ),
+            (
+                "egret_memory_pressure",
+                "0: memory is free; 1: requests are refused; 2: connections, too.",
+                &self.memory.pressure,
+            ),
+        ];
+        for (name, help, gauge) in gauges {
+            out.metric(name, Kind::Gauge, help);
+            out.sample(name, &Labels::default(), read(gauge));
         }
     }
 

@@ -132,7 +132,7 @@ pub struct Record<'a> {
     pub response_flags: Cow<'a, str>,
     /// Envoy's `response_code_details`.
     pub response_code_details: Option<Cow<'a, str>>,
-    /// Why the connection ended, for refused handshakes.
+    /// Why the connection ended, where we refused or cut it.
     pub connection_termination_details: Option<Cow<'a, str>>,
     /// Request body bytes received.
     pub bytes_received: u64,
@@ -195,6 +195,8 @@ pub struct Record<'a> {
     /// Whether this is what passed through, or was to: no request, but an
     /// attempt that was decided upon.
     pub is_tunnel: bool,
+    /// Whether this tells the end of a connection on which requests had come.
+    pub is_cut: bool,
     /// The header fields of the request, once there are any.
     pub headers: Option<HeaderFields<'a>>,
     /// Mixer's `context.reporter.uid` of this gateway.
@@ -251,6 +253,7 @@ impl<'a> Record<'a> {
             grpc_status: None,
             grpc: false,
             is_tunnel: false,
+            is_cut: false,
             headers: None,
             reporter_uid: None,
             snapshot: "",

@@ -32,6 +32,12 @@ pub(crate) trait Observer: fmt::Debug + Send + Sync + Unpin + 'static {
 
     /// Whether writing has to wait for the peer.
     fn waits(&mut self, _waits: bool) {}
+
+    /// Whether nothing more is to be read, ever: the reader waits until somebody
+    /// else ends the connection.
+    fn has_enough(&self) -> bool {
+        false
+    }
 }
 
 /// See the module.
@@ -63,6 +69,9 @@ impl<O: Observer> AsyncRead for Observed<O> {
         cx: &mut Context<'_>,
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.observer.has_enough() {
+            return Poll::Pending;
+        }
         let before = out.filled().len();
         ready!(Pin::new(&mut self.inner).poll_read(cx, out))?;
         let read = out.filled().get(before..).unwrap_or_default();

@@ -72,6 +72,9 @@ async fn open(
     hello: Option<ClientHello>,
 ) -> Result<Stream, Stop> {
     trace.reserve().map_err(Stop::Refused)?;
+    if trace.connection.gateway.memory.is_scarce() {
+        return Err(Stop::Refused(Refusal::Overloaded));
+    }
     let Way { host, plan, read } = way::find(trace, caller, hello)
         .await
         .map_err(Stop::Refused)?;

@@ -327,13 +327,17 @@ fn a_listener_that_cannot_be_bound_or_meant_is_refused() {
 fn limits_have_defaults_and_bounds() {
     assert_eq!(settings("").limits, Limits::default());
     let limits =
-        settings("limits: { connections: 5, headTimeout: 3s, headSize: 32KiB, bodySize: 1MiB }\n")
+        settings("limits: { connections: 5, headTimeout: 3s, headSize: 32KiB, bodySize: 1MiB, bodyRate: 0B, controlFrames: 9, earlyResets: 7, memory: 1GiB }\n")
             .limits;
     let expected = Limits {
         connections: 5,
         head_timeout: Duration::from_secs(3),
         head_bytes: 32_768,
         body_bytes: 1_048_576,
+        body_rate: 0,
+        control_frames: 9,
+        early_resets: 7,
+        memory: Some(1 << 30),
         ..Limits::default()
     };
     assert_eq!(limits, expected);
@@ -346,11 +350,15 @@ fn limits_have_defaults_and_bounds() {
             "3:33 error: `2MiB` is out of range: write a size from `64B` to `1MiB`",
             "3:39 error: unknown field `fields`: write `connections`, `connectionsPerPrincipal`, `connectionsPerSource`, \
          `handshakeTimeout`, `headTimeout`, `idleTimeout`, `tunnelTimeout`, `bodyIdleTimeout`, `headSize`, `headFields`, \
-         `targetSize`, `streams`, `bodySize` or `tunnelIdleTimeout`",
+         `targetSize`, `streams`, `bodySize`, `bodyRate`, `controlFrames`, `earlyResets`, `memory` or `tunnelIdleTimeout`",
             "3:63 error: `0s` is no time at all: write such as `5s`",
             "3:79 error: `16KiB` is out of range: write a size from `64B` to `8KiB`",
             "3:98 error: `+1` is no number from 1 to 256: write one",
         ]
+    );
+    assert_eq!(
+        problem("limits: { memory: 1MiB }\n"),
+        "3:19 error: `1MiB` is too little: write at least `16MiB`",
     );
     assert_eq!(
         problem("limits: { headSize: 4KiB }\n"),

@@ -165,6 +165,12 @@ fn limits(limits: &Limits) -> Map {
         ),
         ("headFields", limits.fields, default.fields),
         ("streams", limits.streams, default.streams),
+        (
+            "controlFrames",
+            limits.control_frames,
+            default.control_frames,
+        ),
+        ("earlyResets", limits.early_resets, default.early_resets),
     ];
     let times = [
         (
@@ -197,6 +203,7 @@ fn limits(limits: &Limits) -> Map {
             default.target_bytes.into(),
         ),
         ("bodySize", limits.body_bytes, default.body_bytes),
+        ("bodyRate", limits.body_rate, default.body_rate),
     ];
     for (key, count, default) in counts {
         map.put_some(key, (count != default).then(|| Out::word(count)));
@@ -208,6 +215,7 @@ fn limits(limits: &Limits) -> Map {
     for (key, bytes, default) in sizes {
         map.put_some(key, (bytes != default).then(|| size(bytes)));
     }
+    map.put_some("memory", limits.memory.map(size));
     map
 }
 

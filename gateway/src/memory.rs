@@ -1,0 +1,212 @@
+//! How near the process is to the memory it may hold, looked at twice a second
+//! by a thread of its own. Requests read one number.
+//!
+//! The bound is `limits.memory`, or else the smallest of the cgroup's and of
+//! those above it (version 2, and 1). Beyond it the kernel would end the
+//! process with every connection: before that, requests are refused, and then
+//! new connections, so that what has begun can end.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::Duration;
+
+use crate::gateway::Gateway;
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(500);
+/// From these parts of a hundred on.
+const SHED: u64 = 90;
+const CLOSE: u64 = 95;
+
+/// How much there is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Pressure {
+    /// Enough.
+    Free,
+    /// So little that requests are refused.
+    Scarce,
+    /// So little that new connections are refused, too.
+    Spent,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Memory(AtomicU8);
+
+impl Memory {
+    /// Whether requests are refused.
+    pub(crate) fn is_scarce(&self) -> bool {
+        self.0.load(Ordering::Relaxed) >= Pressure::Scarce as u8
+    }
+
+    /// Whether new connections are refused, too.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.0.load(Ordering::Relaxed) >= Pressure::Spent as u8
+    }
+
+    fn set(&self, pressure: Pressure, resident: u64, limit: Option<u64>) {
+        let before = self.0.swap(pressure as u8, Ordering::Relaxed);
+        if pressure as u8 > before {
+            tracing::warn!(resident, limit, ?pressure, "memory is nearly spent");
+        } else if pressure as u8 != before {
+            tracing::info!(resident, limit, ?pressure, "memory has become free");
+        }
+    }
+}
+
+fn pressure(resident: u64, limit: Option<u64>) -> Pressure {
+    // Without a bound, or without a part of it that counts.
+    let Some(hundredth) = limit.map(|limit| limit / 100).filter(|part| *part > 0) else {
+        return Pressure::Free;
+    };
+    match resident / hundredth {
+        CLOSE.. => Pressure::Spent,
+        SHED.. => Pressure::Scarce,
+        _ => Pressure::Free,
+    }
+}
+
+/// Looks until the gateway is gone. Where there is no `/proc`, there is nothing
+/// to look at.
+///
+/// # Errors
+/// When there can be no thread.
+pub(crate) fn watch(gateway: &Arc<Gateway>) -> io::Result<()> {
+    let gateway = Arc::downgrade(gateway);
+    let watching = thread::Builder::new().name("memory".to_owned());
+    watching.spawn(move || {
+        while look(&gateway).is_some() {
+            thread::sleep(PAUSE);
+        }
+    })?;
+    Ok(())
+}
+
+fn look(gateway: &Weak<Gateway>) -> Option<()> {
+    let gateway = gateway.upgrade()?;
+    let resident = resident(&fs::read_to_string("/proc/self/status").ok()?)?;
+    let configured = gateway.live().snapshot().settings().limits.memory;
+    let limit = configured.or_else(|| Cgroup::of_this_process().limit());
+    let pressure = pressure(resident, limit);
+    gateway.memory.set(pressure, resident, limit);
+    gateway.metrics.memory_seen(resident, limit, pressure as u8);
+    Some(())
+}
+
+/// What a process's status says it holds.
+fn resident(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib: u64 = line?.split_whitespace().next()?.parse().ok()?;
+    kib.checked_mul(1024)
+}
+
+/// Files that may say how much memory the processes of a group may hold.
+#[derive(Debug, PartialEq, Eq)]
+struct Cgroup(Vec<PathBuf>);
+
+impl Cgroup {
+    fn of_this_process() -> Self {
+        let groups = fs::read_to_string("/proc/self/cgroup");
+        Self::told(&groups.unwrap_or_default(), Path::new("/sys/fs/cgroup"))
+    }
+
+    /// By `/proc/PID/cgroup`: of version 2 `0::/PATH`, of version 1
+    /// `N:memory:/PATH`. Within a container the path may be that of the host,
+    /// which is not there, and the group itself stands at the root.
+    fn told(groups: &str, root: &Path) -> Self {
+        let mut files = Vec::new();
+        for group in groups.lines() {
+            let mut parts = group.splitn(3, ':').skip(1);
+            let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else {
+                continue;
+            };
+            let (top, file) = match controllers {
+                "" => (root.to_owned(), "memory.max"),
+                list if list.split(',').any(|one| one == "memory") => {
+                    (root.join("memory"), "memory.limit_in_bytes")
+                }
+                _ => continue,
+            };
+            let group = top.join(path.trim_start_matches('/'));
+            let above = group
+                .ancestors()
+                .take_while(|folder| folder.starts_with(&top));
+            files.extend(above.map(|folder| folder.join(file)));
+        }
+        Self(files)
+    }
+
+    /// The smallest that is said; `max`, and whatever else is no number, says none.
+    fn limit(&self) -> Option<u64> {
+        let texts = self
+            .0
+            .iter()
+            .filter_map(|file| fs::read_to_string(file).ok());
+        texts.filter_map(|text| text.trim().parse().ok()).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn requests_are_refused_first_and_connections_later() {
+        let memory = Memory::default();
+        for (resident, scarce, spent) in [
+            (0, false, false),
+            (89, false, false),
+            (90, true, false),
+            (94, true, false),
+            (95, true, true),
+            (200, true, true),
+            (50, false, false),
+        ] {
+            let (held, limit) = (resident * MIB, Some(100 * MIB));
+            memory.set(pressure(held, limit), held, limit);
+            assert_eq!((memory.is_scarce(), memory.is_spent()), (scarce, spent));
+        }
+        assert_eq!(pressure(u64::MAX, None), Pressure::Free);
+    }
+
+    #[test]
+    fn reads_what_a_process_holds() {
+        assert_eq!(resident("Name:\tx\nVmRSS:\t   1024 kB\n"), Some(MIB));
+        assert_eq!(resident("Name:\tx\n"), None);
+        let own = fs::read_to_string("/proc/self/status").unwrap();
+        assert!(resident(&own).unwrap() > MIB);
+    }
+
+    #[test]
+    fn the_smallest_bound_of_the_group_and_those_above_counts() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        let limit = |groups: &str| Cgroup::told(groups, root.path()).limit();
+        write("pods/one/memory.max", "max\n");
+        write("pods/memory.max", "1000000\n");
+        assert_eq!(limit("0::/pods/one\n"), Some(1_000_000));
+        write("pods/one/memory.max", "2000\n");
+        assert_eq!(limit("0::/pods/one\n"), Some(2_000));
+        // As a container sees it whose group is the root of what is mounted.
+        assert_eq!(limit("0::/\n"), None);
+        write("memory.max", "3000\n");
+        assert_eq!(limit("0::/\n"), Some(3_000));
+        assert_eq!(limit("0::/not/mounted/here\n"), Some(3_000));
+        // Version 1: no bound is a number near 2^63.
+        write("memory/memory.limit_in_bytes", "9223372036854771712\n");
+        write("memory/pod/memory.limit_in_bytes", "4000\n");
+        assert_eq!(limit("4:cpu,cpuacct:/\n3:memory:/pod\n"), Some(4_000));
+        assert_eq!(limit("4:cpu,cpuacct:/pod\nnonsense\n"), None);
+    }
+}
