@@ -2,6 +2,7 @@
 
 mod budget;
 mod dial;
+mod framing;
 mod pool;
 mod session;
 mod tls;
