@@ -17,9 +17,10 @@ use crate::admin::{self, AdminState};
 use crate::drain::{Drain, Phase};
 use crate::gateway::Gateway;
 use crate::listen::Bound;
-use crate::load::{LoadError, Loaded, Source, load};
+use crate::load::{LoadError, Loaded, Source, load, reach};
 use crate::record::Sinks;
 use crate::reload::Reloader;
+use crate::sandbox::{self, Sandbox};
 use crate::workers::Workers;
 
 /// Idle upstream connections are looked over this often.
@@ -63,6 +64,8 @@ pub struct Options {
     pub config: Source,
     /// Worker threads, the calling one included.
     pub threads: usize,
+    /// Whether the process shuts itself in before it opens a socket.
+    pub sandbox: Sandbox,
 }
 
 /// Sockets and gateway, bound but not serving yet.
@@ -82,6 +85,7 @@ impl Process {
     /// # Errors
     /// The first thing without which the gateway cannot serve.
     pub async fn start(options: &Options) -> Result<Self, StartError> {
+        shut_in(options)?;
         let sinks = Arc::new(Sinks::new());
         // Lists are fetched once there is a gateway to fetch them with.
         let Loaded {
@@ -180,6 +184,26 @@ impl Process {
         ready.store(false, Ordering::Release);
         end(&self.gateway, &phase).await;
         Ok(())
+    }
+}
+
+/// While this thread is the only one.
+fn shut_in(options: &Options) -> Result<(), StartError> {
+    if options.sandbox == Sandbox::Off {
+        return Ok(());
+    }
+    let reach = reach(&options.config).map_err(StartError::Load)?;
+    let Err(missing) = sandbox::shut_in(&reach) else {
+        return Ok(());
+    };
+    for missing in &missing {
+        tracing::warn!("the process is not shut in: {missing}");
+    }
+    match options.sandbox {
+        Sandbox::Require => Err(StartError::Process(
+            "the kernel has no sandbox: write `--sandbox try` to go without".to_owned(),
+        )),
+        Sandbox::Off | Sandbox::Try => Ok(()),
     }
 }
 

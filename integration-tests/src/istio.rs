@@ -89,6 +89,7 @@ impl Istio {
                 ("SSL_CERT_FILE", pki.origin_roots().into()),
                 ("POD_NAME", POD.into()),
             ],
+            ..Beside::default()
         };
         Self {
             egret: Egret::start_beside(&configuration, &beside),

@@ -78,7 +78,12 @@ impl Mesh {
         Self::start_by(Egret::start_on_folder, Pki::create(), configuration)
     }
 
-    fn start_by(start: fn(&str) -> Egret, pki: Pki, configuration: &str) -> Self {
+    /// The same, with a gateway that `start` starts.
+    ///
+    /// # Panics
+    /// When a part does not start.
+    #[must_use]
+    pub fn start_by(start: fn(&str) -> Egret, pki: Pki, configuration: &str) -> Self {
         let _ = pki.gateway();
         let nginx = Nginx::start(&sites(&pki));
         let recorder = Recorder::start(&pki.origin(&RECORDER_HOSTS), Clients::Anyone);

@@ -9,6 +9,7 @@ use tokio::runtime::Builder;
 
 use super::ConfigArgs;
 use crate::run::{Options, Process, StartError};
+use crate::sandbox::Sandbox;
 use crate::sealed;
 
 /// What `run` takes.
@@ -19,6 +20,10 @@ pub(super) struct RunArgs {
     /// Worker threads; as many as processors if not given.
     #[arg(long)]
     threads: Option<NonZeroUsize>,
+    /// Open nothing but what the configuration names, and start no program:
+    /// as far as the kernel can, or not at all.
+    #[arg(long, value_enum, default_value_t = Sandbox::Off)]
+    sandbox: Sandbox,
 }
 
 pub(super) fn run(args: RunArgs) -> ExitCode {
@@ -36,6 +41,7 @@ pub(super) fn run(args: RunArgs) -> ExitCode {
     let options = Options {
         config: args.config.source(),
         threads,
+        sandbox: args.sandbox,
     };
     let ended = match runtime {
         Ok(runtime) => runtime.block_on(serve(&options)),
