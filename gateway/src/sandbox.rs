@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -113,26 +114,28 @@ impl Reach {
         self.reads.extend(places(path));
     }
 
-    /// A file that is written, and made anew when it is full.
+    /// A file that is written, and made anew when it is full; or a socket.
     pub(crate) fn write(&mut self, path: &Path) {
         self.writes.extend(places(path));
     }
 }
 
-/// A folder stands for itself, and so does what is no file, such as a pipe.
+/// A folder stands for itself, and so do pipes and devices, which nobody replaces.
 fn places(path: &Path) -> impl Iterator<Item = PathBuf> {
-    let place = |path: &Path| match path.parent() {
-        Some(parent) if path.is_file() || !path.exists() => match parent.as_os_str().is_empty() {
+    let real = std::fs::canonicalize(path).ok();
+    let both = [Some(path.to_owned()), real];
+    both.into_iter().flatten().map(|path| match path.parent() {
+        Some(parent) if !stays(&path) => match parent.as_os_str().is_empty() {
             true => PathBuf::from("."),
             false => parent.to_owned(),
         },
-        _ => path.to_owned(),
-    };
-    let real = std::fs::canonicalize(path).ok();
-    [Some(path.to_owned()), real]
-        .into_iter()
-        .flatten()
-        .map(move |path| place(&path))
+        _ => path,
+    })
+}
+
+fn stays(path: &Path) -> bool {
+    let kind = std::fs::metadata(path).map(|data| data.file_type());
+    kind.is_ok_and(|kind| kind.is_dir() || kind.is_fifo() || kind.is_char_device())
 }
 
 /// Shuts this thread in, and those it will start.
@@ -159,8 +162,8 @@ fn keep_to(reach: &Reach) -> Result<(), Missing> {
     // What an older kernel does not know of this it does not hold.
     let all = AccessFs::from_all(ABI::V5);
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
-    let write =
-        read | AccessFs::WriteFile | AccessFs::Truncate | AccessFs::MakeReg | AccessFs::RemoveFile;
+    let make = AccessFs::MakeReg | AccessFs::MakeSock | AccessFs::RemoveFile;
+    let write = read | make | AccessFs::WriteFile | AccessFs::Truncate;
     let authorities = AUTHORITIES.iter().filter_map(std::env::var_os);
     let reads = SYSTEM.iter().map(PathBuf::from);
     let reads = reads
@@ -196,6 +199,7 @@ mod tests {
     use std::fs;
     use std::io::ErrorKind;
     use std::net::{TcpListener, TcpStream};
+    use std::os::unix::net::{UnixListener, UnixStream};
     use std::process::Command;
     use std::thread;
 
@@ -227,7 +231,6 @@ mod tests {
             let denied = |outcome: Result<(), std::io::Error>| {
                 assert_eq!(outcome.unwrap_err().kind(), ErrorKind::PermissionDenied);
             };
-            // As a mounted volume replaces it.
             assert_eq!(fs::read_to_string(inside).unwrap(), "some");
             denied(fs::write(inside, "other"));
             denied(fs::read(outside).map(drop));
@@ -235,10 +238,18 @@ mod tests {
             denied(fs::read("/proc/1/environ").map(drop));
             assert!(fs::read("/proc/self/status").is_ok());
             denied(fs::write("/dev/null", "x"));
+            // As logs are rotated.
             fs::write(&log, "a line").unwrap();
             fs::rename(&log, log.with_extension("1")).unwrap();
             fs::write(&log, "a line").unwrap();
             fs::remove_file(log.with_extension("1")).unwrap();
+            // As a socket is put where another process finds it.
+            let (beside, place) = (log.with_extension("new"), log.with_extension("sock"));
+            UnixListener::bind(&beside).unwrap();
+            fs::rename(&beside, &place).unwrap();
+            // Its listener is gone; the way to it is not barred.
+            let refused = UnixStream::connect(&place).unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
         });
     }
 
@@ -266,7 +277,14 @@ mod tests {
         let all = |path: &Path| places(path).collect::<Vec<_>>();
         assert_eq!(all(&link), [real.clone(), version.clone()]);
         assert_eq!(all(&version), [version.clone(), version]);
-        assert_eq!(all(&real.join("later.pem")), [real]);
+        assert_eq!(all(&real.join("later.pem")), vec![real.clone()]);
         assert_eq!(all(Path::new("later.pem")), [PathBuf::from(".")]);
+        assert_eq!(
+            all(Path::new("/dev/null")),
+            ["/dev/null", "/dev/null"].map(PathBuf::from)
+        );
+        let socket = real.join("upgrade.sock");
+        let _listener = UnixListener::bind(&socket).unwrap();
+        assert_eq!(all(&socket), [real.clone(), real]);
     }
 }
