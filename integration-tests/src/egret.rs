@@ -36,8 +36,8 @@ pub struct Beside {
     pub configurations: Vec<PathBuf>,
     /// Variables of its environment.
     pub environment: Vec<(&'static str, OsString)>,
-    /// More flags of `egret run`.
-    pub flags: Vec<&'static str>,
+    /// More of its arguments.
+    pub arguments: Vec<OsString>,
 }
 
 /// Lines of a stream, as they come; each reader holds one clone until the end.
@@ -142,7 +142,7 @@ impl Egret {
         for more in &beside.configurations {
             command.arg("--config").arg(more);
         }
-        command.args(&beside.flags);
+        command.args(&beside.arguments);
         command.envs(beside.environment.iter().map(|(name, value)| (name, value)));
         command
             .stdin(Stdio::null())

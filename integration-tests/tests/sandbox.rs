@@ -36,7 +36,7 @@ logs: [{{ to: stdout }}, {{ to: {{ file: $PKI/logs/access.log }} }}]
 
 fn sandboxed(configuration: &str) -> Egret {
     let beside = Beside {
-        flags: vec!["--sandbox", "require"],
+        arguments: vec!["--sandbox".into(), "require".into()],
         ..Beside::default()
     };
     Egret::start_beside(configuration, &beside)
