@@ -3,6 +3,7 @@
 mod budget;
 mod dial;
 mod framing;
+mod http2;
 mod pool;
 mod session;
 mod tls;

@@ -31,6 +31,7 @@ pub(crate) struct Bench {
     pub(crate) mesh: Mesh,
     pub(crate) origin: Origin,
     memory: usize,
+    room: usize,
 }
 
 impl Bench {
@@ -42,7 +43,7 @@ limits: {{ bodyIdleTimeout: 2s }}
 destinations:
   - host: {HOST}
     timeout: 3s
-    upstream: {{ addresses: [\"{}\"], connectTimeout: 500ms, {upstream} }}
+    upstream: {{ addresses: [\"{}\"], connectTimeout: 500ms, pool: {{ idle: 1s }}, {upstream} }}
     allowAddresses: [127.0.0.0/8]
   - host: {GOOD}
     upstream: {{ addresses: [\"$NGINX\"], tls: {{ ca: $ORIGIN_CA }} }}
@@ -57,7 +58,14 @@ destinations:
             mesh,
             origin,
             memory,
+            room: ROOM,
         }
+    }
+
+    /// The same, with so many times the room in memory.
+    pub(crate) fn with_room(self, times: usize) -> Self {
+        let room = self.room * times;
+        Self { room, ..self }
     }
 
     pub(crate) fn curl(&self, target: &str) -> Curl {
@@ -96,8 +104,14 @@ destinations:
             reply.error
         );
         let grown = self.mesh.egret.memory().saturating_sub(self.memory);
-        assert!(grown < ROOM, "{target}: {grown} bytes more");
+        assert!(grown < self.room, "{target}: {grown} bytes more");
         reply
+    }
+
+    /// How many files and sockets the gateway has open.
+    pub(crate) fn descriptors(&self) -> usize {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", self.mesh.egret.id()));
+        open.unwrap().count()
     }
 
     /// That no connection of before serves again: `/fine` tells its number.

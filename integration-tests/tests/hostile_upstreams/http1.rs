@@ -2,8 +2,12 @@
 
 use std::io;
 
-use crate::bench::{Bench, Expected};
-use crate::origin::{Origin, Wire};
+use integration_tests::pki::Pki;
+use integration_tests::wait::within;
+
+use crate::bench::{Bench, Expected, HOST};
+use crate::origin::{LONG, Origin, Wire};
+use crate::tls;
 
 const CLOSED: Expected = Expected {
     status: 503,
@@ -14,6 +18,11 @@ const PROTOCOL: Expected = Expected {
     status: 502,
     reason: "upstream_protocol",
     flags: "UPE",
+};
+const TIMEOUT: Expected = Expected {
+    status: 504,
+    reason: "route_timeout",
+    flags: "UT",
 };
 const CUT: Expected = Expected {
     status: 200,
@@ -137,6 +146,10 @@ fn conduct(wire: &mut Wire, path: &str) -> io::Result<()> {
             wire.send(&answer("content-length: 5\r\n", "early"))?;
             wire.hold()
         }
+        "never-reads" => {
+            std::thread::sleep(LONG);
+            wire.hold()
+        }
         "body-to-head" => wire.send(&answer("content-length: 6\r\n", stolen)),
         "no-content" => {
             let head = "HTTP/1.1 204 No Content\r\n\r\n";
@@ -239,6 +252,33 @@ fn an_answer_before_the_body_is_the_callers_and_ends_the_connection() {
     let reply = bench.ask("/early", curl, &FINE);
     assert_eq!(reply.text(), "early");
     bench.assert_new_connection("early");
+}
+
+#[test]
+fn an_origin_that_takes_nothing_costs_a_deadline_and_no_connection() {
+    let pki = Pki::create();
+    let acceptor = tls::acceptor(&pki.origin(&[HOST]));
+    let take_nothing = move |stream| {
+        let stream = acceptor.accept(stream);
+        std::thread::sleep(LONG);
+        drop(stream);
+    };
+    let secure = Origin::start(move |stream, _| take_nothing(stream));
+    let roots = pki.origin_roots();
+    let secured = format!("tls: {{ ca: {} }}", roots.display());
+    for bench in [bench(), Bench::start(secure, &secured)] {
+        let before = bench.descriptors();
+        let curl = bench.curl("/never-reads").body(&vec![b'u'; 20_000_000]);
+        let reply = bench.ask("/never-reads", curl.header("expect:"), &TIMEOUT);
+        assert!(reply.elapsed < LONG, "{:?}", reply.elapsed);
+        // Before the origin ends them itself.
+        let over = within(LONG / 3, || (bench.descriptors() <= before).then_some(()));
+        assert!(
+            over.is_some(),
+            "{} descriptors, not {before}",
+            bench.descriptors()
+        );
+    }
 }
 
 #[test]

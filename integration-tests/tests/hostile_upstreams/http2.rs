@@ -1,6 +1,9 @@
 //! HTTP/2: origins that send frames no decent one would.
 
 use std::io::{self, Read};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use integration_tests::wait::until;
 
 use crate::bench::{Bench, Expected};
 use crate::origin::{Origin, Wire};
@@ -31,6 +34,11 @@ const TIMEOUT: Expected = Expected {
     status: 504,
     reason: "route_timeout",
     flags: "UT",
+};
+const FINE: Expected = Expected {
+    status: 200,
+    reason: "",
+    flags: "-",
 };
 const CUT: Expected = Expected {
     status: 200,
@@ -82,6 +90,27 @@ fn floods_of_control_frames_never_become_memory() {
         wire.flood(&frame(DATA, 0, stream, b""))
     };
     origin(b"", empty).get("empty-data", &CUT);
+}
+
+/// Whether the gateway ended a connection that was flooded while idle.
+static ENDED: AtomicBool = AtomicBool::new(false);
+
+#[test]
+fn a_connection_flooded_while_idle_ends_with_its_idle_time() {
+    let answer_and_flood = |wire: &mut Wire, stream| {
+        wire.send(&frame(HEADERS, END_HEADERS | END_STREAM, stream, &[OK]))?;
+        let flooded = wire.flood(&frame(PING, 0, 0, b"12345678"));
+        // Not that it took nothing for long.
+        let ended = flooded
+            .as_ref()
+            .is_err_and(|e| e.kind() != io::ErrorKind::WouldBlock);
+        ENDED.store(ended, Ordering::SeqCst);
+        flooded
+    };
+    let bench = origin(b"", answer_and_flood);
+    bench.get("fine", &FINE);
+    let ended = || ENDED.load(Ordering::SeqCst).then_some(());
+    until("the gateway ends the connection", ended);
 }
 
 #[test]
@@ -153,7 +182,10 @@ fn heads_without_end_are_refused_in_little_memory() {
         // `:status: 103`.
         wire.flood(&frame(HEADERS, END_HEADERS, stream, b"\x08\x03103"))
     };
-    origin(b"", interim).get("interim", &TIMEOUT);
+    // The library keeps them until the exchange's turn comes: as many as were
+    // read in one turn.
+    let bench = origin(b"", interim).with_room(4);
+    bench.get("interim", &TIMEOUT);
     let trailers = |wire: &mut Wire, stream| {
         wire.send(&frame(HEADERS, END_HEADERS, stream, &[OK]))?;
         wire.send(&frame(HEADERS, END_STREAM, stream, b""))?;

@@ -3,9 +3,9 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use boring::ssl::{SslAcceptor, SslFiletype, SslMethod, SslVersion};
+use boring::ssl::{SslAcceptor, SslAcceptorBuilder, SslFiletype, SslMethod, SslVersion};
 use boring::x509::X509;
-use integration_tests::pki::Pki;
+use integration_tests::pki::{Credential, Pki};
 
 use crate::bench::{Bench, Expected, HOST};
 use crate::origin::{LONG, Origin};
@@ -30,6 +30,19 @@ fn flood(mut stream: &TcpStream, begin: &[u8], bytes: &[u8]) {
     while sent.is_ok() && begun.elapsed() < LONG {
         sent = stream.write_all(bytes);
     }
+}
+
+/// A server of TLS with this certificate.
+pub(crate) fn acceptor(credential: &Credential) -> SslAcceptor {
+    server(credential).build()
+}
+
+fn server(credential: &Credential) -> SslAcceptorBuilder {
+    let mut tls = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).unwrap();
+    tls.set_certificate_chain_file(&credential.chain).unwrap();
+    tls.set_private_key_file(&credential.key, SslFiletype::PEM)
+        .unwrap();
+    tls
 }
 
 fn bench(conduct: impl Fn(TcpStream) + Send + Sync + 'static) -> Bench {
@@ -70,10 +83,7 @@ fn a_chain_without_end_is_503_in_little_memory() {
     let credential = pki.origin(&[HOST]);
     let leaf = X509::from_pem(&std::fs::read(&credential.chain).unwrap()).unwrap();
     for (name, version) in [("1.2", SslVersion::TLS1_2), ("1.3", SslVersion::TLS1_3)] {
-        let mut tls = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).unwrap();
-        tls.set_certificate_chain_file(&credential.chain).unwrap();
-        tls.set_private_key_file(&credential.key, SslFiletype::PEM)
-            .unwrap();
+        let mut tls = server(&credential);
         tls.set_max_proto_version(Some(version)).unwrap();
         tls.set_min_proto_version(Some(version)).unwrap();
         // Some megabytes.
