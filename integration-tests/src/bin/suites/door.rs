@@ -82,7 +82,8 @@ fn free_ports() -> [u16; 2] {
     held.map(|port| port.local_addr().unwrap().port())
 }
 
-/// HAProxy, which only wraps bytes in mutual TLS.
+/// HAProxy, which only wraps bytes in mutual TLS, and holds few of them: that a
+/// reader stops must be felt behind it.
 #[derive(Debug)]
 struct Relay {
     port: u16,
@@ -100,7 +101,9 @@ impl Relay {
         let file = dir.path().join("haproxy.cfg");
         let (gateway, credential) = (mesh.gateway(), credential.display());
         let text = format!(
-            "defaults
+            "global
+  tune.rcvbuf.server 65536
+defaults
   mode tcp
   timeout connect 5s
   timeout client 1h
