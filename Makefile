@@ -11,11 +11,13 @@ SOAK_REQUESTS ?= 10000000
 # See fuzz/run.sh.
 FUZZ ?=
 FUZZ_SECONDS ?= 60
+# `make suites SUITES="h2spec testssl"`: see integration-tests/SUITES.md.
+SUITES ?=
 # `make demo STAY=1` leaves the demo up.
 STAY ?=
 demo_flags := $(if $(filter-out 0 no false,$(STAY)),--stay)
 
-.PHONY: help demo test lint fmt clippy deny advisories fuzz sbom bench soak lookup build image tools peers cargo-deny cargo-cyclonedx
+.PHONY: help demo test lint fmt clippy deny advisories fuzz suites sbom bench soak lookup build image tools peers cargo-deny cargo-cyclonedx
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -46,6 +48,12 @@ sbom: cargo-cyclonedx ## what the binary is made of, as CycloneDX: target/sbom/e
 
 fuzz: tools ## every fuzz target for FUZZ_SECONDS (60) each; FUZZ="authority pattern" chooses
 	FUZZ_SECONDS=$(FUZZ_SECONDS) CARGO="$(CARGO)" fuzz/run.sh $(FUZZ)
+
+suites: tools peers ## h2spec, testssl.sh, sslyze, slowhttptest, nghttp2 and hostile requests; SUITES="h2spec" chooses
+	@integration-tests/install-suites.sh
+	$(CARGO) build --bins -p gateway -p integration-tests --locked
+	target/debug/suites $(SUITES)
+	$(if $(SUITES),,$(CARGO) test -p integration-tests --test vectors --locked)
 
 bench: tools peers ## Egret beside Envoy, nginx and HAProxy; SCENARIO and GATEWAYS choose
 	@load-tests/install-tools.sh

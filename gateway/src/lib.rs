@@ -3,7 +3,7 @@
 //! A module uses only those below it in this list: command · fuzzing · run · handover · reload ·
 //! lists · load · admin · listen · workers · connection · http1, http2, tunnel ·
 //! exchange · authorise · gateway · live · upstream · resolve · identity · intake · headers, reply · record,
-//! metrics · limits · socket, watched, sealed, defect. `ARCHITECTURE.md` tells the life of a request.
+//! metrics · limits · socket, watched, sandbox, sealed, defect. `ARCHITECTURE.md` tells the life of a request.
 
 pub mod admin;
 mod authorise;
@@ -35,6 +35,7 @@ pub mod reload;
 mod reply;
 pub mod resolve;
 pub mod run;
+pub mod sandbox;
 mod sealed;
 mod server_name;
 mod socket;

@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use conf::remote::KnownLists;
+use conf::snapshot::Sink;
 use conf::{Converted, Environment, Problem, Severity, Snapshot, SourceFile};
 use policy::destination::{Pem, UpstreamTls};
 
 use crate::live::{Live, LiveError};
 use crate::record::Sinks;
+use crate::sandbox::Reach;
 use crate::watched::Watched;
 
 /// Why a configuration does not take effect. Everything found is in it.
@@ -198,6 +200,24 @@ pub fn load(source: &Source, sinks: &Sinks, lists: KnownLists) -> Result<Loaded<
         }),
         Err(files) => Err(of_files(files, loaded.watched)),
     }
+}
+
+/// The files that running on a configuration takes.
+///
+/// # Errors
+/// Every problem with its place.
+pub(crate) fn reach(source: &Source) -> Result<Reach, LoadError> {
+    let loaded = compile(source)?;
+    let mut reach = Reach::default();
+    loaded.watched.paths().for_each(|path| reach.read(path));
+    let certificates = certificates(&loaded.value);
+    certificates.iter().for_each(|path| reach.read(path));
+    for log in &loaded.value.settings().logs {
+        if let Sink::File { path, .. } = &log.sink {
+            reach.write(path);
+        }
+    }
+    Ok(reach)
 }
 
 /// The files `running` was made from, with what is known of remote lists now.

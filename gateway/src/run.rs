@@ -21,10 +21,11 @@ use crate::drain::Phase;
 use crate::gateway::Gateway;
 use crate::handover::{Inherited, MeetingPlace, Offered, Predecessor};
 use crate::listen::Bound;
-use crate::load::{LoadError, Loaded, Source, load};
+use crate::load::{LoadError, Loaded, Source, load, reach};
 use crate::memory;
 use crate::record::Sinks;
 use crate::reload::Reloader;
+use crate::sandbox::{self, Sandbox};
 use crate::workers::Workers;
 
 /// Idle upstream connections are looked over this often.
@@ -76,6 +77,8 @@ pub struct Options {
     pub threads: usize,
     /// Where this process and the one before or after it meet.
     pub handover: Option<Handover>,
+    /// Whether the process shuts itself in before it opens a socket.
+    pub sandbox: Sandbox,
 }
 
 /// How a process takes another one's place.
@@ -106,6 +109,7 @@ impl Process {
     /// # Errors
     /// The first thing without which the gateway cannot serve.
     pub async fn start(options: &Options) -> Result<Self, StartError> {
+        shut_in(options)?;
         let sinks = Arc::new(Sinks::new());
         // Lists are fetched once there is a gateway to fetch them with.
         let Loaded {
@@ -284,6 +288,29 @@ async fn settled(lists: &AtomicBool) {
     let deadline = Instant::now() + FIRST_LISTS;
     while !lists.load(Ordering::Acquire) && Instant::now() < deadline {
         sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// While this thread is the only one.
+fn shut_in(options: &Options) -> Result<(), StartError> {
+    if options.sandbox == Sandbox::Off {
+        return Ok(());
+    }
+    let mut reach = reach(&options.config).map_err(StartError::Load)?;
+    if let Some(handover) = &options.handover {
+        reach.write(&handover.socket);
+    }
+    let Err(missing) = sandbox::shut_in(&reach) else {
+        return Ok(());
+    };
+    for missing in &missing {
+        tracing::warn!("the process is not shut in: {missing}");
+    }
+    match options.sandbox {
+        Sandbox::Require => Err(StartError::Process(
+            "the kernel has no sandbox: write `--sandbox try` to go without".to_owned(),
+        )),
+        Sandbox::Off | Sandbox::Try => Ok(()),
     }
 }
 

@@ -9,6 +9,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 /// How closely to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Look {
@@ -104,7 +106,9 @@ fn content(path: &Path) -> u64 {
         names.sort();
         names.hash(&mut hasher);
     } else {
-        std::fs::read(path).ok().hash(&mut hasher);
+        // It may be a key.
+        let content = std::fs::read(path).ok().map(Zeroizing::new);
+        content.as_deref().hash(&mut hasher);
     }
     hasher.finish()
 }

@@ -160,6 +160,7 @@ impl Egret {
         for more in &beside.configurations {
             command.arg("--config").arg(more);
         }
+        command.args(&beside.arguments);
         command.envs(beside.environment.iter().map(|(name, value)| (name, value)));
         command
             .stdin(Stdio::null())

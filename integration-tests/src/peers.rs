@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const REMEDY: &str = "run integration-tests/install-peers.sh";
+const SUITES: &str = "run integration-tests/install-suites.sh";
 
 /// nginx, which plays external hosts (`EGRET_NGINX`).
 #[must_use]
@@ -45,6 +46,49 @@ pub fn nghttp() -> PathBuf {
     find("EGRET_NGHTTP", &["/usr/bin/nghttp".into()], REMEDY)
 }
 
+/// HAProxy, which wraps bytes in mutual TLS for the suites (`EGRET_HAPROXY`).
+#[must_use]
+pub fn haproxy() -> PathBuf {
+    find("EGRET_HAPROXY", &["/usr/sbin/haproxy".into()], SUITES)
+}
+
+/// h2load, a crowd over HTTP/2 (`EGRET_H2LOAD`).
+#[must_use]
+pub fn h2load() -> PathBuf {
+    find("EGRET_H2LOAD", &["/usr/bin/h2load".into()], REMEDY)
+}
+
+/// h2spec, the conformance suite of HTTP/2 (`EGRET_H2SPEC`).
+#[must_use]
+pub fn h2spec() -> PathBuf {
+    let place = repository().join("target/peers/h2spec");
+    find("EGRET_H2SPEC", &[place], SUITES)
+}
+
+/// sslyze, which scans TLS servers (`EGRET_SSLYZE`).
+#[must_use]
+pub fn sslyze() -> PathBuf {
+    let place = repository().join("target/peers/sslyze/bin/sslyze");
+    find("EGRET_SSLYZE", &[place], SUITES)
+}
+
+/// testssl.sh, which scans TLS servers (`EGRET_TESTSSL`).
+#[must_use]
+pub fn testssl() -> PathBuf {
+    let places = ["/usr/bin/testssl".into(), "/usr/bin/testssl.sh".into()];
+    find("EGRET_TESTSSL", &places, SUITES)
+}
+
+/// slowhttptest, which holds connections by going slowly (`EGRET_SLOWHTTPTEST`).
+#[must_use]
+pub fn slowhttptest() -> PathBuf {
+    find(
+        "EGRET_SLOWHTTPTEST",
+        &["/usr/bin/slowhttptest".into()],
+        SUITES,
+    )
+}
+
 /// A program of PostgreSQL's server, newest first (`EGRET_POSTGRES`: their folder).
 #[must_use]
 pub fn postgres(program: &str) -> PathBuf {
@@ -67,7 +111,7 @@ pub fn psql() -> PathBuf {
     find("EGRET_PSQL", &["/usr/bin/psql".into()], REMEDY)
 }
 
-/// The gateway itself (`EGRET_BIN`): the build beside the running test, then the other profile.
+/// The gateway itself (`EGRET_BIN`): the build beside the running program, then the other profile.
 #[must_use]
 pub fn egret() -> PathBuf {
     let remedy = "run `cargo build -p gateway --bin egret`, or set EGRET_BIN";
@@ -75,12 +119,13 @@ pub fn egret() -> PathBuf {
 }
 
 fn built_binaries() -> Vec<PathBuf> {
-    let test = env::current_exe().unwrap_or_default();
-    // target/<profile>/deps/<test>
-    let profile = test
-        .parent()
-        .and_then(Path::parent)
-        .unwrap_or(Path::new("."));
+    let program = env::current_exe().unwrap_or_default();
+    // target/<profile>/deps/<test>, or target/<profile>/<program>
+    let beside = program.parent().unwrap_or(Path::new("."));
+    let profile = match beside.ends_with("deps") {
+        true => beside.parent().unwrap_or(beside),
+        false => beside,
+    };
     let target = profile.parent().unwrap_or(Path::new("."));
     [
         profile.to_owned(),

@@ -9,8 +9,10 @@
 
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::fs::FileExt;
 
 use integration_tests::egret::Egret;
+use integration_tests::mesh::Mesh;
 use integration_tests::peers;
 use object::Endianness;
 use object::elf;
@@ -144,4 +146,37 @@ fn no_memory_of_the_running_process_is_written_and_executed_or_open_to_its_own_u
         })
         .collect();
     assert!(both.is_empty(), "{}", both.join("\n"));
+}
+
+/// So much memory is looked at at once.
+const PIECE: usize = 1024 * 1024;
+
+/// What a PEM file of a key says, in any memory that was ever written. Root alone
+/// may look; for others there is nothing to see, which the test above is about.
+#[test]
+fn the_text_of_a_key_is_gone_once_it_is_read() {
+    let mesh = Mesh::start("destinations: [{ host: a.example }]\n");
+    let key = fs::read_to_string(mesh.pki.dir().join("gateway/key.pem")).unwrap();
+    let Ok(memory) = fs::File::open(format!("/proc/{}/mem", mesh.egret.id())) else {
+        return;
+    };
+    let line = key.lines().nth(1).unwrap();
+    let maps = told(&mesh.egret, "maps").unwrap();
+    let mut looked_at = 0;
+    for map in maps.lines().filter(|map| map.contains(" rw")) {
+        let range = map.split(' ').next().and_then(|m| m.split_once('-'));
+        let (from, to) = range.unwrap();
+        let [from, to] = [from, to].map(|n| u64::from_str_radix(n, 16).unwrap());
+        for at in (from..to).step_by(PIECE) {
+            // With the beginning of the next, in which a line may end.
+            let most = (to - at) as usize;
+            let mut bytes = vec![0; most.min(PIECE + line.len())];
+            if memory.read_exact_at(&mut bytes, at).is_ok() {
+                looked_at += bytes.len();
+                let text = String::from_utf8_lossy(&bytes);
+                assert!(!text.contains(line), "the key is there: {map}");
+            }
+        }
+    }
+    assert!(looked_at > 1_000_000, "{looked_at} bytes looked at");
 }

@@ -10,6 +10,7 @@ use tokio::runtime::Builder;
 
 use super::ConfigArgs;
 use crate::run::{Handover, Options, Process, StartError};
+use crate::sandbox::Sandbox;
 use crate::sealed;
 
 /// What `run` takes.
@@ -28,6 +29,10 @@ pub(super) struct RunArgs {
     /// `--upgrade-socket`; it drains and ends once this one serves.
     #[arg(long, requires = "upgrade_socket")]
     upgrade: bool,
+    /// Open nothing but what the configuration names, and start no program:
+    /// as far as the kernel can, or not at all.
+    #[arg(long, value_enum, default_value_t = Sandbox::Off)]
+    sandbox: Sandbox,
 }
 
 pub(super) fn run(args: RunArgs) -> ExitCode {
@@ -49,6 +54,7 @@ pub(super) fn run(args: RunArgs) -> ExitCode {
             socket,
             upgrade: args.upgrade,
         }),
+        sandbox: args.sandbox,
     };
     let ended = match runtime {
         Ok(runtime) => runtime.block_on(serve(&options)),

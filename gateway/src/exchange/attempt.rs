@@ -297,6 +297,8 @@ impl Attempt<'_> {
             ErrorType::InvalidHTTPHeader | ErrorType::InvalidH2 | ErrorType::H1Error => {
                 Failure::Protocol
             }
+            // Pingora's own names for chunks and trailers that are none.
+            ErrorType::Custom("InvalidChunk" | "InvalidTrailerEnd") => Failure::Protocol,
             _ => Failure::Closed,
         };
         let untouched = !progress.answered && !progress.body_taken;

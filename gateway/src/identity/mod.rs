@@ -23,6 +23,7 @@ use boring::x509::X509VerifyError;
 use conf::snapshot::{IdentityFiles, Settings};
 use policy::principal::Principal;
 use policy::refusal::Refusal;
+use zeroize::Zeroizing;
 
 use roots::{DomainRoots, RevocationLists, store};
 pub(crate) use shown::Shown;
@@ -217,8 +218,10 @@ fn present(
     Ok(())
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, IdentityError> {
-    std::fs::read(path).map_err(|error| IdentityError::Read(path.to_owned(), error))
+/// Zeroed when it is done with: it may be a key.
+fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
+    let bytes = std::fs::read(path).map(Zeroizing::new);
+    bytes.map_err(|error| IdentityError::Read(path.to_owned(), error))
 }
 
 fn read_certificates(path: &Path) -> Result<Vec<X509>, IdentityError> {

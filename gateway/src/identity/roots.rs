@@ -9,13 +9,14 @@ use std::sync::OnceLock;
 use boring::x509::store::{X509Store, X509StoreBuilder};
 use boring::x509::{X509, X509VerifyError};
 use conf::snapshot::{IdentityFiles, Settings};
+use zeroize::Zeroizing;
 
 use super::{IdentityError, Shown, crl, read, read_certificates};
 
 /// A file of revocation lists, as it was read.
 pub(super) struct RevocationLists {
     pub(super) path: PathBuf,
-    pub(super) pem: Vec<u8>,
+    pub(super) pem: Zeroizing<Vec<u8>>,
 }
 
 impl RevocationLists {
@@ -91,7 +92,7 @@ pub(super) fn fingerprint(
             root.to_der()?.hash(&mut hasher);
         }
     }
-    revoked.map(|lists| &lists.pem).hash(&mut hasher);
+    revoked.map(|lists| lists.pem.as_slice()).hash(&mut hasher);
     Ok(hasher.finish())
 }
 

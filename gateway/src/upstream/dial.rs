@@ -13,29 +13,23 @@ use std::time::{Duration, Instant};
 
 use boring::ssl::SslRef;
 use boring::x509::X509VerifyError;
-use bytes::Bytes;
 use pingora_core::connectors::http::v2::ConnectionRef;
-use pingora_core::protocols::http::v2::client::{Http2Session, drive_connection};
+use pingora_core::protocols::http::v2::client::Http2Session;
 use pingora_core::protocols::tls::SslStream;
-use pingora_core::protocols::{Digest, SocketDigest, Stream};
+use pingora_core::protocols::{SocketDigest, Stream};
 use policy::refusal::Failure;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::http2::http2;
 use super::{Pool, PoolKey, Reusable, Target, UpstreamSession, UpstreamTls};
 use crate::resolve::VettedAddress;
 use crate::socket::{Gathered, Socket};
 
 /// RFC 8305, section 5: the Connection Attempt Delay.
 const NEXT_ATTEMPT: Duration = Duration::from_millis(250);
-/// Streams we open on one HTTP/2 connection.
-const MAX_STREAMS: usize = 100;
-/// What an upstream may make us hold: decoded header list, windows.
-const HEADER_LIST: u32 = 64 * 1024;
-const STREAM_WINDOW: u32 = 1024 * 1024;
-const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 
 /// An exchange ready to begin.
 pub(crate) struct Dialled {
@@ -352,38 +346,6 @@ fn diagnose(ssl: &SslRef, error: &boring::ssl::Error, name: &str) -> (Failure, S
         Failure::TlsHandshake,
         format!("TLS handshake with `{name}` failed: {text}"),
     )
-}
-
-/// Our own bounds instead of the library's, which trust the server.
-async fn http2(stream: Stream) -> Result<ConnectionRef, h2::Error> {
-    let id = stream.id();
-    let digest = Digest {
-        ssl_digest: stream.get_ssl_digest(),
-        timing_digest: Vec::new(),
-        proxy_digest: None,
-        socket_digest: stream.get_socket_digest(),
-    };
-    let (requests, connection) = h2::client::Builder::new()
-        .enable_push(false)
-        .initial_max_send_streams(MAX_STREAMS)
-        .max_header_list_size(HEADER_LIST)
-        .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .handshake::<_, Bytes>(stream)
-        .await?;
-    let streams = MAX_STREAMS.min(connection.max_concurrent_send_streams());
-    let (closed, watch_closed) = tokio::sync::watch::channel(false);
-    let ping_timed_out = Arc::default();
-    let driver = Arc::clone(&ping_timed_out);
-    tokio::spawn(drive_connection(connection, id, closed, None, driver));
-    Ok(ConnectionRef::new(
-        requests,
-        watch_closed,
-        ping_timed_out,
-        id,
-        streams,
-        digest,
-    ))
 }
 
 /// An idle connection on which something arrives is closed, or was promised

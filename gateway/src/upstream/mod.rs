@@ -2,6 +2,8 @@
 
 mod budget;
 mod dial;
+mod framing;
+mod http2;
 mod pool;
 mod session;
 mod tls;

@@ -17,6 +17,7 @@ use pingora_core::protocols::{Digest, Stream};
 use pingora_error::{Error, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 
+use super::framing::{self, Afterwards};
 use crate::headers::{UpstreamVersion, names_websocket};
 
 /// Responses of status 1xx an upstream may send before its answer.
@@ -28,6 +29,7 @@ pub(crate) struct UpstreamSession {
     stage: Stage,
     informational: u8,
     request_done: bool,
+    afterwards: Afterwards,
     switching: Switching,
 }
 
@@ -98,6 +100,7 @@ impl UpstreamSession {
             informational: 0,
             request_done: false,
             switching: Switching::NotAsked,
+            afterwards: Afterwards::Reusable,
         }
     }
 
@@ -203,6 +206,9 @@ impl UpstreamSession {
                 return Ok(Part::Switched(Box::new(head)));
             }
             if !head.status.is_informational() {
+                if let Wire::Http1(session) = &self.wire {
+                    self.afterwards = framing::judge(&head, session.get_headers_raw_bytes())?;
+                }
                 let end = self.body_is_empty()?;
                 self.stage = if end { Stage::Done } else { Stage::Body };
                 return Ok(Part::Head(Box::new(head), end));
@@ -278,8 +284,9 @@ impl UpstreamSession {
     /// The connection, if both directions ended as they should.
     pub(crate) async fn release(self) -> Option<Reusable> {
         let complete = self.stage == Stage::Done && self.request_done;
+        let reusable = complete && self.afterwards == Afterwards::Reusable;
         match self.wire {
-            Wire::Http1(mut session) if complete => {
+            Wire::Http1(mut session) if reusable => {
                 session.respect_keepalive();
                 if session.will_keepalive() {
                     session.reuse().await.map(Reusable::Http1)

@@ -21,6 +21,7 @@ use boring::x509::store::X509StoreBuilder;
 use boring::x509::verify::{X509CheckFlags, X509VerifyParamRef};
 use pingora_core::tls::ext::add_host;
 use policy::destination::{Pem, TlsPolicy, TlsVersion, UpstreamProtocol};
+use zeroize::Zeroizing;
 
 /// TLS 1.2 with forward secrecy and AEAD; TLS 1.3's own are not listed here.
 const CIPHERS: &str = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:\
@@ -104,7 +105,7 @@ impl UpstreamTls {
         if let Some(client) = &policy.client {
             let chain = read(&client.chain)?;
             let key = read(&client.key)?;
-            (&chain, &key).hash(&mut hasher);
+            (chain.as_slice(), key.as_slice()).hash(&mut hasher);
             present(&mut builder, &client.chain, &chain, &client.key, &key)?;
         }
         Ok(Self {
@@ -160,13 +161,15 @@ fn fingerprint_hasher() -> impl Hasher {
     KEYS.get_or_init(RandomState::new).build_hasher()
 }
 
-fn read(pem: &Pem) -> Result<Vec<u8>, TlsError> {
-    match pem {
+/// Zeroed when it is done with: it may be a key.
+fn read(pem: &Pem) -> Result<Zeroizing<Vec<u8>>, TlsError> {
+    let bytes = match pem {
         Pem::File(path) => {
-            std::fs::read(path).map_err(|error| TlsError::Read(path.to_owned(), error))
+            std::fs::read(path).map_err(|error| TlsError::Read(path.to_owned(), error))?
         }
-        Pem::Text(text) => Ok(text.as_bytes().to_vec()),
-    }
+        Pem::Text(text) => text.as_bytes().to_vec(),
+    };
+    Ok(Zeroizing::new(bytes))
 }
 
 /// What a message calls it.

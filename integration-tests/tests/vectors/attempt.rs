@@ -43,16 +43,10 @@ impl Bench {
     pub(crate) fn attempt(&self, vector: &Vector) -> Attempt {
         let (seen, connected) = (self.origin.seen().len(), self.origin.connections());
         let written = self.egret.lines().len();
-        let mut raw = self.connect(vector);
+        let gateway = self.egret.listener("mesh");
+        let mut raw = connect(&self.pki, gateway, &vector.account, &vector.sent);
         let caller = raw.local_address();
-        let (statuses, ended) = match &vector.sent {
-            Sent::Http1(bytes) => over_http1(&mut raw, bytes),
-            Sent::Http2 { fields, body } => {
-                let answer = http2::ask(&mut raw, fields, body).expect("an end of the stream");
-                let ended = answer.reset || answer.gone;
-                (answer.status.into_iter().collect(), ended)
-            }
-        };
+        let (statuses, ended) = deliver(&mut raw, &vector.sent);
         drop(raw);
         let lines = within(PATIENCE, || {
             let lines = self.lines_of(caller, written);
@@ -77,15 +71,27 @@ impl Bench {
             .filter(|line| line.caller() == caller)
             .collect()
     }
+}
 
-    fn connect(&self, vector: &Vector) -> Raw {
-        let name = "istio-egressgateway.istio-system.svc.cluster.local";
-        let mut hello = Hello::of(&self.pki, &vector.account, name);
-        if let Sent::Http2 { .. } = vector.sent {
-            hello.alpn = vec!["h2"];
+/// A connection for what is to be sent.
+pub(crate) fn connect(pki: &Pki, gateway: SocketAddr, account: &str, sent: &Sent) -> Raw {
+    let name = "istio-egressgateway.istio-system.svc.cluster.local";
+    let mut hello = Hello::of(pki, account, name);
+    if let Sent::Http2 { .. } = sent {
+        hello.alpn = vec!["h2"];
+    }
+    hello.connect(gateway).expect("a handshake")
+}
+
+/// Sends it: the statuses of all answers, and whether the gateway ended it.
+pub(crate) fn deliver(raw: &mut Raw, sent: &Sent) -> (Vec<u16>, bool) {
+    match sent {
+        Sent::Http1(bytes) => over_http1(raw, bytes),
+        Sent::Http2 { fields, body } => {
+            let answer = http2::ask(raw, fields, body).expect("an end of the stream");
+            let ended = answer.reset || answer.gone;
+            (answer.status.into_iter().collect(), ended)
         }
-        let gateway = self.egret.listener("mesh");
-        hello.connect(gateway).expect("a handshake")
     }
 }
 

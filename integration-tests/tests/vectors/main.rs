@@ -16,6 +16,7 @@ mod line;
 #[path = "../../../policy/tests/reference/canonical.rs"]
 #[allow(dead_code, reason = "one of its rules is needed here")]
 mod reference;
+mod smuggling;
 mod vector;
 
 use integration_tests::egret::Egret;
@@ -41,14 +42,14 @@ listeners: [{ name: mesh, bind: \"127.0.0.1:0\" }]
 admin: { bind: \"127.0.0.1:0\" }
 limits: { headTimeout: 2s, bodyIdleTimeout: 2s }
 destinations:
-  - { host: edition.cnn.test, upstream: { tls: off, addresses: [\"$ORIGIN\"] }, allowAddresses: [127.0.0.1] }
-  - { host: open.cnn.test, upstream: { tls: off, addresses: [\"$ORIGIN\"] }, allowAddresses: [127.0.0.1] }
+  - { host: edition.cnn.test, upstream: { $UPSTREAM }, allowAddresses: [127.0.0.1] }
+  - { host: open.cnn.test, upstream: { $UPSTREAM }, allowAddresses: [127.0.0.1] }
   - host: api.enc.test
     paths: { encodedSlashes: keep }
-    upstream: { tls: off, addresses: [\"$ORIGIN\"] }
+    upstream: { $UPSTREAM }
     allowAddresses: [127.0.0.1]
-  - { host: \"*.wild.test\", upstream: { tls: off, addresses: [\"$ORIGIN\"] }, allowAddresses: [127.0.0.1] }
-  - { host: ws.cnn.test, upstream: { tls: off, addresses: [\"$ORIGIN\"] }, allowAddresses: [127.0.0.1] }
+  - { host: \"*.wild.test\", upstream: { $UPSTREAM }, allowAddresses: [127.0.0.1] }
+  - { host: ws.cnn.test, upstream: { $UPSTREAM }, allowAddresses: [127.0.0.1] }
 policies:
   - allow: { host: edition.cnn.test, path: { regex: \"/(health|sport)(/.*)?\" }, method: $METHODS }
   - allow: { host: edition.cnn.test, from: sa:default/politics, method: $METHODS }
@@ -64,12 +65,17 @@ fn bench() -> Bench {
     let pki = Pki::create();
     let _ = pki.gateway();
     let origin = Recorder::plain();
-    let configuration = CONFIGURATION
-        .replace("$PKI", &pki.dir().to_string_lossy())
-        .replace("$ORIGIN", &origin.address().to_string())
-        .replace("$METHODS", "[GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS]");
-    let egret = Egret::start(&configuration);
+    let upstream = format!("tls: off, addresses: [\"{}\"]", origin.address());
+    let egret = Egret::start(&configuration(&pki, &upstream));
     Bench { pki, origin, egret }
+}
+
+/// With every host at one upstream.
+fn configuration(pki: &Pki, upstream: &str) -> String {
+    CONFIGURATION
+        .replace("$PKI", &pki.dir().to_string_lossy())
+        .replace("$UPSTREAM", upstream)
+        .replace("$METHODS", "[GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS]")
 }
 
 /// What is wrong with an attempt; nothing, when all is well.

@@ -30,6 +30,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::load::Source;
 use crate::record::Sinks;
 use crate::run::{Options, Process, StartError};
+use crate::sandbox::Sandbox;
 use client::Client;
 use configuration::{FILE, HOSTS, numbered};
 use error::DemoError;
@@ -148,6 +149,7 @@ impl Demo {
             },
             threads: THREADS,
             handover: None,
+            sandbox: Sandbox::Off,
         };
         let process = Process::start(&options).await?;
         let gateway = process.addresses().next().map(|(_, address)| address);

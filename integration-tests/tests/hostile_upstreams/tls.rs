@@ -1,0 +1,97 @@
+//! TLS with servers that never come to an end of it.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use boring::ssl::{SslAcceptor, SslAcceptorBuilder, SslFiletype, SslMethod, SslVersion};
+use boring::x509::X509;
+use integration_tests::pki::{Credential, Pki};
+
+use crate::bench::{Bench, Expected, HOST};
+use crate::origin::{LONG, Origin};
+
+const HANDSHAKE: Expected = Expected {
+    status: 503,
+    reason: "upstream_tls_handshake",
+    flags: "URX,UF",
+};
+const TIMEOUT: Expected = Expected {
+    status: 503,
+    reason: "connect_timeout",
+    flags: "URX,UF",
+};
+
+/// Sends the same until nobody takes it.
+fn flood(mut stream: &TcpStream, begin: &[u8], bytes: &[u8]) {
+    let mut hello = [0; 4096];
+    let _ = stream.read(&mut hello);
+    let begun = std::time::Instant::now();
+    let mut sent = stream.write_all(begin);
+    while sent.is_ok() && begun.elapsed() < LONG {
+        sent = stream.write_all(bytes);
+    }
+}
+
+/// A server of TLS with this certificate.
+pub(crate) fn acceptor(credential: &Credential) -> SslAcceptor {
+    server(credential).build()
+}
+
+fn server(credential: &Credential) -> SslAcceptorBuilder {
+    let mut tls = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).unwrap();
+    tls.set_certificate_chain_file(&credential.chain).unwrap();
+    tls.set_private_key_file(&credential.key, SslFiletype::PEM)
+        .unwrap();
+    tls
+}
+
+fn bench(conduct: impl Fn(TcpStream) + Send + Sync + 'static) -> Bench {
+    let origin = Origin::start(move |stream, _| conduct(stream));
+    Bench::start(origin, "tls: { ca: $ORIGIN_CA }")
+}
+
+#[test]
+fn garbage_in_the_place_of_tls_is_503_in_little_memory() {
+    bench(|stream| flood(&stream, b"", b"this is no TLS, and never will be\r\n"))
+        .get("text", &HANDSHAKE);
+    // Records of a handshake whose message is announced as 16 MiB.
+    let record = [&[22, 3, 3, 0x40, 0][..], &[0; 0x4000]].concat();
+    let message = [22, 3, 3, 0, 4, 2, 0xff, 0xff, 0xff];
+    bench(move |stream| flood(&stream, &message, &record)).get("endless", &HANDSHAKE);
+    // Warnings, one after the other.
+    bench(|stream| flood(&stream, b"", &[21, 3, 3, 0, 2, 1, 100])).get("alerts", &HANDSHAKE);
+    // Empty records.
+    bench(|stream| flood(&stream, b"", &[22, 3, 3, 0, 0])).get("empty", &HANDSHAKE);
+}
+
+#[test]
+fn a_server_that_keeps_silent_or_trickles_is_503_in_time() {
+    bench(|stream| flood(&stream, b"", b"")).get("silent", &TIMEOUT);
+    bench(|stream| {
+        let mut stream = &stream;
+        for byte in [22, 3, 3, 0x40, 0].into_iter().cycle().take(80) {
+            let _ = stream.write_all(&[byte]);
+            std::thread::sleep(LONG / 80);
+        }
+    })
+    .get("trickle", &TIMEOUT);
+}
+
+#[test]
+fn a_chain_without_end_is_503_in_little_memory() {
+    let pki = Pki::create();
+    let credential = pki.origin(&[HOST]);
+    let leaf = X509::from_pem(&std::fs::read(&credential.chain).unwrap()).unwrap();
+    for (name, version) in [("1.2", SslVersion::TLS1_2), ("1.3", SslVersion::TLS1_3)] {
+        let mut tls = server(&credential);
+        tls.set_max_proto_version(Some(version)).unwrap();
+        tls.set_min_proto_version(Some(version)).unwrap();
+        // Some megabytes.
+        for _ in 0..5000 {
+            tls.add_extra_chain_cert(leaf.clone()).unwrap();
+        }
+        let acceptor = tls.build();
+        let bench = bench(move |stream| drop(acceptor.accept(stream)));
+        bench.get(name, &HANDSHAKE);
+    }
+}

@@ -1,0 +1,111 @@
+//! `egret run --sandbox require`: it serves, reloads and logs as ever, and opens
+//! nothing else.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on must fail"
+)]
+
+use std::fs;
+
+use integration_tests::egret::{Beside, Egret};
+use integration_tests::mesh::Mesh;
+use integration_tests::pki::Pki;
+use integration_tests::process::Signal;
+use integration_tests::raw::Hello;
+use integration_tests::wait::until;
+use tempfile::TempDir;
+
+const HOST: &str = "httpbin.org";
+
+/// Some path admitted, with the upstream's roots at a place.
+fn configuration(path: &str, roots: &str) -> String {
+    format!(
+        "destinations:
+  - host: {HOST}
+    upstream: {{ addresses: [\"$RECORDER\"], tls: {{ ca: {roots} }} }}
+    allowAddresses: [127.0.0.0/8]
+policies: [{{ allow: {{ host: {HOST}, path: {path} }} }}]
+logs: [{{ to: stdout }}, {{ to: {{ file: $PKI/logs/access.log }} }}]
+"
+    )
+}
+
+fn sandboxed(configuration: &str) -> Egret {
+    let beside = Beside {
+        arguments: vec!["--sandbox".into(), "require".into()],
+        ..Beside::default()
+    };
+    Egret::start_beside(configuration, &beside)
+}
+
+fn start() -> Mesh {
+    let pki = Pki::create();
+    fs::create_dir(pki.dir().join("logs")).unwrap();
+    Mesh::start_by(sandboxed, pki, &configuration("/one", "$ORIGIN_CA"))
+}
+
+#[test]
+fn every_thread_is_shut_in() {
+    let mesh = start();
+    assert_eq!(mesh.fetch("sleep", HOST, "/one").status, 200);
+    let threads = fs::read_dir(format!("/proc/{}/task", mesh.egret.id())).unwrap();
+    let threads: Vec<_> = threads.map(|thread| thread.unwrap().path()).collect();
+    assert!(threads.len() > 2, "{threads:?}");
+    for thread in threads {
+        let status = fs::read_to_string(thread.join("status")).unwrap();
+        // A filter, and no program started from here may have more rights.
+        for line in ["Seccomp:\t2", "NoNewPrivs:\t1"] {
+            assert!(status.lines().any(|l| l == line), "no `{line}`: {status}");
+        }
+    }
+}
+
+#[test]
+fn a_process_shut_in_serves_reloads_and_logs() {
+    let mut mesh = start();
+    assert_eq!(mesh.fetch("sleep", HOST, "/one").status, 200);
+    mesh.configure(&configuration("/two", "$ORIGIN_CA"));
+    mesh.until_served("sleep", HOST, "/two");
+    let serial = || {
+        let hello = Hello::of(&mesh.pki, "sleep", HOST);
+        hello.connect(mesh.gateway()).unwrap().server_serial()
+    };
+    let old = serial();
+    let _ = mesh.pki.gateway();
+    until("the new certificate", || (serial() != old).then_some(()));
+    let log = mesh.pki.dir().join("logs/access.log");
+    until("the file has lines", || {
+        fs::read_to_string(&log)
+            .is_ok_and(|l| !l.is_empty())
+            .then_some(())
+    });
+    fs::rename(&log, log.with_extension("1")).unwrap();
+    mesh.egret.signal(Signal::Hangup);
+    until("a new file has lines", || {
+        let _ = mesh.fetch("sleep", HOST, "/two");
+        fs::read_to_string(&log)
+            .is_ok_and(|lines| !lines.is_empty())
+            .then_some(())
+    });
+}
+
+#[test]
+fn what_stands_elsewhere_is_not_opened_and_changes_nothing() {
+    let mesh = start();
+    let elsewhere = TempDir::with_prefix("egret-elsewhere-").unwrap();
+    let roots = elsewhere.path().join("roots.pem");
+    fs::copy(mesh.pki.origin_roots(), &roots).unwrap();
+    mesh.configure(&configuration("/two", &roots.to_string_lossy()));
+    until("it is told", || {
+        let mut told = mesh.egret.diagnostics().into_iter();
+        let denied =
+            |line: String| line.contains("roots.pem") && line.contains("Permission denied");
+        told.any(denied).then_some(())
+    });
+    assert_eq!(mesh.fetch("sleep", HOST, "/one").status, 200);
+    assert_eq!(mesh.fetch("sleep", HOST, "/two").status, 403);
+}
