@@ -3,17 +3,15 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::lines::Lines;
 use crate::message::Message;
 use crate::process::{Process, Signal};
 use crate::sidecar::ask;
@@ -40,42 +38,6 @@ pub struct Beside {
     pub arguments: Vec<OsString>,
     /// A program that starts it, with that program's own arguments.
     pub through: Vec<OsString>,
-}
-
-/// Lines of a stream, as they come; each reader holds one clone until the end.
-#[derive(Clone, Debug, Default)]
-struct Lines(Arc<Mutex<Vec<String>>>);
-
-impl Lines {
-    fn of(stream: impl Read + Send + 'static) -> Self {
-        let lines = Self::default();
-        let filling = lines.clone();
-        thread::spawn(move || {
-            for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
-                filling.push(String::from_utf8_lossy(&line).into_owned());
-            }
-        });
-        lines
-    }
-
-    /// Whether the stream has ended and all of it is here.
-    fn is_whole(&self) -> bool {
-        Arc::strong_count(&self.0) == 1
-    }
-
-    fn push(&self, line: String) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(line);
-    }
-
-    fn all(&self) -> Vec<String> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
 }
 
 impl Egret {
@@ -156,7 +118,6 @@ impl Egret {
             .args(["run", "--config"])
             .arg(dir.path().join(named))
             .current_dir(dir.path());
-        command.args(&beside.arguments);
         for more in &beside.configurations {
             command.arg("--config").arg(more);
         }

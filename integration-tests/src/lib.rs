@@ -25,6 +25,7 @@ pub mod http2;
 pub mod istio;
 pub mod jsonl;
 pub mod leaf;
+mod lines;
 pub mod load;
 pub mod mesh;
 pub mod message;

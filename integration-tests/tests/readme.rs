@@ -333,10 +333,6 @@ fn what_is_said_not_to_be_there_yet_is_refused() {
             format!("{listener}identity: {{ workloadApi: 'unix:///agent.sock' }}\n"),
         ),
         (
-            "WebSockets",
-            format!("{listener}destinations: [{{ host: a.example, websocket: true }}]\n"),
-        ),
-        (
             "ejection",
             format!(
                 "{listener}destinations: [{{ host: a.example, upstream: {{ outlier: {{}} }} }}]\n"

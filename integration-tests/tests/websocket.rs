@@ -24,7 +24,7 @@ use integration_tests::record::assert_has;
 use integration_tests::sidecar::Protocol;
 use integration_tests::websocket::{EchoServer, open};
 
-const HOST: &str = "ws.test";
+const HOST: &str = "second.test";
 
 fn native(server: &EchoServer, limits: &str) -> String {
     let address = server.address();
@@ -154,7 +154,7 @@ fn silence_is_longer_than_a_bodys_and_bounded() {
     );
 }
 
-const ASKING: &str = "GET /chat HTTP/1.1\r\nHost: ws.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+const ASKING: &str = "GET /chat HTTP/1.1\r\nHost: second.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 /// A gateway whose WebSockets lead to `origin`, over plain TCP.
 fn before(origin: &TcpListener) -> Mesh {

@@ -4,7 +4,9 @@
 use std::thread;
 
 use integration_tests::client::{Curl, Reply};
+use integration_tests::egret::{Beside, Egret};
 use integration_tests::mesh::Mesh;
+use integration_tests::pki::Pki;
 use integration_tests::record::reason;
 use serde_json::Value;
 
@@ -13,7 +15,7 @@ use crate::origin::Origin;
 /// The host that misbehaves.
 pub(crate) const HOST: &str = "httpbin.org";
 /// The host beside it.
-const GOOD: &str = "edition.cnn.com";
+pub(crate) const GOOD: &str = "edition.cnn.com";
 /// What the gateway may need for one exchange and its parts, in a debug build:
 /// buffers and windows, and nothing that grows with what an origin sends.
 const ROOM: usize = 16 * 1024 * 1024;
@@ -37,7 +39,7 @@ pub(crate) struct Bench {
 impl Bench {
     /// `upstream` is how the origin is spoken to, beside its address.
     pub(crate) fn start(origin: Origin, upstream: &str) -> Self {
-        let mesh = Mesh::start(&format!(
+        let configuration = format!(
             "defaults: {{ policy: allow }}
 limits: {{ bodyIdleTimeout: 2s }}
 destinations:
@@ -50,7 +52,14 @@ destinations:
     allowAddresses: [127.0.0.0/8]
 ",
             origin.address
-        ));
+        );
+        // One thread has one pool, and never makes a connection beside an idle one.
+        let beside = Beside {
+            arguments: ["--threads", "1"].map(Into::into).into(),
+            ..Beside::default()
+        };
+        let start = |whole: &str| Egret::start_beside(whole, &beside);
+        let mesh = Mesh::start_by(start, Pki::create(), &configuration);
         // Everything that is made once is made.
         assert_eq!(mesh.fetch("sleep", GOOD, "/large").status, 200);
         let memory = mesh.egret.memory();

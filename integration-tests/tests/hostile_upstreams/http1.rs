@@ -1,13 +1,17 @@
 //! HTTP/1.1: heads and bodies no decent origin would send.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use integration_tests::pki::Pki;
-use integration_tests::wait::within;
+use integration_tests::wait::{until, within};
 
-use crate::bench::{Bench, Expected, HOST};
+use crate::bench::{Bench, Expected, GOOD, HOST};
 use crate::origin::{LONG, Origin, Wire};
 use crate::tls;
+
+/// Whether `/late-stray` has sent what nobody asked for.
+static STRAY_SENT: AtomicBool = AtomicBool::new(false);
 
 const CLOSED: Expected = Expected {
     status: 503,
@@ -88,7 +92,9 @@ fn conduct(wire: &mut Wire, path: &str) -> io::Result<()> {
         "late-stray" => {
             wire.send(&answer("content-length: 4\r\n", "1234"))?;
             std::thread::sleep(std::time::Duration::from_millis(3));
-            wire.send(stolen.as_bytes())
+            let sent = wire.send(stolen.as_bytes());
+            STRAY_SENT.store(true, Ordering::SeqCst);
+            sent
         }
         "same-lengths" => wire.last(&answer(
             "content-length: 4\r\ncontent-length: 4\r\n",
@@ -247,7 +253,7 @@ fn bodies_whose_end_never_comes_are_cut_in_little_memory() {
 #[test]
 fn an_answer_before_the_body_is_the_callers_and_ends_the_connection() {
     let bench = bench();
-    let body = vec![b'u'; 20_000_000];
+    let body = vec![b'u'; 8_000_000];
     let curl = bench.curl("/early").body(&body).header("expect:");
     let reply = bench.ask("/early", curl, &FINE);
     assert_eq!(reply.text(), "early");
@@ -288,6 +294,13 @@ fn bytes_behind_an_answer_are_nobodys() {
         let status = if name.ends_with("content") { 204 } else { 200 };
         let reply = bench.get(name, &Expected { status, ..FINE });
         assert!(!reply.text().contains("stolen"), "{name}");
+        if name == "late-stray" {
+            until("the stray bytes", || {
+                STRAY_SENT.load(Ordering::SeqCst).then_some(())
+            });
+            // Meanwhile they arrive.
+            assert_eq!(bench.mesh.fetch("politics", GOOD, "/sport").status, 200);
+        }
         bench.assert_new_connection(name);
     }
     let curl = bench.curl("/body-to-head").args(&["--head"]);

@@ -116,7 +116,7 @@ fn answer(admission: &Admission, raw: RawRequest<'_>, lot: u32) -> String {
             });
             let grant = plan.grant();
             format!(
-                "allow by {:?}, shadow {:?}, audit {:?}, `{}` to {upstream:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+                "allow by {:?}, shadow {:?}, audit {:?}, `{}` to {upstream:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
                 rule(grant.rule()),
                 rule(grant.marks().shadow),
                 rule(grant.marks().audit),
@@ -126,6 +126,7 @@ fn answer(admission: &Admission, raw: RawRequest<'_>, lot: u32) -> String {
                 route.changes().rewrite,
                 route.changes().fault,
                 route.max_body,
+                route.upgrades,
                 match &route.action {
                     policy::destination::Action::Forward(_) => String::new(),
                     other => format!("{other:?}"),

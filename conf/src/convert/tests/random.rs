@@ -207,7 +207,9 @@ prop_compose! {
         delay in prop::option::weighted(0.1, Just((Share::percent(0.0001).unwrap(), Duration::from_secs(2)))),
         abort in prop::option::weighted(0.1, Just((Share::percent(33.3).unwrap(), 503))),
         max_body in prop::option::of(select(vec![0, 1000, 1 << 20])),
+        websocket in any::<bool>(),
     ) -> Route {
+        let upgrades = if websocket { Upgrades::WebSocket } else { Upgrades::Refused };
         let rewrite = match action {
             Action::Forward(_) => rewrite,
             _ => Rewrite::default(),
@@ -224,7 +226,7 @@ prop_compose! {
                 fault: Fault { delay, abort },
             }
             .kept(),
-            upgrades: Upgrades::Refused,
+            upgrades,
             max_body,
             origin: origin(),
         }

@@ -104,6 +104,25 @@ fn a_route_leads_to_upstreams_by_weight_redirects_or_responds() {
 }
 
 #[test]
+fn websockets_are_a_destinations_word_unless_a_route_has_its_own() {
+    let text = "destinations:
+  - host: a.example
+    websocket: true
+    routes:
+      - { prefix: /chat }
+      - { prefix: /plain, websocket: false }
+";
+    let upgrades: Vec<_> = destination(text)
+        .routes
+        .iter()
+        .map(|r| r.upgrades)
+        .collect();
+    assert_eq!(upgrades, [Upgrades::WebSocket, Upgrades::Refused]);
+    let unsaid = destination("destinations: [{ host: a.example }]\n");
+    assert_eq!(unsaid.routes[0].upgrades, Upgrades::Refused);
+}
+
+#[test]
 fn headers_and_paths_are_changed_as_written() {
     let text = "destinations:
   - host: a.example
