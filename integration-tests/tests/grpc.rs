@@ -209,3 +209,27 @@ fn a_sidecar_hands_grpc_refusals_on() {
     assert_eq!(reply.header("grpc-message"), Some("RBAC: access denied"));
     assert!(server.requests().is_empty());
 }
+
+#[test]
+fn a_call_takes_no_longer_than_its_caller_will_wait() {
+    let (mesh, _server) = bench(&[]);
+    let ask = |time: &str| {
+        let curl = mesh
+            .curl("sleep", HOST, &format!("/silence?{time}"))
+            .http2();
+        curl.method("POST")
+            .header("content-type: application/grpc")
+            .header("te: trailers")
+            .header(&format!("grpc-timeout: {time}"))
+            .send()
+    };
+    for time in ["200m", "9S"] {
+        let reply = ask(time);
+        assert_eq!(reply.header("grpc-status"), Some("4"), "{time}");
+        let record = mesh.egret.record_of(&format!("/silence?{time}"));
+        assert_eq!(reason(&record), "route_timeout");
+        // The route's own time is a second.
+        let took = record["duration"].as_u64().unwrap();
+        assert_eq!(took < 1000, time == "200m", "{time}: {took} ms");
+    }
+}

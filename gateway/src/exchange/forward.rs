@@ -12,6 +12,7 @@ use policy::refusal::{Failure, Refusal};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::attempt::{Attempt, Broken, Progress};
+use super::deadline::{deadline, of_call};
 use super::{Ending, Exchange, Outbound};
 use crate::connection::Connection;
 use crate::headers::RequestBody;
@@ -20,8 +21,6 @@ use crate::upstream::{DialError, Freshness, Target};
 
 /// Base of the wait between attempts; doubled, with jitter.
 const BACK_OFF: Duration = Duration::from_millis(25);
-/// With no bound of the operator's, an exchange still ends some day.
-const FOREVER: Duration = Duration::from_secs(24 * 3600);
 /// What is under way when its caller loses the right to ask may end within this
 /// time, and at most twice of it.
 const LINGER: Duration = Duration::from_secs(20);
@@ -49,7 +48,11 @@ impl Exchange<'_> {
         let begun = Instant::from_std(self.trace.begun.at);
         let admission = self.trace.seen.live.snapshot().admission();
         let bound = self.trace.plan.and_then(|plan| admission.timeout(&plan));
-        let deadline = begun + bound.unwrap_or(FOREVER);
+        let call = self
+            .trace
+            .grpc
+            .then(|| of_call(&session.req_header().headers));
+        let deadline = deadline(begun, bound, call.flatten());
         let mut progress = Progress::default();
         let connection = self.trace.connection;
         let going = self.attempts(session, route, outbound, &mut progress);

@@ -5,6 +5,7 @@
 //! [`Trace`] is closed; one dropped half-way (a panic) records itself.
 
 mod attempt;
+mod deadline;
 mod forward;
 mod pace;
 mod referral;
