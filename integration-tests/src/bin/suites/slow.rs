@@ -40,7 +40,7 @@ const ATTACKS: [Attack; 3] = [
         name: "slow-reading",
         target: "/large",
         how: &["-X", "-w", "10", "-y", "20", "-n", "2", "-z", "8"],
-        cut: "client_gone",
+        cut: "reader_timeout",
     },
 ];
 
