@@ -4,6 +4,7 @@
 //! What ends before there is a request is recorded here; from then on
 //! `exchange` records.
 
+mod spoken;
 mod standing;
 
 use std::future::Future;
@@ -32,8 +33,8 @@ use crate::metrics::OpenConnection;
 use crate::record::Record;
 use crate::server_name::ServerName;
 use crate::socket::{Gathered, Socket};
-use crate::tunnel::{self, ClientHello};
-use crate::{http1, http2};
+use crate::tunnel::ClientHello;
+use spoken::Spoken;
 
 /// The first byte of a TLS connection (RFC 8446, section 5.1).
 const TLS_HANDSHAKE: u8 = 22;
@@ -88,7 +89,9 @@ impl Accepted {
         let (mut draft, tcp) = self.draft(&live);
         let socket = Socket::new(tcp).ok()?;
         let spoken = match draft.listener.mode {
-            ListenerMode::Plaintext => return draft.speak_plainly(live, permit, socket).await,
+            ListenerMode::Plaintext | ListenerMode::PlainProxy => {
+                return draft.speak_plainly(live, permit, socket).await;
+            }
             ListenerMode::Passthrough => {
                 let first = timeout(draft.limits.handshake_timeout, socket.first_byte()).await;
                 match first {
@@ -101,46 +104,19 @@ impl Accepted {
                 }
             }
             ListenerMode::PlainTcp => return draft.carry(live, permit, Box::new(socket)),
-            ListenerMode::MutualTls | ListenerMode::InnerTls | ListenerMode::Tcp => {
-                draft.secure(&live, socket).await
-            }
+            ListenerMode::MutualTls
+            | ListenerMode::InnerTls
+            | ListenerMode::Tcp
+            | ListenerMode::Proxy => draft.secure(&live, socket).await,
         };
         match spoken {
-            Ok((stream, alpn)) if draft.listener.mode == ListenerMode::MutualTls => {
-                draft.speak(live, permit, stream, alpn)
-            }
             // Whatever was agreed on, sidecars send nothing but the bytes.
-            Ok((stream, _)) => draft.carry(live, permit, stream),
+            Ok((stream, _)) if draft.listener.mode.passes_on() => draft.carry(live, permit, stream),
+            Ok((stream, alpn)) => draft.speak(live, permit, stream, alpn),
             Err(refusal) => {
                 drop(permit);
                 draft.finish(live, None).record_refused(refusal, begun);
                 None
-            }
-        }
-    }
-}
-
-/// A connection of which it is known who calls, and what is spoken.
-enum Spoken {
-    Http1(Arc<Connection>, Stream),
-    Http2(Arc<Connection>, Stream),
-    /// What is not ours to read.
-    Carried(Box<Connection>, Stream, Moment),
-    /// TLS whose hello has been read.
-    Passed(Box<Connection>, TcpStream, ClientHello, Moment),
-}
-
-impl Spoken {
-    /// Each is boxed, so that a connection keeps room for the one it speaks.
-    async fn serve(self) {
-        match self {
-            Self::Http1(connection, stream) => Box::pin(http1::serve(connection, stream)).await,
-            Self::Http2(connection, stream) => Box::pin(http2::serve(connection, stream)).await,
-            Self::Carried(connection, stream, begun) => {
-                Box::pin(tunnel::serve(&connection, stream, None, begun)).await;
-            }
-            Self::Passed(connection, tcp, hello, begun) => {
-                Box::pin(tunnel::serve(&connection, tcp, Some(hello), begun)).await;
             }
         }
     }
@@ -201,8 +177,8 @@ impl Draft {
             Ok(_) => return Err(Refusal::HandshakeFailed),
             Err(_) => return Err(Refusal::HandshakeTimeout),
         }
-        let mut stream =
-            prepare_tls_stream(acceptor.tls(), socket).map_err(|_| Refusal::HandshakeFailed)?;
+        let mut stream = prepare_tls_stream(acceptor.tls(self.listener.mode), socket)
+            .map_err(|_| Refusal::HandshakeFailed)?;
         let shaken = timeout_at(deadline, stream.accept()).await;
         self.read_server_name(&stream);
         match shaken {
@@ -214,6 +190,10 @@ impl Draft {
         self.principal = Some(principal);
         self.shown = Some(shown);
         self.check_server_name()?;
+        if self.listener.mode.is_proxy() {
+            // It is the proxy's own.
+            self.server_name = ServerName::Ourselves;
+        }
         let alpn = stream.selected_alpn_proto();
         Ok((Box::new(Gathered::new(stream)), alpn))
     }
@@ -276,7 +256,8 @@ impl Draft {
         permit: Permit,
         socket: Socket,
     ) -> Option<Spoken> {
-        if self.listener.view == View::Mesh && self.first_byte(&socket).await? == TLS_HANDSHAKE {
+        let sniffs = self.listener.view == View::Mesh && !self.listener.mode.is_proxy();
+        if sniffs && self.first_byte(&socket).await? == TLS_HANDSHAKE {
             return self.pass_through(live, permit, socket).await;
         }
         let connection = Arc::new(self.finish(live, Some(permit)));

@@ -22,8 +22,10 @@ use crate::drain::Phase;
 use crate::exchange::{Ending, Exchange};
 use crate::intake::chunks::Chunks;
 use crate::intake::head;
+use crate::intake::proxy::{self, Asked};
 use crate::reply::Reply;
 use crate::socket::Observed;
+use crate::tunnel;
 
 /// Reads from the wire at once.
 const READ: usize = 4096;
@@ -48,8 +50,14 @@ pub(crate) async fn serve(connection: Arc<Connection>, mut stream: Stream) {
             break;
         }
         let head = buffer.get(..length).unwrap_or_default();
-        let head = match head::check(head, &connection.limits) {
-            Ok(head) => head,
+        let head = match asked(&connection, head) {
+            Ok(Asked::Request(head)) => head,
+            Ok(Asked::Tunnel(connect)) => {
+                let early = buffer.split_off(length);
+                let caller = tunnel::OverHttp1(stream);
+                let tunnel = tunnel::connect(&connection, caller, connect, &early, begun);
+                return Box::pin(tunnel).await;
+            }
             Err(refusal) => {
                 refuse(&connection, &mut stream, head, refusal, begun).await;
                 break;
@@ -61,6 +69,14 @@ pub(crate) async fn serve(connection: Arc<Connection>, mut stream: Stream) {
         }
     }
     part(&mut stream).await;
+}
+
+/// Judges a head by what its listener is for.
+fn asked(connection: &Connection, head: &[u8]) -> Result<Asked, Refusal> {
+    match connection.listener.mode.is_proxy() {
+        true => proxy::check(head, &connection.limits),
+        false => head::check(head, &connection.limits).map(Asked::Request),
+    }
 }
 
 /// Says that nothing more comes. The client may be gone already, or not read.

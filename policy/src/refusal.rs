@@ -121,6 +121,10 @@ closed! {
         Malformed(Malformed),
         /// `Host` is another name than the one the TLS connection was opened for.
         Misdirected,
+        /// A request to a forward proxy is neither CONNECT nor for an `http://` URL.
+        ProxyTarget,
+        /// CONNECT announces a body: what follows its head is the tunnel's.
+        ConnectBody,
 
         // The decision.
         /// A `deny` rule matches.
@@ -143,6 +147,8 @@ closed! {
         NoRoute,
         /// No passage leads to this server name, or no TCP route from this port.
         UnknownPassage,
+        /// No passage and no TCP route leads to the host and port that CONNECT names.
+        NoTunnel,
 
         // The address.
         /// Every address of the upstream is one we may not dial.
@@ -203,6 +209,8 @@ impl Refusal {
             Self::MalformedBody => "malformed_body",
             Self::Malformed(why) => why.code(),
             Self::Misdirected => "misdirected",
+            Self::ProxyTarget => "proxy_target",
+            Self::ConnectBody => "connect_body",
             Self::Denied => "denied",
             Self::NotAllowed => "not_allowed",
             Self::AuthoriserDenied => "authoriser_denied",
@@ -212,6 +220,7 @@ impl Refusal {
             Self::UnknownPort => "unknown_port",
             Self::NoRoute => "no_route",
             Self::UnknownPassage => "unknown_passage",
+            Self::NoTunnel => "no_tunnel",
             Self::AddressDenied => "address_denied",
             Self::Overloaded => "overloaded",
             Self::LogUnavailable => "log_unavailable",
@@ -254,7 +263,9 @@ impl Refusal {
             | Self::ContentLength
             | Self::ConnectionNominations
             | Self::MalformedStream
-            | Self::MalformedBody => 400,
+            | Self::MalformedBody
+            | Self::ProxyTarget
+            | Self::ConnectBody => 400,
             Self::HttpVersion => 426,
             Self::HeadTooLarge | Self::TooManyFields => 431,
             Self::TransferEncoding => 501,
@@ -268,7 +279,7 @@ impl Refusal {
             | Self::AuthoriserDenied
             | Self::AuthoriserUnavailable
             | Self::AddressDenied => 403,
-            Self::UnknownHost | Self::UnknownPort | Self::NoRoute => 404,
+            Self::UnknownHost | Self::UnknownPort | Self::NoRoute | Self::NoTunnel => 404,
             // As a sidecar answers that knows only its registry.
             Self::UnknownMeshHost => 502,
             Self::Overloaded | Self::LogUnavailable => 503,
@@ -286,7 +297,8 @@ impl Refusal {
             | Self::UnknownMeshHost
             | Self::UnknownPort
             | Self::NoRoute
-            | Self::UnknownPassage => "NR",
+            | Self::UnknownPassage
+            | Self::NoTunnel => "NR",
             Self::AuthoriserDenied | Self::AuthoriserUnavailable => "UAEX",
             Self::HeadTimeout | Self::BodyTimeout | Self::BodyTooSlow | Self::ReaderTimeout => "SI",
             Self::Overloaded | Self::LogUnavailable | Self::TooManyConnections => "OM",
@@ -301,7 +313,9 @@ impl Refusal {
             Self::NotAllowed => "rbac_access_denied_matched_policy[none]",
             Self::AuthoriserDenied => "ext_authz_denied",
             Self::AuthoriserUnavailable => "ext_authz_error",
-            Self::UnknownHost | Self::UnknownPort | Self::NoRoute => "route_not_found",
+            Self::UnknownHost | Self::UnknownPort | Self::NoRoute | Self::NoTunnel => {
+                "route_not_found"
+            }
             Self::UnknownServerName | Self::NoServerName | Self::UnknownPassage => {
                 "filter_chain_not_found"
             }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::canonical::PathProfile;
 use crate::destination::{
-    Action, Destination, Passage, Route, TcpLead, TcpRoute, Upstream, UpstreamRef,
+    Action, Carries, Destination, Passage, Route, TcpLead, TcpRoute, Upstream, UpstreamRef,
 };
 use crate::door::{Door, View};
 use crate::origin::Origin;
@@ -151,6 +151,20 @@ impl Routing {
     pub(crate) fn lead_by_name(&self, tunnel: &Tunnel<'_>, lot: u32) -> Option<(Way, UpstreamRef)> {
         let (passage, upstream) = self.passages.lead(tunnel.host(), tunnel.door(), lot)?;
         Some((Way::Passage(passage), upstream))
+    }
+
+    /// Where CONNECT leads: by a passage to TLS for the very host, else by a TCP
+    /// route that leads to it.
+    pub(crate) fn lead_by_authority(
+        &self,
+        tunnel: &Tunnel<'_>,
+        lot: u32,
+    ) -> Option<(Way, Carries, UpstreamRef)> {
+        if let Some((way, upstream)) = self.lead_by_name(tunnel, lot) {
+            return Some((way, Carries::Tls, upstream));
+        }
+        let (way, lead) = self.tcp.lead_to(tunnel, lot)?;
+        Some((way, lead.carries, lead.upstream))
     }
 
     /// Whether server names lead anywhere through a door.

@@ -7,6 +7,9 @@ use policy::door::View;
 use policy::origin::Origin;
 use policy::pattern::HostPattern;
 
+/// RFC 9110, section 4.2.1.
+const HTTP: u16 = 80;
+
 /// A socket for the mesh.
 #[derive(Clone, Debug)]
 pub struct Listener {
@@ -32,6 +35,16 @@ impl Listener {
     pub fn verifies_callers(&self) -> bool {
         self.mode.is_mutual()
     }
+
+    /// The port meant by who names none: the one he comes to; to a forward proxy,
+    /// where nobody comes for its own sake, that of `http`.
+    #[must_use]
+    pub fn unnamed_port(&self) -> u16 {
+        match self.mode.is_proxy() {
+            true => HTTP,
+            false => self.port,
+        }
+    }
 }
 
 /// What a listener speaks.
@@ -50,13 +63,36 @@ pub enum ListenerMode {
     Tcp,
     /// Bytes, which go where the port leads: no principal.
     PlainTcp,
+    /// Mutual TLS, and within it a forward proxy's clients: requests for
+    /// `http://` URLs, and CONNECT.
+    Proxy,
+    /// The same without TLS: no principal.
+    PlainProxy,
 }
 
 impl ListenerMode {
     /// Whether callers prove who they are.
     #[must_use]
     pub fn is_mutual(self) -> bool {
-        matches!(self, Self::MutualTls | Self::InnerTls | Self::Tcp)
+        matches!(
+            self,
+            Self::MutualTls | Self::InnerTls | Self::Tcp | Self::Proxy
+        )
+    }
+
+    /// Whether what comes is passed on, whatever it is.
+    #[must_use]
+    pub fn passes_on(self) -> bool {
+        matches!(
+            self,
+            Self::Passthrough | Self::InnerTls | Self::Tcp | Self::PlainTcp
+        )
+    }
+
+    /// Whether its callers know it for a forward proxy.
+    #[must_use]
+    pub fn is_proxy(self) -> bool {
+        matches!(self, Self::Proxy | Self::PlainProxy)
     }
 
     /// Whether a server name is shown before anything is said.

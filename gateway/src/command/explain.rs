@@ -33,7 +33,7 @@ pub(super) struct ExplainArgs {
     listener: Option<String>,
     /// The method; or a tunnel, `tls://HOST:PORT` or `tcp://HOST:PORT`.
     method: String,
-    /// The URL.
+    /// The URL; of CONNECT, `HOST:PORT`.
     url: Option<String>,
 }
 
@@ -47,7 +47,9 @@ pub(super) fn explain(args: &ExplainArgs) -> ExitCode {
     };
     let (admission, settings) = (snapshot.admission(), snapshot.settings());
     let domain = settings.trust.first().map_or(LOCAL, |t| &*t.domain);
-    if let Some(asked) = TunnelQuestion::ask(&args.caller, &args.method, domain) {
+    let words = [Some(&*args.method), args.url.as_deref()];
+    let text = words.into_iter().flatten().collect::<Vec<_>>().join(" ");
+    if let Some(asked) = TunnelQuestion::ask(&args.caller, &text, domain) {
         let told = asked.and_then(|mut tunnel| {
             tunnel.listener = args.listener.as_deref().map(Box::from);
             explain_tunnel::explain(admission, settings, &tunnel)

@@ -13,11 +13,10 @@ mod trace;
 mod websocket;
 
 use bytes::Bytes;
-use conf::snapshot::ListenerMode;
 use pingora_core::protocols::http::server::Session;
 use policy::destination::{Action, Redirect, Route};
 use policy::refusal::{Failure, Refusal};
-use policy::rule::{Effect, TemplatePart};
+use policy::rule::Effect;
 use policy::{Admitted, Next, RawRequest, Refused, Request};
 use tokio::time::timeout;
 
@@ -199,7 +198,7 @@ impl<'c> Exchange<'c> {
             source: connection.remote,
             destination: connection.local,
             is_http2: session.is_http2(),
-            is_secure: connection.listener.mode == ListenerMode::MutualTls,
+            is_secure: connection.listener.mode.is_mutual(),
         }
     }
 
@@ -215,8 +214,7 @@ impl<'c> Exchange<'c> {
         if let (Refusal::Denied, Some(Effect::Deny(answer))) =
             (refused.refusal, rule.map(|r| &r.effect))
         {
-            let body = body_of(&answer.body.0, request);
-            reply = Reply::written(answer.status, body.unwrap_or(reply.body));
+            reply = Reply::denial(answer, request);
         }
         reply
     }
@@ -327,25 +325,6 @@ fn outbound(request: Asked<'_>, route: Option<&Route>) -> Outbound {
         target: target.into(),
         changes: Changes::default(),
     }
-}
-
-/// The text of a rule's answer; `None` when the operator wrote none.
-fn body_of(parts: &[TemplatePart], request: &Request<'_>) -> Option<Bytes> {
-    if parts.is_empty() {
-        return None;
-    }
-    let mut body = String::new();
-    for part in parts {
-        match part {
-            TemplatePart::Text(text) => body.push_str(text),
-            TemplatePart::Value(expr) => {
-                if let Ok(value) = expr.eval(request) {
-                    body.push_str(&value.to_string());
-                }
-            }
-        }
-    }
-    Some(body.into())
 }
 
 fn redirection(redirect: &Redirect, outbound: &Outbound) -> Reply {

@@ -355,7 +355,7 @@ pub(crate) fn raw<'a>(
         caller: &seen.caller,
         server_name: connection.server_name.host(),
         view: connection.listener.view,
-        port: connection.listener.port,
+        port: connection.listener.unnamed_port(),
         time: begun.nanos,
     }
 }

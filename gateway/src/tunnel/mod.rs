@@ -6,6 +6,7 @@
 //! is around it, and else by address. What is asked within is not seen.
 
 mod client_hello;
+mod connect;
 mod copy;
 mod relay;
 mod trace;
@@ -14,15 +15,17 @@ mod way;
 use std::sync::Arc;
 
 use pingora_core::protocols::Stream;
+use policy::TunnelPlan;
 use policy::refusal::{Failure, Refusal};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use crate::clock::Moment;
 use crate::connection::Connection;
 use crate::resolve::NoAddress;
-use crate::upstream::{Connected, DialError, Target, connect};
+use crate::upstream::{self, Connected, DialError, Target};
 
 pub(crate) use client_hello::ClientHello;
+pub(crate) use connect::{OverHttp1, connect};
 use relay::{Bounds, End, relay};
 use trace::Trace;
 use way::Way;
@@ -44,25 +47,31 @@ pub(crate) async fn serve(
     begun: Moment,
 ) {
     let mut trace = Trace::new(connection, begun);
-    let limits = &connection.limits;
-    let bounds = Bounds {
-        idle: limits.tunnel_idle_timeout,
-        whole: limits.tunnel_timeout,
-    };
     match open(&mut trace, &mut caller, hello).await {
-        Ok(upstream) => {
-            let end = tokio::select! {
-                end = relay(&mut caller, upstream, &trace.traffic, bounds) => end,
-                Err(lost) = connection.over(None) => End::Lost(lost),
-            };
-            trace.ended(end);
-        }
-        Err(Stop::Refused(refusal)) => trace.refused(refusal),
-        Err(Stop::Failed(failure)) => trace.failed(failure),
+        Ok(upstream) => carry(&mut trace, &mut caller, upstream).await,
+        Err(stop) => trace.stopped(&stop),
     }
     // First the end, then the record of it.
     drop(caller);
     trace.close();
+}
+
+/// Bytes both ways, to the end.
+async fn carry(
+    trace: &mut Trace<'_>,
+    caller: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    upstream: Stream,
+) {
+    let limits = &trace.connection.limits;
+    let bounds = Bounds {
+        idle: limits.tunnel_idle_timeout,
+        whole: limits.tunnel_timeout,
+    };
+    let end = tokio::select! {
+        end = relay(caller, upstream, &trace.traffic, bounds) => end,
+        Err(lost) = trace.connection.over(None) => End::Lost(lost),
+    };
+    trace.ended(end);
 }
 
 /// Decides, dials, and hands over what has been read.
@@ -71,29 +80,50 @@ async fn open(
     caller: &mut (impl AsyncRead + Unpin),
     hello: Option<ClientHello>,
 ) -> Result<Stream, Stop> {
-    trace.reserve().map_err(Stop::Refused)?;
-    if trace.connection.gateway.memory.is_scarce() {
-        return Err(Stop::Refused(Refusal::Overloaded));
-    }
+    check_room(trace)?;
     let Way { host, plan, read } = way::find(trace, caller, hello)
         .await
         .map_err(Stop::Refused)?;
-    let seen = Arc::clone(&trace.seen);
-    let target = seen.live.target(plan.upstream());
-    let target = target.ok_or(Stop::Failed(Failure::Internal))?;
-    let mut upstream = dial(trace, target, &host).await?;
-    if !read.is_empty() {
-        trace.traffic.add_up(read.len());
-        let sent = async {
-            upstream.write_all(&read).await?;
-            upstream.flush().await
-        };
-        sent.await.map_err(|_| Stop::Failed(Failure::Closed))?;
-    }
+    let mut upstream = dial(trace, &plan, &host).await?;
+    hand_over(trace, &mut upstream, &read).await?;
     Ok(upstream)
 }
 
-async fn dial(trace: &mut Trace<'_>, target: &Target, requested: &str) -> Result<Stream, Stop> {
+/// Room for its line in the log, and for itself in memory.
+fn check_room(trace: &mut Trace<'_>) -> Result<(), Stop> {
+    trace.reserve().map_err(Stop::Refused)?;
+    match trace.connection.gateway.memory.is_scarce() {
+        true => Err(Stop::Refused(Refusal::Overloaded)),
+        false => Ok(()),
+    }
+}
+
+/// What has been read of the caller goes first.
+async fn hand_over(trace: &Trace<'_>, upstream: &mut Stream, read: &[u8]) -> Result<(), Stop> {
+    if read.is_empty() {
+        return Ok(());
+    }
+    trace.traffic.add_up(read.len());
+    let sent = async {
+        upstream.write_all(read).await?;
+        upstream.flush().await
+    };
+    sent.await.map_err(|_| Stop::Failed(Failure::Closed))
+}
+
+/// Connects to where a plan leads.
+async fn dial(trace: &mut Trace<'_>, plan: &TunnelPlan, host: &str) -> Result<Stream, Stop> {
+    let seen = Arc::clone(&trace.seen);
+    let target = seen.live.target(plan.upstream());
+    let target = target.ok_or(Stop::Failed(Failure::Internal))?;
+    dial_target(trace, target, host).await
+}
+
+async fn dial_target(
+    trace: &mut Trace<'_>,
+    target: &Target,
+    requested: &str,
+) -> Result<Stream, Stop> {
     let gateway = &trace.connection.gateway;
     let host = target.host(requested);
     trace.cluster = Some(target.cluster(host));
@@ -102,7 +132,7 @@ async fn dial(trace: &mut Trace<'_>, target: &Target, requested: &str) -> Result
         NoAddress::Refused(refusal) => Stop::Refused(refusal),
         NoAddress::Failed(failure) => Stop::Failed(failure),
     })?;
-    match connect(target, host, &addresses).await {
+    match upstream::connect(target, host, &addresses).await {
         Ok(Connected {
             stream,
             address,

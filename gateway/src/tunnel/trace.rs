@@ -5,13 +5,17 @@ use std::sync::Arc;
 
 use policy::door::Door;
 use policy::refusal::{Failure, Refusal};
+use policy::rule::Effect;
 use policy::{Marks, RawTunnel, RuleId, To, Tunnel, TunnelPlan};
 
+use super::Stop;
 use super::relay::{End, Traffic};
 use crate::clock::Moment;
 use crate::connection::Connection;
+use crate::intake::proxy::Connect;
 use crate::live::Seen;
 use crate::record::{Decision, Record, Reservation, RuleName};
+use crate::reply::Reply;
 
 /// Envoy's word for a session of TCP that was idle for too long.
 const IDLE: &str = "tcp_session_idle_timeout";
@@ -25,7 +29,15 @@ const DRAINED: &str = "drained";
 struct Asked {
     host: Box<str>,
     door: Door,
-    by_port: bool,
+    by: By,
+}
+
+/// By what the tunnel goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    Name,
+    Port,
+    Authority,
 }
 
 /// See the module.
@@ -40,6 +52,9 @@ pub(super) struct Trace<'c> {
     pub(super) transport_failure: Option<String>,
     /// The server name of TLS within, as sent.
     pub(super) inner: Option<Box<str>>,
+    /// Of the answer to CONNECT.
+    pub(super) status: u16,
+    connect: Option<Connect>,
     plan: Option<TunnelPlan>,
     asked: Option<Asked>,
     rule: Option<RuleId>,
@@ -64,6 +79,8 @@ impl<'c> Trace<'c> {
             cluster: None,
             transport_failure: None,
             inner: None,
+            status: 0,
+            connect: None,
             plan: None,
             asked: None,
             rule: None,
@@ -74,6 +91,19 @@ impl<'c> Trace<'c> {
             reservation: None,
             closed: false,
         }
+    }
+
+    /// Of a tunnel that CONNECT asks for.
+    pub(super) fn asked_for(connection: &'c Connection, connect: Connect, begun: Moment) -> Self {
+        let mut trace = Self::new(connection, begun);
+        trace.connect = Some(connect);
+        trace
+    }
+
+    /// What CONNECT names, as sent.
+    pub(super) fn authority(&self) -> Box<str> {
+        let connect = self.connect.as_ref();
+        connect.map_or_else(Box::default, |connect| connect.authority.clone())
     }
 
     /// Makes sure that what passes can be recorded.
@@ -87,7 +117,11 @@ impl<'c> Trace<'c> {
         self.asked = Some(Asked {
             host: tunnel.host().into(),
             door: tunnel.door(),
-            by_port: matches!(tunnel.to(), To::Port { .. }),
+            by: match tunnel.to() {
+                To::ServerName(_) => By::Name,
+                To::Port { .. } => By::Port,
+                To::Authority(_) => By::Authority,
+            },
         });
     }
 
@@ -110,6 +144,29 @@ impl<'c> Trace<'c> {
     pub(super) fn failed(&mut self, failure: Failure) {
         self.failure = Some(failure);
         self.details = Some(failure.details());
+    }
+
+    pub(super) fn stopped(&mut self, stop: &Stop) {
+        match stop {
+            Stop::Refused(refusal) => self.refused(*refusal),
+            Stop::Failed(failure) => self.failed(*failure),
+        }
+    }
+
+    /// What a caller is told who waits for an answer.
+    pub(super) fn reply(&self, stop: &Stop) -> Reply {
+        let refusal = match stop {
+            Stop::Refused(refusal) => *refusal,
+            Stop::Failed(failure) => return Reply::failure(*failure),
+        };
+        let admission = self.seen.live.snapshot().admission();
+        let rule = self.rule.and_then(|id| admission.rule(id));
+        match (refusal, rule.map(|rule| &rule.effect), self.tunnel()) {
+            (Refusal::Denied, Some(Effect::Deny(answer)), Some(tunnel)) => {
+                Reply::denial(answer, &tunnel)
+            }
+            _ => Reply::refusal(refusal),
+        }
     }
 
     pub(super) fn ended(&mut self, end: End) {
@@ -161,12 +218,17 @@ impl<'c> Trace<'c> {
 
     /// What policy was asked about, once it was.
     fn tunnel(&self) -> Option<Tunnel<'_>> {
-        let Asked { host, by_port, .. } = self.asked.as_ref()?;
-        let to = match by_port {
-            true => self.to_port(),
-            false => To::ServerName(host),
+        let Asked { host, door, by } = self.asked.as_ref()?;
+        let to = match by {
+            By::Name => To::ServerName(host),
+            By::Port => self.to_port(),
+            By::Authority => To::Authority(&self.connect.as_ref()?.authority),
         };
-        Some(Tunnel::again(self.raw(&self.seen, to), host))
+        let raw = RawTunnel {
+            port: door.port,
+            ..self.raw(&self.seen, to)
+        };
+        Some(Tunnel::again(raw, host))
     }
 
     fn fill<'a>(&'a self, record: &mut Record<'a>) {
@@ -180,6 +242,7 @@ impl<'c> Trace<'c> {
         record.is_tunnel = true;
         record.host = self.asked.as_ref().map(|asked| &*asked.host);
         record.inner_server_name = self.inner.as_deref();
+        self.fill_request(record);
         record.rule = self.rule.and_then(rule);
         record.shadow_rule = self.marks.shadow.and_then(rule);
         record.audit_rule = self.marks.audit.and_then(rule);
@@ -207,7 +270,7 @@ impl<'c> Trace<'c> {
             self.transport_failure.as_deref().map(Into::into);
         record.destination = match (&self.plan, &self.asked) {
             (Some(plan), _) => admission.tunnel_destination(plan),
-            (None, Some(asked)) if asked.by_port => Some(&*asked.host),
+            (None, Some(asked)) if asked.by == By::Port => Some(&*asked.host),
             // What policy refuses has no plan; its name tells the passage.
             (None, Some(asked)) => {
                 let passage = admission.find_passage(&asked.host, asked.door);
@@ -215,6 +278,24 @@ impl<'c> Trace<'c> {
             }
             (None, None) => None,
         };
+    }
+}
+
+/// What only CONNECT has.
+impl Trace<'_> {
+    fn fill_request<'a>(&'a self, record: &mut Record<'a>) {
+        let Some(connect) = &self.connect else {
+            return;
+        };
+        record.method = Some("CONNECT".into());
+        record.protocol = Some(connect.protocol);
+        record.response_code = self.status;
+        record.user_agent = connect.user_agent.as_deref();
+        record.request_id = connect.request_id.as_deref();
+        record.authority = Some(match &self.asked {
+            Some(asked) => format!("{}:{}", asked.host, asked.door.port).into(),
+            None => (&*connect.authority).into(),
+        });
     }
 }
 

@@ -18,9 +18,9 @@ impl Admission {
     /// As [`Admission::admit`], for what is to pass through untouched.
     ///
     /// # Errors
-    /// A server name that is no host, what policy refuses, what no passage
-    /// serves, in this order. A port that leads nowhere has no host to ask
-    /// policy about.
+    /// A server name or an authority that is no host, what policy refuses, what
+    /// no passage serves, in this order. A port that leads nowhere has no host
+    /// to ask policy about.
     #[expect(
         clippy::result_large_err,
         reason = "both outcomes carry the tunnel, and neither is rare enough to box"
@@ -53,7 +53,10 @@ impl Admission {
                 Ok(AdmittedTunnel { tunnel, plan })
             }
             None => Err(RefusedTunnel {
-                refusal: Refusal::UnknownPassage,
+                refusal: match raw.to {
+                    To::Authority(_) => Refusal::NoTunnel,
+                    To::ServerName(_) | To::Port { .. } => Refusal::UnknownPassage,
+                },
                 tunnel: Some(tunnel),
                 rule: grant.rule(),
                 marks: grant.marks(),
@@ -73,6 +76,11 @@ impl Admission {
                 let lead = self.routing.lead_by_name(&tunnel, lot);
                 // What leads here has shown its name already.
                 let lead = lead.map(|(way, upstream)| (way, Carries::Bytes, upstream));
+                Ok((tunnel, lead))
+            }
+            To::Authority(sent) => {
+                let tunnel = Tunnel::asked_for(raw, sent)?;
+                let lead = self.routing.lead_by_authority(&tunnel, lot);
                 Ok((tunnel, lead))
             }
             To::Port { .. } => {

@@ -59,7 +59,7 @@ reasons! {
     TargetByte 400 "target_byte" "the request target holds a control character, a space or a byte outside ASCII: percent-encode it"
     TargetFragment 400 "target_fragment" "the request target holds a fragment: `#` is never sent to a server"
     TargetForm 400 "target_form" "the request target is neither a path nor an http or https URL"
-    TargetAuthority 400 "target_authority" "the URL in the request target names another host or port than the Host field"
+    TargetAuthority 400 "target_authority" "the request target names another host or port than the Host field"
 
     PathByte 400 "path_byte" "the path holds a character that RFC 3986 does not allow there: percent-encode it"
     PathEscape 400 "path_escape" "the path holds a `%` that two hexadecimal digits do not follow"

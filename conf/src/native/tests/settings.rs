@@ -267,6 +267,21 @@ fn a_listener_has_the_port_callers_mean_and_a_place_to_bind() {
             "tcp-5432",
             ListenerMode::PlainTcp,
         ),
+        (
+            "{ port: 3128, mode: forward-proxy, hosts: proxy.test }",
+            "forward-proxy-3128",
+            ListenerMode::Proxy,
+        ),
+        (
+            "{ port: 3128, mode: forward-proxy, as: mesh, tls: mutual }",
+            "forward-proxy-3128",
+            ListenerMode::Proxy,
+        ),
+        (
+            "{ port: 3128, mode: forward-proxy, tls: off }",
+            "forward-proxy-3128",
+            ListenerMode::PlainProxy,
+        ),
     ] {
         let read = listener(text);
         assert_eq!((read.2.as_str(), read.3), (name, mode), "{text}");
@@ -295,10 +310,12 @@ fn a_listener_that_cannot_be_bound_or_meant_is_refused() {
         ["3:5 error: `port` is missing: write such as `port: 8443`"]
     );
     assert_eq!(
-        wrong("- { port: 1, mode: forward-proxy }"),
-        [
-            "3:16 error: not supported yet: `mode`: write `mtls`, `plaintext`, `passthrough` or `tcp`"
-        ]
+        wrong("- { port: 1, mode: forward-proxy, as: gateway }"),
+        ["3:37 error: a forward proxy takes the sidecars' part, whatever is written: delete `as`",]
+    );
+    assert_eq!(
+        wrong("- { port: 1, mode: forward-proxy, tls: off, hosts: a.example }"),
+        ["3:47 error: `hosts` has no effect here, plain text has no server name: delete it"]
     );
     assert_eq!(
         wrong("- { port: 1, mode: plaintext, hosts: a.example }"),

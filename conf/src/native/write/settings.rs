@@ -126,7 +126,7 @@ fn listener(listener: &Listener) -> Out {
         (false, true) => map.put("bind", Out::word(listener.bind.ip())),
         (false, false) => map.put("bind", Out::word(listener.bind)),
     }
-    if listener.view == View::Mesh {
+    if listener.view == View::Mesh && !listener.mode.is_proxy() {
         map.put("as", Out::word("mesh"));
     }
     match listener.mode {
@@ -136,10 +136,13 @@ fn listener(listener: &Listener) -> Out {
             map.put("mode", Out::word("passthrough"));
         }
         ListenerMode::Tcp | ListenerMode::PlainTcp => map.put("mode", Out::word("tcp")),
+        ListenerMode::Proxy | ListenerMode::PlainProxy => {
+            map.put("mode", Out::word("forward-proxy"));
+        }
     }
     match listener.mode {
         ListenerMode::InnerTls => map.put("tls", Out::word("mutual")),
-        ListenerMode::PlainTcp => map.put("tls", Out::word("off")),
+        ListenerMode::PlainTcp | ListenerMode::PlainProxy => map.put("tls", Out::word("off")),
         _ => {}
     }
     if listener.mode.has_server_name() {
