@@ -143,8 +143,12 @@ closed! {
         NoRoute,
         /// No passage leads to this server name, or no TCP route from this port.
         UnknownPassage,
+        /// The host lies too many labels below the wildcard that admits it.
+        NameTooDeep,
 
         // The address.
+        /// The caller has asked for too many different hosts that wildcards admit.
+        TooManyNames,
         /// Every address of the upstream is one we may not dial.
         AddressDenied,
 
@@ -212,6 +216,8 @@ impl Refusal {
             Self::UnknownPort => "unknown_port",
             Self::NoRoute => "no_route",
             Self::UnknownPassage => "unknown_passage",
+            Self::NameTooDeep => "name_too_deep",
+            Self::TooManyNames => "too_many_names",
             Self::AddressDenied => "address_denied",
             Self::Overloaded => "overloaded",
             Self::LogUnavailable => "log_unavailable",
@@ -267,7 +273,9 @@ impl Refusal {
             | Self::NotAllowed
             | Self::AuthoriserDenied
             | Self::AuthoriserUnavailable
+            | Self::NameTooDeep
             | Self::AddressDenied => 403,
+            Self::TooManyNames => 429,
             Self::UnknownHost | Self::UnknownPort | Self::NoRoute => 404,
             // As a sidecar answers that knows only its registry.
             Self::UnknownMeshHost => 502,
@@ -279,7 +287,8 @@ impl Refusal {
     #[must_use]
     pub fn flags(self) -> &'static str {
         match self {
-            Self::Denied | Self::NotAllowed | Self::AddressDenied => "-",
+            Self::Denied | Self::NotAllowed | Self::NameTooDeep | Self::AddressDenied => "-",
+            Self::TooManyNames => "RL",
             Self::UnknownServerName
             | Self::NoServerName
             | Self::UnknownHost
