@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use policy::Admission;
+use policy::{Admission, ChosenLabels};
 
 use crate::problem::{Problem, Severity};
 use crate::remote::RemoteList;
@@ -204,6 +204,11 @@ pub struct Limits {
     /// Streams of one HTTP/2 connection that a caller may open and soon reset,
     /// if fewer are served.
     pub early_resets: u32,
+    /// Labels a caller may choose of a host that only a wildcard admits.
+    pub wildcard_labels: u32,
+    /// Different hosts a caller may ask for in a minute, of those that only
+    /// wildcards admit.
+    pub wildcard_names: u32,
     /// Memory the process may hold, in bytes; `None`: what its cgroup may.
     pub memory: Option<u64>,
 }
@@ -228,6 +233,8 @@ impl Default for Limits {
             body_rate: 1024,
             control_frames: 1000,
             early_resets: 500,
+            wildcard_labels: ChosenLabels::default().0,
+            wildcard_names: 256,
             memory: None,
         }
     }

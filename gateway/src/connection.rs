@@ -4,12 +4,13 @@
 //! What ends before there is a request is recorded here; from then on
 //! `exchange` records.
 
+mod naming;
 mod spoken;
 mod standing;
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -34,6 +35,7 @@ use crate::record::Record;
 use crate::server_name::ServerName;
 use crate::socket::{Gathered, Socket};
 use crate::tunnel::ClientHello;
+use crate::wildcards::Names;
 use spoken::Spoken;
 
 /// The first byte of a TLS connection (RFC 8446, section 5.1).
@@ -56,6 +58,8 @@ pub(crate) struct Connection {
     /// What the principal was verified by.
     shown: Option<Shown>,
     seen: ArcSwap<Seen>,
+    /// What the caller asked for by wildcards, once he does.
+    names: OnceLock<Arc<Names>>,
     _permit: Option<Permit>,
     _counted: OpenConnection,
 }
@@ -324,6 +328,7 @@ impl Draft {
             drain: self.drain,
             shown: self.shown,
             seen: ArcSwap::from_pointee(seen),
+            names: OnceLock::new(),
             _permit: permit,
             _counted: counted,
         }

@@ -16,6 +16,7 @@ use crate::metrics::Metrics;
 use crate::record::{Decision, Record, Reservation, Sinks};
 use crate::resolve::Resolver;
 use crate::upstream::Dialler;
+use crate::wildcards::Wildcards;
 
 /// See the module.
 pub struct Gateway {
@@ -23,6 +24,7 @@ pub struct Gateway {
     pub(crate) resolver: Arc<Resolver>,
     pub(crate) dialler: Dialler,
     pub(crate) connections: Arc<Connections>,
+    pub(crate) wildcards: Wildcards,
     pub(crate) memory: Memory,
     pub(crate) metrics: Metrics,
     pub(crate) sinks: Arc<Sinks>,
@@ -53,6 +55,7 @@ impl Gateway {
             metrics,
             dialler: Dialler::new(threads),
             connections: Arc::default(),
+            wildcards: Wildcards::default(),
             memory: Memory::default(),
             sinks,
             teller,

@@ -3,7 +3,7 @@
 //! A module uses only those below it in this list: command · fuzzing · run · handover · reload ·
 //! lists · load · admin · listen · workers · connection · http1, http2, tunnel ·
 //! exchange · authorise · gateway · live · upstream · resolve · identity · intake · headers, reply · record,
-//! metrics · limits · socket, watched, sandbox, sealed, defect. `ARCHITECTURE.md` tells the life of a request.
+//! metrics · limits, wildcards · socket, watched, sandbox, sealed, defect. `ARCHITECTURE.md` tells the life of a request.
 
 pub mod admin;
 mod authorise;
@@ -42,6 +42,7 @@ mod socket;
 mod tunnel;
 pub mod upstream;
 pub mod watched;
+mod wildcards;
 mod workers;
 
 pub use gateway::Gateway;

@@ -336,6 +336,7 @@ async fn sweep(gateway: Arc<Gateway>) {
     loop {
         sleep(SWEEP).await;
         gateway.dialler.sweep();
+        gateway.wildcards.sweep(Instant::now().into());
     }
 }
 

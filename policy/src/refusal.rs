@@ -149,8 +149,12 @@ closed! {
         UnknownPassage,
         /// No passage and no TCP route leads to the host and port that CONNECT names.
         NoTunnel,
+        /// The host lies too many labels below the wildcard that admits it.
+        NameTooDeep,
 
         // The address.
+        /// The caller has asked for too many different hosts that wildcards admit.
+        TooManyNames,
         /// Every address of the upstream is one we may not dial.
         AddressDenied,
 
@@ -221,6 +225,8 @@ impl Refusal {
             Self::NoRoute => "no_route",
             Self::UnknownPassage => "unknown_passage",
             Self::NoTunnel => "no_tunnel",
+            Self::NameTooDeep => "name_too_deep",
+            Self::TooManyNames => "too_many_names",
             Self::AddressDenied => "address_denied",
             Self::Overloaded => "overloaded",
             Self::LogUnavailable => "log_unavailable",
@@ -278,7 +284,9 @@ impl Refusal {
             | Self::NotAllowed
             | Self::AuthoriserDenied
             | Self::AuthoriserUnavailable
+            | Self::NameTooDeep
             | Self::AddressDenied => 403,
+            Self::TooManyNames => 429,
             Self::UnknownHost | Self::UnknownPort | Self::NoRoute | Self::NoTunnel => 404,
             // As a sidecar answers that knows only its registry.
             Self::UnknownMeshHost => 502,
@@ -290,7 +298,8 @@ impl Refusal {
     #[must_use]
     pub fn flags(self) -> &'static str {
         match self {
-            Self::Denied | Self::NotAllowed | Self::AddressDenied => "-",
+            Self::Denied | Self::NotAllowed | Self::NameTooDeep | Self::AddressDenied => "-",
+            Self::TooManyNames => "RL",
             Self::UnknownServerName
             | Self::NoServerName
             | Self::UnknownHost

@@ -23,6 +23,8 @@ const MOST_HEAD: &str = "1MiB";
 const MOST_FIELDS: u32 = 256;
 /// The canonicaliser reads no longer target.
 const MOST_TARGET: &str = "8KiB";
+/// A name has no more (RFC 1035).
+const MOST_LABELS: u32 = 127;
 const MAX_COUNT: u32 = 10_000_000;
 /// No gateway does with less.
 const LEAST_MEMORY: &str = "16MiB";
@@ -62,6 +64,10 @@ fn read_limits(fields: &Fields<'_>) -> Limits {
         body_rate: fields.size("bodyRate").unwrap_or(default.body_rate),
         control_frames: count("controlFrames", default.control_frames),
         early_resets: count("earlyResets", default.early_resets),
+        wildcard_labels: fields
+            .number("wildcardLabels", 1..=MOST_LABELS)
+            .unwrap_or(default.wildcard_labels),
+        wildcard_names: count("wildcardNames", default.wildcard_names),
         memory: fields.parsed("memory", memory),
     };
     let limits = Limits {

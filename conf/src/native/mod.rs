@@ -37,7 +37,7 @@ mod write;
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use policy::AdmissionSpec;
+use policy::{AdmissionSpec, ChosenLabels};
 
 use crate::Environment;
 use crate::node::Node;
@@ -105,6 +105,8 @@ pub(crate) fn lower(documents: &[Node], environment: &Environment, report: &Repo
     pattern::warn_unserved(&context, &destinations, &passages, &tcp);
     let (dns, pins) = limits::dns(sections.dns, report);
     let identity = identity::identity(sections.identity, report);
+    let bounds = limits::limits(sections.limits, report);
+    let chosen_labels = ChosenLabels(bounds.wildcard_labels);
     let speaks_tls = listeners.iter().any(Listener::verifies_callers);
     Lowered {
         settings: Settings {
@@ -113,7 +115,7 @@ pub(crate) fn lower(documents: &[Node], environment: &Environment, report: &Repo
             trust,
             listeners,
             admin: limits::admin(sections.admin, report),
-            limits: limits::limits(sections.limits, report),
+            limits: bounds,
             dns,
             pins: Arc::new(pins),
             drain: limits::drain(sections.drain, report),
@@ -127,6 +129,7 @@ pub(crate) fn lower(documents: &[Node], environment: &Environment, report: &Repo
             tcp,
             upstreams,
             authorisers,
+            chosen_labels,
         },
         is_written: !documents.is_empty(),
         listeners_written: !sections.listeners.is_empty(),

@@ -146,9 +146,11 @@ impl Exchange<'_> {
         target: &Target,
         host: &str,
     ) -> Result<std::sync::Arc<[VettedAddress]>, Stop> {
-        let resolver = &self.trace.connection.gateway.resolver;
+        let connection = self.trace.connection;
         target
-            .addresses(resolver, host)
+            .addresses(&connection.gateway.resolver, host, |host| {
+                connection.count_name(host)
+            })
             .await
             .map_err(|none| match none {
                 NoAddress::Refused(refusal) => Stop::Refused(refusal),

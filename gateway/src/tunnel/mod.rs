@@ -124,11 +124,12 @@ async fn dial_target(
     target: &Target,
     requested: &str,
 ) -> Result<Stream, Stop> {
-    let gateway = &trace.connection.gateway;
+    let connection = trace.connection;
+    let gateway = &connection.gateway;
     let host = target.host(requested);
     trace.cluster = Some(target.cluster(host));
-    let addresses = target.addresses(&gateway.resolver, host).await;
-    let addresses = addresses.map_err(|none| match none {
+    let addresses = target.addresses(&gateway.resolver, host, |host| connection.count_name(host));
+    let addresses = addresses.await.map_err(|none| match none {
         NoAddress::Refused(refusal) => Stop::Refused(refusal),
         NoAddress::Failed(failure) => Stop::Failed(failure),
     })?;

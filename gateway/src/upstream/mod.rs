@@ -16,6 +16,7 @@ use std::time::Instant;
 use arc_swap::ArcSwapOption;
 use conf::snapshot::Pins;
 use policy::destination::{Upstream, UpstreamHost, UpstreamProtocol};
+use policy::refusal::Refusal;
 
 use crate::resolve::{NoAddress, Resolver, VettedAddress, vet};
 
@@ -87,14 +88,16 @@ impl Target {
         format!("outbound|{}||{host}", self.upstream.port)
     }
 
-    /// The addresses that may be dialled for `host`, vetted.
+    /// The addresses that may be dialled for `host`, vetted. `count` is asked
+    /// about a host that is to be looked up because a caller named it.
     ///
     /// # Errors
-    /// When there is none.
+    /// When there is none, or `count` says no.
     pub async fn addresses(
         &self,
         resolver: &Arc<Resolver>,
         host: &str,
+        count: impl FnOnce(&str) -> Result<(), Refusal>,
     ) -> Result<Arc<[VettedAddress]>, NoAddress> {
         self.budget.deposit();
         if let Some(fixed) = &self.fixed {
@@ -109,6 +112,9 @@ impl Target {
         }
         if !named && let Some(pinned) = self.pins.find(host, self.upstream.port) {
             return Ok(vet(&pinned, &self.upstream.reach)?.into());
+        }
+        if !named {
+            count(host).map_err(NoAddress::Refused)?;
         }
         let found = resolver.addresses(host, self.upstream.port).await?;
         let addresses: Arc<[_]> = vet(&found.addresses, &self.upstream.reach)?.into();

@@ -48,15 +48,12 @@ impl Admission {
             }
         };
         match lead {
-            Some(lead) => {
+            Ok(lead) => {
                 let plan = plan(grant, lead);
                 Ok(AdmittedTunnel { tunnel, plan })
             }
-            None => Err(RefusedTunnel {
-                refusal: match raw.to {
-                    To::Authority(_) => Refusal::NoTunnel,
-                    To::ServerName(_) | To::Port { .. } => Refusal::UnknownPassage,
-                },
+            Err(refusal) => Err(RefusedTunnel {
+                refusal,
                 tunnel: Some(tunnel),
                 rule: grant.rule(),
                 marks: grant.marks(),
@@ -69,7 +66,7 @@ impl Admission {
         &self,
         raw: RawTunnel<'a>,
         lot: u32,
-    ) -> Result<(Tunnel<'a>, Option<Lead>), Refusal> {
+    ) -> Result<(Tunnel<'a>, Result<Lead, Refusal>), Refusal> {
         match raw.to {
             To::ServerName(sent) => {
                 let tunnel = Tunnel::canonicalise(raw, sent)?;
@@ -86,7 +83,7 @@ impl Admission {
             To::Port { .. } => {
                 let (way, lead) = self.lead_by_port(raw, lot).ok_or(Refusal::UnknownPassage)?;
                 let tunnel = Tunnel::leading(raw, lead);
-                Ok((tunnel, Some((way, lead.carries, lead.upstream))))
+                Ok((tunnel, Ok((way, lead.carries, lead.upstream))))
             }
         }
     }

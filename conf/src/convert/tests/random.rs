@@ -10,7 +10,7 @@ use policy::expr::Expr;
 use policy::origin::Origin;
 use policy::pattern::HostPattern;
 use policy::rule::*;
-use policy::{Admission, AdmissionSpec, DecisionWord, LogFilter, StatusPattern};
+use policy::{Admission, AdmissionSpec, ChosenLabels, DecisionWord, LogFilter, StatusPattern};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -285,6 +285,7 @@ prop_compose! {
             tcp: Vec::new(),
             upstreams,
             authorisers: Vec::new(),
+            chosen_labels: ChosenLabels::default(),
         }
     }
 }

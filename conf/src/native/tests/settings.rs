@@ -344,7 +344,7 @@ fn a_listener_that_cannot_be_bound_or_meant_is_refused() {
 fn limits_have_defaults_and_bounds() {
     assert_eq!(settings("").limits, Limits::default());
     let limits =
-        settings("limits: { connections: 5, headTimeout: 3s, headSize: 32KiB, bodySize: 1MiB, bodyRate: 0B, controlFrames: 9, earlyResets: 7, memory: 1GiB }\n")
+        settings("limits: { connections: 5, headTimeout: 3s, headSize: 32KiB, bodySize: 1MiB, bodyRate: 0B, controlFrames: 9, earlyResets: 7, wildcardLabels: 2, wildcardNames: 30, memory: 1GiB }\n")
             .limits;
     let expected = Limits {
         connections: 5,
@@ -354,6 +354,8 @@ fn limits_have_defaults_and_bounds() {
         body_rate: 0,
         control_frames: 9,
         early_resets: 7,
+        wildcard_labels: 2,
+        wildcard_names: 30,
         memory: Some(1 << 30),
         ..Limits::default()
     };
@@ -367,7 +369,7 @@ fn limits_have_defaults_and_bounds() {
             "3:33 error: `2MiB` is out of range: write a size from `64B` to `1MiB`",
             "3:39 error: unknown field `fields`: write `connections`, `connectionsPerPrincipal`, `connectionsPerSource`, \
          `handshakeTimeout`, `headTimeout`, `idleTimeout`, `tunnelTimeout`, `bodyIdleTimeout`, `headSize`, `headFields`, \
-         `targetSize`, `streams`, `bodySize`, `bodyRate`, `controlFrames`, `earlyResets`, `memory` or `tunnelIdleTimeout`",
+         `targetSize`, `streams`, `bodySize`, `bodyRate`, `controlFrames`, `earlyResets`, `wildcardLabels`, `wildcardNames`, `memory` or `tunnelIdleTimeout`",
             "3:63 error: `0s` is no time at all: write such as `5s`",
             "3:79 error: `16KiB` is out of range: write a size from `64B` to `8KiB`",
             "3:98 error: `+1` is no number from 1 to 256: write one",

@@ -174,6 +174,16 @@ fn limits(limits: &Limits) -> Map {
             default.control_frames,
         ),
         ("earlyResets", limits.early_resets, default.early_resets),
+        (
+            "wildcardLabels",
+            limits.wildcard_labels,
+            default.wildcard_labels,
+        ),
+        (
+            "wildcardNames",
+            limits.wildcard_names,
+            default.wildcard_names,
+        ),
     ];
     let times = [
         (
