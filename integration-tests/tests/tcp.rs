@@ -229,6 +229,51 @@ fn an_origin_still_answers_who_has_said_all() {
 }
 
 #[test]
+fn a_tunnel_is_told_of_while_it_is_open() {
+    let (address, origin) = answering(b"heard".to_vec());
+    let route = format!(
+        "tcp: [{{ host: long.test, at: gateway:5432, upstream: {{ addresses: \"{address}\" }} }}]\n"
+    );
+    let logs = "logs: [{ openTunnels: 100ms }]\n";
+    let mesh = start(&[LOOPBACK, logs, &route, SLEEP]);
+    let mut raw = connect(&mesh, "sleep", "db");
+    raw.send(b"hello").unwrap();
+    let is_open = |told: &Value| told["response_code_details"] == "tunnel_open";
+    let open = mesh.egret.wait_for_record("the open tunnel", |told| {
+        is_open(told) && told["bytes_received"] == 5
+    });
+    assert_has(
+        &open,
+        &json!({
+            "decision": "allow", "rule": "sleepers", "bytes_sent": 0, "upstream_host": address,
+            "source_principal": "cluster.local/ns/default/sa/sleep", "response_flags": "-",
+        }),
+    );
+    let counted = || {
+        [
+            "connections_opened",
+            "connections_closed",
+            "received_bytes",
+            "sent_bytes",
+        ]
+        .map(|name| mesh.egret.metric(&format!("istio_tcp_{name}_total")))
+    };
+    assert_eq!(counted(), [1, 0, 5, 0]);
+    assert_eq!(
+        mesh.egret.metric("egret_requests_total"),
+        0,
+        "it has not ended"
+    );
+    raw.finish();
+    assert_eq!(raw.rest(Duration::from_secs(10)).0, b"heard");
+    origin.join().unwrap();
+    let ended = mesh.egret.wait_for_record("the end", |told| !is_open(told));
+    assert_has(&ended, &json!({ "bytes_received": 5, "bytes_sent": 5 }));
+    assert_eq!(counted(), [1, 1, 5, 5]);
+    assert_eq!(mesh.egret.metric("egret_requests_total"), 1);
+}
+
+#[test]
 fn a_tunnel_ends_when_it_is_idle_or_has_stood_too_long() {
     for (limits, details, flags) in [
         (

@@ -17,7 +17,7 @@ use std::time::SystemTime;
 
 use conf::snapshot::GatewayName;
 
-use crate::record::{Decision, Record};
+use crate::record::{Decision, Record, TunnelPart};
 use family::{Family, Key, Share};
 use histogram::{Count, Histogram};
 
@@ -93,10 +93,11 @@ struct Exchange {
     response_bytes: Histogram,
 }
 
-/// What Istio measures of connections it does not look into. All of it is
-/// counted at their end, when there is a record of them.
+/// What Istio measures of connections it does not look into, at their beginning,
+/// every now and then, and at their end.
 #[derive(Debug, Default)]
 struct Tunnels {
+    begun: Count,
     ended: Count,
     received: Count,
     sent: Count,
@@ -236,8 +237,10 @@ impl Metrics {
     }
 
     fn observe_in(&self, shares: &mut Shares, record: &Record<'_>) {
+        if let Some(part) = record.tunnel {
+            return self.observe_tunnel(shares, record, part);
+        }
         match record.refusal {
-            _ if record.is_tunnel => self.observe_tunnel(shares, record),
             Some(reason) if record.is_cut => {
                 shares.key.begin().text(caller(record)).text(reason);
                 shares
@@ -265,17 +268,20 @@ impl Metrics {
         self.observe_attempt(shares, record);
     }
 
-    fn observe_tunnel(&self, shares: &mut Shares, record: &Record<'_>) {
+    fn observe_tunnel(&self, shares: &mut Shares, record: &Record<'_>, part: TunnelPart) {
         if record.decision == Decision::Allow {
             let key = shares.key.begin().text(destination(record));
             key.text(&record.response_flags);
             shares.tunnels.of(&self.tunnels, &shares.key, |tunnels| {
-                tunnels.ended.add(1);
-                tunnels.received.add(record.bytes_received);
-                tunnels.sent.add(record.bytes_sent);
+                tunnels.begun.add(part.begins.into());
+                tunnels.ended.add(part.ends.into());
+                tunnels.received.add(part.received);
+                tunnels.sent.add(part.sent);
             });
         }
-        self.observe_attempt(shares, record);
+        if part.ends {
+            self.observe_attempt(shares, record);
+        }
     }
 
     fn observe_attempt(&self, shares: &mut Shares, record: &Record<'_>) {

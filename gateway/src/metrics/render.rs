@@ -95,8 +95,8 @@ impl Metrics {
         let metrics: [OfTunnels; 4] = [
             (
                 "istio_tcp_connections_opened_total",
-                "Connections passed through, counted at their end.",
-                |tunnels| &tunnels.ended,
+                "Connections passed through that have begun.",
+                |tunnels| &tunnels.begun,
             ),
             (
                 "istio_tcp_connections_closed_total",

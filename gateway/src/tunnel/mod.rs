@@ -67,9 +67,11 @@ async fn carry(
         idle: limits.tunnel_idle_timeout,
         whole: limits.tunnel_timeout,
     };
+    trace.opened();
     let end = tokio::select! {
         end = relay(caller, upstream, &trace.traffic, bounds) => end,
         Err(lost) = trace.connection.over(None) => End::Lost(lost),
+        never = trace.tell_in_between() => match never {},
     };
     trace.ended(end);
 }

@@ -32,6 +32,9 @@ pub(super) struct Traffic {
     up: AtomicU64,
     /// Bytes to him.
     down: AtomicU64,
+    /// Of these, bytes that were told of.
+    up_told: AtomicU64,
+    down_told: AtomicU64,
     begun: Instant,
     /// Milliseconds from the beginning until something moved last.
     last: AtomicU64,
@@ -42,6 +45,8 @@ impl Traffic {
         Self {
             up: AtomicU64::new(0),
             down: AtomicU64::new(0),
+            up_told: AtomicU64::new(0),
+            down_told: AtomicU64::new(0),
             begun: Instant::now(),
             last: AtomicU64::new(0),
         }
@@ -53,6 +58,23 @@ impl Traffic {
 
     pub(super) fn down(&self) -> u64 {
         self.down.load(Ordering::Relaxed)
+    }
+
+    /// Bytes from the caller, and to him, since this was asked last.
+    pub(super) fn untold(&self) -> (u64, u64) {
+        let since = |told: &AtomicU64, now: u64| {
+            let before = told.swap(now, Ordering::Relaxed);
+            now.saturating_sub(before)
+        };
+        (
+            since(&self.up_told, self.up()),
+            since(&self.down_told, self.down()),
+        )
+    }
+
+    /// How long the tunnel has stood.
+    pub(super) fn age(&self) -> Duration {
+        self.begun.elapsed()
     }
 
     /// Counts what the caller sent before the relay began.

@@ -1,12 +1,15 @@
 //! What is known of a tunnel so far; at its end, the record.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use policy::door::Door;
 use policy::refusal::{Failure, Refusal};
 use policy::rule::Effect;
 use policy::{Marks, RawTunnel, RuleId, To, Tunnel, TunnelPlan};
+use tokio::time::{Instant, interval_at};
 
 use super::Stop;
 use super::relay::{End, Traffic};
@@ -14,7 +17,7 @@ use crate::clock::Moment;
 use crate::connection::Connection;
 use crate::intake::proxy::Connect;
 use crate::live::Seen;
-use crate::record::{Decision, Record, Reservation, RuleName};
+use crate::record::{Decision, Record, Reservation, RuleName, TunnelPart};
 use crate::reply::Reply;
 
 /// Envoy's word for a session of TCP that was idle for too long.
@@ -22,6 +25,10 @@ const IDLE: &str = "tcp_session_idle_timeout";
 /// Envoy's word for one that stood too long, and its flags.
 const EXPIRED: &str = "max_connection_duration_reached";
 const DURATION_TIMEOUT: &str = "DT";
+/// Ours for one that is still open.
+const OPEN: &str = "tunnel_open";
+/// Istio's time between two reports of a connection it does not look into.
+const REPORT: Duration = Duration::from_secs(5);
 /// Ours for one that outlived the process.
 const DRAINED: &str = "drained";
 
@@ -64,6 +71,7 @@ pub(super) struct Trace<'c> {
     details: Option<&'static str>,
     /// Room in logs that would rather refuse than drop.
     reservation: Option<Reservation>,
+    opened: bool,
     closed: bool,
 }
 
@@ -89,6 +97,7 @@ impl<'c> Trace<'c> {
             failure: None,
             details: None,
             reservation: None,
+            opened: false,
             closed: false,
         }
     }
@@ -179,6 +188,48 @@ impl<'c> Trace<'c> {
         }
     }
 
+    /// Bytes are about to move: from now on the tunnel is counted.
+    pub(super) fn opened(&mut self) {
+        self.opened = true;
+        self.tell_open(
+            TunnelPart {
+                begins: true,
+                ..TunnelPart::default()
+            },
+            None,
+        );
+    }
+
+    /// Tells of the tunnel while it is open.
+    pub(super) async fn tell_in_between(&self) -> Infallible {
+        let every = self.seen.live.loggers().open_tunnels();
+        let every = every.map_or(REPORT, |every| every.min(REPORT));
+        let mut ticks = interval_at(Instant::now() + every, every);
+        let mut before = self.traffic.age();
+        loop {
+            ticks.tick().await;
+            let now = self.traffic.age();
+            let (received, sent) = self.traffic.untold();
+            let part = TunnelPart {
+                received,
+                sent,
+                ..TunnelPart::default()
+            };
+            self.tell_open(part, Some((before, now)));
+            before = now;
+        }
+    }
+
+    fn tell_open(&self, part: TunnelPart, ages: Option<(Duration, Duration)>) {
+        let live = &self.seen.live;
+        let mut record = self.connection.record(live, self.begun);
+        self.fill(&mut record);
+        record.tunnel = Some(part);
+        record.response_code_details = Some(OPEN.into());
+        let gateway = &self.connection.gateway;
+        gateway.observe_open_tunnel(&record, self.tunnel(), live, ages);
+    }
+
     /// Ends the tunnel: one line, one set of metrics.
     pub(super) fn close(mut self) {
         self.tell();
@@ -193,6 +244,13 @@ impl<'c> Trace<'c> {
         let live = &self.seen.live;
         let mut record = self.connection.record(live, self.begun);
         self.fill(&mut record);
+        let (received, sent) = self.traffic.untold();
+        record.tunnel = Some(TunnelPart {
+            begins: !self.opened,
+            ends: true,
+            received,
+            sent,
+        });
         let gateway = &self.connection.gateway;
         gateway.observe_tunnel(&record, self.tunnel(), live, reservation);
     }
@@ -239,7 +297,6 @@ impl<'c> Trace<'c> {
                 origin: &rule.origin,
             })
         };
-        record.is_tunnel = true;
         record.host = self.asked.as_ref().map(|asked| &*asked.host);
         record.inner_server_name = self.inner.as_deref();
         self.fill_request(record);

@@ -321,6 +321,7 @@ prop_compose! {
             level: if error { Level::Error } else { Level::Info },
             sink: Sink::Stdout,
             overflow: Overflow::DropAndCount,
+            open_tunnels: None,
             origin: Some(origin()),
         }
     }
