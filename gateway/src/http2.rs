@@ -57,7 +57,9 @@ pub(crate) async fn serve(connection: Arc<Connection>, stream: Stream) {
         .max_header_list_size(limits.head_bytes)
         .max_send_buffer_size(WAITING)
         .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW);
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        // WebSockets (RFC 8441); whether they pass, routes say.
+        .enable_connect_protocol();
     let (frames, mut untold) = streams::follow(limits);
     let stream: Stream = Box::new(Observed::new(stream, frames));
     let shaking = handshake(stream, Some(options));

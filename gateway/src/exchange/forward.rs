@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::attempt::{Attempt, Broken, Progress};
 use super::deadline::{deadline, of_call};
-use super::{Ending, Exchange, Outbound};
+use super::{Ending, Exchange, Outbound, extended_connect};
 use crate::connection::Connection;
 use crate::headers::RequestBody;
 use crate::resolve::{NoAddress, VettedAddress};
@@ -251,6 +251,9 @@ async fn within(
 }
 
 fn body_of(session: &mut Session) -> RequestBody {
+    if extended_connect::is_one(session) {
+        return RequestBody::None;
+    }
     if session.is_body_empty() {
         // `content-length: 0` says so to the origin too.
         let sized = session

@@ -6,6 +6,7 @@
 
 mod attempt;
 mod deadline;
+mod extended_connect;
 mod forward;
 mod pace;
 mod referral;
@@ -14,6 +15,7 @@ mod websocket;
 
 use bytes::Bytes;
 use pingora_core::protocols::http::server::Session;
+use policy::canonical::Malformed;
 use policy::destination::{Action, Redirect, Route};
 use policy::refusal::{Failure, Refusal};
 use policy::rule::Effect;
@@ -103,7 +105,8 @@ impl<'c> Exchange<'c> {
     /// Serves one request and records it.
     pub(crate) async fn run(mut self, session: &mut Session, expects_continue: bool) -> Ending {
         self.trace.grpc = is_grpc(&session.req_header().headers);
-        let admitted = match self.admit(session) {
+        let fields = self.check_fields(session);
+        let admitted = match fields.and_then(|()| self.admit(session)) {
             Ok(Step::Go(outbound)) => Ok(outbound),
             Ok(Step::Ask(question)) => Box::pin(self.refer(*question)).await,
             Err(reply) => Err(reply),
@@ -129,9 +132,6 @@ impl<'c> Exchange<'c> {
         }
         if self.trace.connection.gateway.memory.is_scarce() {
             return Err(self.trace.refused(Refusal::Overloaded));
-        }
-        if let Some(refusal) = self.refuse_fields(session) {
-            return Err(self.trace.refused(refusal));
         }
         let seen = std::sync::Arc::clone(&self.trace.seen);
         let headers = Received(&session.req_header().headers);
@@ -162,16 +162,21 @@ impl<'c> Exchange<'c> {
     }
 
     /// HTTP/2 heads are framed by the library; what HTTP/1.1's `intake` asks of
-    /// fields is asked of them here.
-    fn refuse_fields(&self, session: &Session) -> Option<Refusal> {
+    /// fields is asked of them here, and one way of asking is made the other.
+    fn check_fields(&mut self, session: &mut Session) -> Result<(), Reply> {
         if !session.is_http2() {
-            return None;
+            return Ok(());
         }
-        crate::intake::head::check_http2(
-            &session.req_header().headers,
-            &self.trace.connection.limits,
-        )
-        .err()
+        let headers = &session.req_header().headers;
+        crate::intake::head::check_http2(headers, &self.trace.connection.limits)
+            .map_err(|refusal| self.trace.refused(refusal))?;
+        match extended_connect::adopt(session) {
+            Ok(key) => {
+                self.trace.websocket_key = key;
+                Ok(())
+            }
+            Err(_) => Err(self.trace.refused(Refusal::TooManyFields)),
+        }
     }
 
     fn raw<'a>(
@@ -262,6 +267,15 @@ impl<'c> Exchange<'c> {
             Action::Redirect(redirect) => {
                 self.trace.details = "direct_response".into();
                 let reply = redirection(redirect, &outbound);
+                self.reply(session, reply).await
+            }
+            // What waits behind it is no body, and nobody would answer to it.
+            Action::Forward(_)
+                if extended_connect::is_one(session)
+                    && !websocket::is_asked_for(session, route) =>
+            {
+                let refusal = Refusal::Malformed(Malformed::MethodRefused);
+                let reply = self.trace.refused(refusal);
                 self.reply(session, reply).await
             }
             Action::Forward(_) => {

@@ -10,6 +10,7 @@ use policy::door::Door;
 use policy::refusal::{Failure, Refusal};
 use policy::{Marks, Plan, RawRequest, Request, RuleId};
 
+use super::extended_connect::Key;
 use crate::clock::Moment;
 use crate::connection::Connection;
 use crate::headers::Received;
@@ -29,6 +30,8 @@ pub(crate) struct Trace<'c> {
     pub(crate) status: u16,
     pub(crate) details: Cow<'static, str>,
     pub(crate) grpc: bool,
+    /// Ours to a WebSocket's server.
+    pub(super) websocket_key: Option<Key>,
     pub(crate) grpc_status: Option<u16>,
     pub(crate) service_time: Option<Duration>,
     pub(crate) upstream: Option<SocketAddr>,
@@ -78,6 +81,7 @@ impl<'c> Trace<'c> {
             status: 0,
             details: Cow::Borrowed("via_upstream"),
             grpc: false,
+            websocket_key: None,
             grpc_status: None,
             service_time: None,
             upstream: None,

@@ -21,7 +21,6 @@ const EXPIRED: &str = "max_duration_timeout";
 pub(super) fn is_asked_for(session: &Session, route: &Route) -> bool {
     let head = session.req_header();
     route.upgrades == Upgrades::WebSocket
-        && !session.is_http2()
         && head.method == Method::GET
         && names_websocket(&head.headers)
         && head.headers.contains_key(SEC_WEBSOCKET_KEY)
