@@ -9,6 +9,7 @@ use super::head::{self, Head, Version};
 
 const CONNECT: &[u8] = b"CONNECT";
 const HTTP: &[u8] = b"http://";
+const HOST: &[u8] = b"host";
 
 /// What a head asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,11 +40,35 @@ pub(crate) fn check(head: &[u8], limits: &Limits) -> Result<Asked, Refusal> {
     if line.method == CONNECT {
         return connect(line.target, line.version, fields, limits).map(Asked::Tunnel);
     }
-    let head = head::check(head, limits)?;
-    match line.target.split_at_checked(HTTP.len()) {
-        Some((scheme, _)) if scheme.eq_ignore_ascii_case(HTTP) => Ok(Asked::Request(head)),
-        // `https://` too: the caller would have us read what he means to hide.
-        _ => Err(Refusal::ProxyTarget),
+    if line.version == Version::Http10 {
+        return Err(Refusal::HttpVersion);
+    }
+    let mut host = None;
+    let framing = head::gather(fields, limits, |name, value| {
+        if name.eq_ignore_ascii_case(HOST) {
+            host = Some(value);
+        }
+    })?;
+    let head = framing.check()?;
+    check_url(line.target, host.unwrap_or_default())?;
+    Ok(Asked::Request(head))
+}
+
+/// T2. `https://` is no URL for us: the caller would have us read what he means to
+/// hide.
+fn check_url(target: &[u8], host: &[u8]) -> Result<(), Refusal> {
+    let (scheme, rest) = target
+        .split_at_checked(HTTP.len())
+        .ok_or(Refusal::ProxyTarget)?;
+    if !scheme.eq_ignore_ascii_case(HTTP) {
+        return Err(Refusal::ProxyTarget);
+    }
+    let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?'));
+    let authority = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+    let asked = Authority::parse(authority).map_err(Refusal::Malformed)?;
+    match Authority::parse(host).map_err(Refusal::Malformed)? == asked {
+        true => Ok(()),
+        false => Err(Refusal::Malformed(Malformed::TargetAuthority)),
     }
 }
 
@@ -57,7 +82,7 @@ fn connect<'h>(
     let (mut host, mut user_agent, mut request_id) = (None, None, None);
     let framing = head::gather(fields, limits, |name, value| {
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
-        if is("host") {
+        if name.eq_ignore_ascii_case(HOST) {
             host = Some(value);
         } else if is("user-agent") {
             user_agent = Some(value.into());
@@ -213,6 +238,16 @@ mod tests {
             "http:/",
         ] {
             assert_eq!(request(target), Err("proxy_target"), "{target}");
+        }
+        for (target, code) in [
+            ("http://b.test/", "target_authority"),
+            ("http://a.test:80/", "target_authority"),
+            ("http://a.test?@b.test/", "ok"),
+            ("http://a.test@b.test/", "host_delimiter"),
+            ("http:///", "host_empty"),
+        ] {
+            let said = request(target).map_or_else(|code| code, |_| "ok");
+            assert_eq!(said, code, "{target}");
         }
         let old = "GET http://a.test/ HTTP/1.0\r\nHost: a.test\r\n\r\n";
         assert_eq!(checked(old), Err("http_version"));

@@ -40,7 +40,7 @@ macro_rules! reasons {
 
 reasons! {
     MethodToken 400 "method_token" "the method is not 1 to 32 upper-case letters and hyphens beginning with a letter"
-    MethodRefused 405 "method_refused" "CONNECT, TRACE and TRACK are never proxied"
+    MethodRefused 405 "method_refused" "TRACE and TRACK are never proxied, and CONNECT by forward proxies alone"
 
     HostMissing 400 "host_missing" "the request names no host: send exactly one Host field"
     HostRepeated 400 "host_repeated" "the request names its host more than once: send exactly one Host field"
