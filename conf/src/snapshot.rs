@@ -173,6 +173,10 @@ pub struct Limits {
     pub connections_per_principal: u32,
     /// Open connections of one source address.
     pub connections_per_source: u32,
+    /// TLS handshakes of one source in a second, on average.
+    pub handshakes_per_source: u32,
+    /// How many of them may come at once.
+    pub handshake_burst: u32,
     /// Time for the TLS handshake.
     pub handshake_timeout: Duration,
     /// Time for a request head, from its first byte to its last.
@@ -213,12 +217,22 @@ pub struct Limits {
     pub memory: Option<u64>,
 }
 
+impl Limits {
+    /// Handshakes of a source that may come at once, unless that is said: those
+    /// of four seconds.
+    pub(crate) fn usual_burst(handshakes_per_source: u32) -> u32 {
+        handshakes_per_source.saturating_mul(4)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 10_000,
             connections_per_principal: 2_000,
             connections_per_source: 2_000,
+            handshakes_per_source: 1_000,
+            handshake_burst: Self::usual_burst(1_000),
             handshake_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(3600),

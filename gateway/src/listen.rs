@@ -97,7 +97,11 @@ impl Bound {
         let permit = if gateway.memory.is_spent() {
             Err(Refusal::Overloaded)
         } else {
-            gateway.connections.admit(remote.ip(), limits)
+            let permit = gateway.connections.admit(remote.ip(), limits);
+            match self.listener.verifies_callers() {
+                true => permit.and_then(|permit| permit.for_handshake(limits)),
+                false => permit,
+            }
         };
         let accepted = |tcp: TcpStream| Accepted {
             gateway: Arc::clone(gateway),

@@ -73,6 +73,8 @@ closed! {
         OtherServerName,
         /// A bound on open connections is reached.
         TooManyConnections,
+        /// The source begins more TLS handshakes than it may.
+        TooManyHandshakes,
         /// The HTTP/2 connection sends more frames or fields than its requests call for.
         FrameFlood,
         /// The HTTP/2 connection resets more streams than it has served.
@@ -190,6 +192,7 @@ impl Refusal {
             Self::MalformedServerName => "malformed_server_name",
             Self::OtherServerName => "other_server_name",
             Self::TooManyConnections => "too_many_connections",
+            Self::TooManyHandshakes => "too_many_handshakes",
             Self::FrameFlood => "frame_flood",
             Self::ResetFlood => "reset_flood",
             Self::BareLineEnding => "bare_line_ending",
@@ -257,6 +260,7 @@ impl Refusal {
             | Self::OtherServerName
             | Self::UnknownPassage
             | Self::TooManyConnections
+            | Self::TooManyHandshakes
             | Self::FrameFlood
             | Self::ResetFlood
             // It has a head already, and takes no more.
@@ -311,6 +315,7 @@ impl Refusal {
             Self::AuthoriserDenied | Self::AuthoriserUnavailable => "UAEX",
             Self::HeadTimeout | Self::BodyTimeout | Self::BodyTooSlow | Self::ReaderTimeout => "SI",
             Self::Overloaded | Self::LogUnavailable | Self::TooManyConnections => "OM",
+            Self::TooManyHandshakes => "RL",
             _ => "DPE",
         }
     }

@@ -48,6 +48,8 @@ fn read_limits(fields: &Fields<'_>) -> Limits {
             default.connections_per_principal,
         ),
         connections_per_source: count("connectionsPerSource", default.connections_per_source),
+        handshakes_per_source: count("handshakesPerSource", default.handshakes_per_source),
+        handshake_burst: default.handshake_burst,
         handshake_timeout: time("handshakeTimeout", default.handshake_timeout),
         head_timeout: time("headTimeout", default.head_timeout),
         idle_timeout: time("idleTimeout", default.idle_timeout),
@@ -73,6 +75,11 @@ fn read_limits(fields: &Fields<'_>) -> Limits {
     let limits = Limits {
         // Whoever bounds how long connections stand idle means tunnels too.
         tunnel_idle_timeout: time("tunnelIdleTimeout", limits.idle_timeout),
+        // A lower rate alone would leave all but floods as they were.
+        handshake_burst: count(
+            "handshakeBurst",
+            Limits::usual_burst(limits.handshakes_per_source),
+        ),
         ..limits
     };
     if limits.target_bytes > limits.head_bytes {

@@ -344,10 +344,12 @@ fn a_listener_that_cannot_be_bound_or_meant_is_refused() {
 fn limits_have_defaults_and_bounds() {
     assert_eq!(settings("").limits, Limits::default());
     let limits =
-        settings("limits: { connections: 5, headTimeout: 3s, headSize: 32KiB, bodySize: 1MiB, bodyRate: 0B, controlFrames: 9, earlyResets: 7, wildcardLabels: 2, wildcardNames: 30, memory: 1GiB }\n")
+        settings("limits: { connections: 5, handshakesPerSource: 20, headTimeout: 3s, headSize: 32KiB, bodySize: 1MiB, bodyRate: 0B, controlFrames: 9, earlyResets: 7, wildcardLabels: 2, wildcardNames: 30, memory: 1GiB }\n")
             .limits;
     let expected = Limits {
         connections: 5,
+        handshakes_per_source: 20,
+        handshake_burst: 80,
         head_timeout: Duration::from_secs(3),
         head_bytes: 32_768,
         body_bytes: 1_048_576,
@@ -360,6 +362,11 @@ fn limits_have_defaults_and_bounds() {
         ..Limits::default()
     };
     assert_eq!(limits, expected);
+    let limits = settings("limits: { handshakeBurst: 9 }\n").limits;
+    assert_eq!(
+        (limits.handshakes_per_source, limits.handshake_burst),
+        (1000, 9)
+    );
     assert_eq!(
         problems(
             "limits: { streams: 0, headSize: 2MiB, fields: 1, idleTimeout: 0s, targetSize: 16KiB, headFields: +1 }\n"
@@ -368,8 +375,8 @@ fn limits_have_defaults_and_bounds() {
             "3:20 error: `0` is no number from 1 to 10000000: write one",
             "3:33 error: `2MiB` is out of range: write a size from `64B` to `1MiB`",
             "3:39 error: unknown field `fields`: write `connections`, `connectionsPerPrincipal`, `connectionsPerSource`, \
-         `handshakeTimeout`, `headTimeout`, `idleTimeout`, `tunnelTimeout`, `bodyIdleTimeout`, `headSize`, `headFields`, \
-         `targetSize`, `streams`, `bodySize`, `bodyRate`, `controlFrames`, `earlyResets`, `wildcardLabels`, `wildcardNames`, `memory` or `tunnelIdleTimeout`",
+         `handshakesPerSource`, `handshakeTimeout`, `headTimeout`, `idleTimeout`, `tunnelTimeout`, `bodyIdleTimeout`, `headSize`, `headFields`, \
+         `targetSize`, `streams`, `bodySize`, `bodyRate`, `controlFrames`, `earlyResets`, `wildcardLabels`, `wildcardNames`, `memory`, `tunnelIdleTimeout` or `handshakeBurst`",
             "3:63 error: `0s` is no time at all: write such as `5s`",
             "3:79 error: `16KiB` is out of range: write a size from `64B` to `8KiB`",
             "3:98 error: `+1` is no number from 1 to 256: write one",

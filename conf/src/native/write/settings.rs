@@ -166,6 +166,16 @@ fn limits(limits: &Limits) -> Map {
             limits.connections_per_source,
             default.connections_per_source,
         ),
+        (
+            "handshakesPerSource",
+            limits.handshakes_per_source,
+            default.handshakes_per_source,
+        ),
+        (
+            "handshakeBurst",
+            limits.handshake_burst,
+            Limits::usual_burst(limits.handshakes_per_source),
+        ),
         ("headFields", limits.fields, default.fields),
         ("streams", limits.streams, default.streams),
         (
