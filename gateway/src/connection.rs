@@ -30,7 +30,7 @@ use crate::gateway::Gateway;
 use crate::identity::{Shown, handshake_refusal};
 use crate::limits::Permit;
 use crate::live::{Live, Seen};
-use crate::metrics::OpenConnection;
+use crate::metrics::Open;
 use crate::record::Record;
 use crate::server_name::ServerName;
 use crate::socket::{Gathered, Socket};
@@ -61,7 +61,7 @@ pub(crate) struct Connection {
     /// What the caller asked for by wildcards, once he does.
     names: OnceLock<Arc<Names>>,
     _permit: Option<Permit>,
-    _counted: OpenConnection,
+    _counted: Open,
 }
 
 /// A socket just accepted.

@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::clock::Moment;
 use crate::connection::Connection;
 use crate::drain::Phase;
-use crate::exchange::{Ending, Exchange};
+use crate::exchange::{Ending, Exchange, Served};
 use crate::intake::chunks::Chunks;
 use crate::intake::head;
 use crate::intake::proxy::{self, Asked};
@@ -224,12 +224,19 @@ async fn exchange(
     if connection.is_draining() || pipelined {
         session.set_keepalive(None);
     }
-    let ending = Exchange::new(connection, begun)
+    let served = Exchange::new(connection, begun)
         .run(&mut session, head.expects_continue)
         .await;
-    if ending == Ending::Abort {
-        let _ = timeout(PARTING, session.shutdown()).await;
-        return None;
+    match served {
+        Served::Ended(Ending::Finish) => {}
+        Served::Ended(Ending::Abort) => {
+            let _ = timeout(PARTING, session.shutdown()).await;
+            return None;
+        }
+        Served::Switched(conversation) => {
+            Box::pin(conversation.hold(session)).await;
+            return None;
+        }
     }
     // What is left of his body is read, and what is left of the answer written.
     let finished = timeout(limit, session.finish()).await.ok()?;

@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::clock::Moment;
 use crate::connection::Connection;
 use crate::drain::Phase;
-use crate::exchange::{Ending, Exchange, record_abandoned, record_cut, record_unparsed};
+use crate::exchange::{Ending, Exchange, Served, record_abandoned, record_cut, record_unparsed};
 use crate::intake::head::Sketch;
 use crate::intake::streams::{self, Untold};
 use crate::socket::Observed;
@@ -267,14 +267,15 @@ async fn exchange(connection: Arc<Connection>, session: HttpSession, begun: Mome
     let limit = connection.limits.body_idle_timeout;
     session.set_write_timeout(Some(limit));
     session.set_total_drain_timeout(Some(limit));
-    let ending = Exchange::new(&connection, begun)
+    let served = Exchange::new(&connection, begun)
         .run(&mut session, false)
         .await;
-    match ending {
+    match served {
         // A client that goes on uploading after its answer is told to stop.
-        Ending::Finish => {
+        Served::Ended(Ending::Finish) => {
             let _ = session.finish().await;
         }
-        Ending::Abort => session.shutdown().await,
+        Served::Ended(Ending::Abort) => session.shutdown().await,
+        Served::Switched(conversation) => Box::pin(conversation.hold(session)).await,
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A module uses only those below it in this list: command · fuzzing · run · handover · reload ·
 //! lists · load · admin · listen · workers · connection · http1, http2, tunnel ·
-//! exchange · authorise · gateway · live · upstream · resolve · identity · intake · headers, reply · record,
+//! exchange · relay, authorise · gateway · live · upstream · resolve · identity · intake · headers, reply · record,
 //! metrics · limits, wildcards · socket, watched, sandbox, sealed, defect. `ARCHITECTURE.md` tells the life of a request.
 
 pub mod admin;
@@ -31,6 +31,7 @@ pub mod load;
 mod memory;
 pub mod metrics;
 pub mod record;
+mod relay;
 pub mod reload;
 mod reply;
 pub mod resolve;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use conf::question::{Question, TunnelQuestion};
 use policy::authoriser::{Referral, Word};
-use policy::destination::Action;
+use policy::destination::{Action, Upgrades};
 use policy::refusal::Refusal;
 use policy::rule::{DefaultPolicy, Effect};
 use policy::{
@@ -244,8 +244,12 @@ fn allowed(admission: &Admission, request: &Request<'_>, plan: &Plan) -> String 
         Action::Respond(respond) => format!("answers {}", respond.status),
         Action::Hop(port) => format!("goes on at the gateway's port {port}"),
     };
+    let websockets = match route.upgrades {
+        Upgrades::WebSocket => "; WebSockets are let through",
+        Upgrades::Refused => "",
+    };
     format!(
-        "allowed by {by}; route `{}` ({}) {leads}",
+        "allowed by {by}; route `{}` ({}) {leads}{websockets}",
         route.name, route.origin
     )
 }

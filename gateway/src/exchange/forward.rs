@@ -58,7 +58,8 @@ impl Exchange<'_> {
         let going = self.attempts(session, route, outbound, &mut progress);
         let ended = within(deadline, connection, going).await;
         if let (Ok(()), Some(upstream)) = (&ended, progress.conversation.take()) {
-            return Box::pin(self.converse(session, upstream)).await;
+            self.switched = Some(upstream);
+            return Ending::Finish;
         }
         self.end(session, ended, &progress).await
     }

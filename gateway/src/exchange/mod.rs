@@ -4,6 +4,7 @@
 //! INVARIANT(one-record): every exchange is recorded exactly once, when its
 //! [`Trace`] is closed; one dropped half-way (a panic) records itself.
 
+mod abortive;
 mod attempt;
 mod deadline;
 mod extended_connect;
@@ -27,10 +28,12 @@ use crate::clock::Moment;
 use crate::connection::Connection;
 use crate::headers::{Changes, Received, is_grpc};
 use crate::reply::Reply;
+use crate::upstream::UpstreamSession;
 
+pub(crate) use abortive::{record_abandoned, record_cut, record_unparsed};
 use referral::Question;
-use trace::{Injected, Trace};
-pub(crate) use trace::{record_abandoned, record_cut, record_unparsed};
+use trace::{Injected, Told, Trace};
+pub(crate) use websocket::Conversation;
 
 /// What becomes of the connection after an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,9 +44,19 @@ pub(crate) enum Ending {
     Abort,
 }
 
+/// What came of an exchange.
+pub(crate) enum Served<'c> {
+    /// It is over, and recorded.
+    Ended(Ending),
+    /// It goes on in another protocol, to be recorded at its end.
+    Switched(Box<Conversation<'c>>),
+}
+
 /// See the module.
 pub(crate) struct Exchange<'c> {
     trace: Trace<'c>,
+    /// The upstream has agreed to another protocol, and the caller been told.
+    switched: Option<UpstreamSession>,
 }
 
 /// What is asked of an upstream: canonical, owned, after rewriting.
@@ -99,11 +112,12 @@ impl<'c> Exchange<'c> {
     pub(crate) fn new(connection: &'c Connection, begun: Moment) -> Self {
         Self {
             trace: Trace::new(connection, begun),
+            switched: None,
         }
     }
 
     /// Serves one request and records it.
-    pub(crate) async fn run(mut self, session: &mut Session, expects_continue: bool) -> Ending {
+    pub(crate) async fn run(mut self, session: &mut Session, expects_continue: bool) -> Served<'c> {
         self.trace.grpc = is_grpc(&session.req_header().headers);
         let fields = self.check_fields(session);
         let admitted = match fields.and_then(|()| self.admit(session)) {
@@ -117,8 +131,11 @@ impl<'c> Exchange<'c> {
             Ok(outbound) => self.serve(session, outbound, expects_continue).await,
             Err(reply) => self.reply(session, reply).await,
         };
-        self.trace.close(session);
-        ending
+        if let Some(upstream) = self.switched {
+            return Served::Switched(Box::new(Conversation::new(self.trace, upstream)));
+        }
+        self.trace.close(&Told::of(session));
+        Served::Ended(ending)
     }
 
     /// The decision. An error is the answer to give.
@@ -190,7 +207,8 @@ impl<'c> Exchange<'c> {
     {
         trace::raw(
             self.trace.connection,
-            session,
+            session.req_header(),
+            session.is_http2(),
             headers,
             seen,
             self.trace.begun,

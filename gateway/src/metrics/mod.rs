@@ -60,6 +60,8 @@ pub struct Metrics {
     cuts: Family<Count>,
     authorisations: Family<Count>,
     connections: Arc<AtomicU64>,
+    websockets: Arc<AtomicU64>,
+    websockets_opened: AtomicU64,
     upstream_connections: AtomicU64,
     reloads_applied: AtomicU64,
     reloads_refused: AtomicU64,
@@ -120,12 +122,13 @@ thread_local! {
     static SHARES: RefCell<Vec<(u64, Shares)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// An open downstream connection; no longer one when this is dropped.
+/// Something that is open, such as a downstream connection; no longer when this
+/// is dropped.
 #[derive(Debug)]
 #[must_use]
-pub struct OpenConnection(Arc<AtomicU64>);
+pub struct Open(Arc<AtomicU64>);
 
-impl Drop for OpenConnection {
+impl Drop for Open {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -148,6 +151,8 @@ impl Metrics {
             cuts: Family::new(COUNTERS),
             authorisations: Family::new(COUNTERS),
             connections: Arc::default(),
+            websockets: Arc::default(),
+            websockets_opened: AtomicU64::new(0),
             upstream_connections: AtomicU64::new(0),
             reloads_applied: AtomicU64::new(0),
             reloads_refused: AtomicU64::new(0),
@@ -171,9 +176,16 @@ impl Metrics {
     }
 
     /// Counts a downstream connection as open, until the answer is dropped.
-    pub fn connection_opened(&self) -> OpenConnection {
+    pub fn connection_opened(&self) -> Open {
         self.connections.fetch_add(1, Ordering::Relaxed);
-        OpenConnection(Arc::clone(&self.connections))
+        Open(Arc::clone(&self.connections))
+    }
+
+    /// Counts a WebSocket as open, until the answer is dropped.
+    pub fn websocket_opened(&self) -> Open {
+        self.websockets_opened.fetch_add(1, Ordering::Relaxed);
+        self.websockets.fetch_add(1, Ordering::Relaxed);
+        Open(Arc::clone(&self.websockets))
     }
 
     /// Counts a connection made to an upstream.

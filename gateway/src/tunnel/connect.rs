@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::trace::Trace;
-use super::{Stop, carry, check_room, dial, hand_over, way};
+use super::{Stop, carry, check_room, dial, way};
 use crate::clock::Moment;
 use crate::connection::Connection;
 use crate::intake::proxy::Connect;
@@ -124,7 +124,7 @@ async fn pass(
     let Open {
         host,
         plan,
-        mut upstream,
+        upstream,
     } = open;
     let read = match plan.carries() {
         Carries::Bytes => Ok(Vec::new()),
@@ -133,14 +133,8 @@ async fn pass(
             way::meant_for(&host, trace, &mut reading).await
         }
     };
-    let read = read.map_err(Stop::Refused);
-    let first = read.map(|read| [&read, early].concat());
-    let handed = match first {
-        Ok(first) => hand_over(trace, &mut upstream, &first).await,
-        Err(stop) => Err(stop),
-    };
-    match handed {
-        Ok(()) => carry(trace, caller, upstream).await,
-        Err(stop) => trace.stopped(&stop),
+    match read {
+        Ok(read) => carry(trace, caller, upstream, [&read, early].concat()).await,
+        Err(refusal) => trace.stopped(&Stop::Refused(refusal)),
     }
 }

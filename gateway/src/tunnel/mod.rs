@@ -7,8 +7,6 @@
 
 mod client_hello;
 mod connect;
-mod copy;
-mod relay;
 mod trace;
 mod way;
 
@@ -17,16 +15,16 @@ use std::sync::Arc;
 use pingora_core::protocols::Stream;
 use policy::TunnelPlan;
 use policy::refusal::{Failure, Refusal};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::clock::Moment;
 use crate::connection::Connection;
+use crate::relay::{Bounds, End, Side, relay};
 use crate::resolve::NoAddress;
 use crate::upstream::{self, Connected, DialError, Target};
 
 pub(crate) use client_hello::ClientHello;
 pub(crate) use connect::{OverHttp1, connect};
-use relay::{Bounds, End, relay};
 use trace::Trace;
 use way::Way;
 
@@ -48,7 +46,7 @@ pub(crate) async fn serve(
 ) {
     let mut trace = Trace::new(connection, begun);
     match open(&mut trace, &mut caller, hello).await {
-        Ok(upstream) => carry(&mut trace, &mut caller, upstream).await,
+        Ok((upstream, read)) => carry(&mut trace, &mut caller, upstream, read).await,
         Err(stop) => trace.stopped(&stop),
     }
     // First the end, then the record of it.
@@ -56,16 +54,27 @@ pub(crate) async fn serve(
     trace.close();
 }
 
-/// Bytes both ways, to the end.
+/// Bytes both ways, to the end; first what has been `read` of the caller.
 async fn carry(
     trace: &mut Trace<'_>,
     caller: &mut (impl AsyncRead + AsyncWrite + Unpin),
     upstream: Stream,
+    read: Vec<u8>,
 ) {
     let limits = &trace.connection.limits;
     let bounds = Bounds {
         idle: limits.tunnel_idle_timeout,
         whole: limits.tunnel_timeout,
+        // What a half-closed connection means is its protocol's to say.
+        rest: None,
+    };
+    let caller = Side {
+        stream: caller,
+        read,
+    };
+    let upstream = Side {
+        stream: upstream,
+        read: Vec::new(),
     };
     trace.opened();
     let end = tokio::select! {
@@ -76,19 +85,17 @@ async fn carry(
     trace.ended(end);
 }
 
-/// Decides, dials, and hands over what has been read.
+/// Decides and dials; what has been read of the caller comes with it.
 async fn open(
     trace: &mut Trace<'_>,
     caller: &mut (impl AsyncRead + Unpin),
     hello: Option<ClientHello>,
-) -> Result<Stream, Stop> {
+) -> Result<(Stream, Vec<u8>), Stop> {
     check_room(trace)?;
     let Way { host, plan, read } = way::find(trace, caller, hello)
         .await
         .map_err(Stop::Refused)?;
-    let mut upstream = dial(trace, &plan, &host).await?;
-    hand_over(trace, &mut upstream, &read).await?;
-    Ok(upstream)
+    Ok((dial(trace, &plan, &host).await?, read))
 }
 
 /// Room for its line in the log, and for itself in memory.
@@ -98,19 +105,6 @@ fn check_room(trace: &mut Trace<'_>) -> Result<(), Stop> {
         true => Err(Stop::Refused(Refusal::Overloaded)),
         false => Ok(()),
     }
-}
-
-/// What has been read of the caller goes first.
-async fn hand_over(trace: &Trace<'_>, upstream: &mut Stream, read: &[u8]) -> Result<(), Stop> {
-    if read.is_empty() {
-        return Ok(());
-    }
-    trace.traffic.add_up(read.len());
-    let sent = async {
-        upstream.write_all(read).await?;
-        upstream.flush().await
-    };
-    sent.await.map_err(|_| Stop::Failed(Failure::Closed))
 }
 
 /// Connects to where a plan leads.

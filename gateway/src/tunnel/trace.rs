@@ -12,12 +12,12 @@ use policy::{Marks, RawTunnel, RuleId, To, Tunnel, TunnelPlan};
 use tokio::time::{Instant, interval_at};
 
 use super::Stop;
-use super::relay::{End, Traffic};
 use crate::clock::Moment;
 use crate::connection::Connection;
 use crate::intake::proxy::Connect;
 use crate::live::Seen;
 use crate::record::{Decision, Record, Reservation, RuleName, TunnelPart};
+use crate::relay::{End, Traffic};
 use crate::reply::Reply;
 
 /// Envoy's word for a session of TCP that was idle for too long.

@@ -19,6 +19,7 @@ use pingora_http::{RequestHeader, ResponseHeader};
 
 use super::framing::{self, Afterwards};
 use crate::headers::{UpstreamVersion, names_websocket};
+use crate::relay::{Side, now};
 
 /// Responses of status 1xx an upstream may send before its answer.
 const MAX_INFORMATIONAL: u8 = 10;
@@ -271,6 +272,23 @@ impl UpstreamSession {
         };
         self.stage = Stage::Done;
         Ok(trailers.map_or(Part::End, Part::Trailers))
+    }
+
+    /// The connection itself, once the protocol has been switched, with what has
+    /// been read of it already.
+    ///
+    /// # Errors
+    /// When the upstream has closed.
+    pub(crate) async fn into_stream(self) -> Result<Side<Stream>> {
+        let Wire::Http1(mut session) = self.wire else {
+            return Error::e_explain(ErrorType::InternalError, "HTTP/2 does not switch");
+        };
+        let read = match now(session.read_body_bytes()).await {
+            Some(read) => read?.unwrap_or_default().into(),
+            None => Vec::new(),
+        };
+        let stream = session.into_inner();
+        Ok(Side { stream, read })
     }
 
     /// Ends the exchange at once; the connection does not serve again.
