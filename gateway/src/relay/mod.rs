@@ -164,7 +164,9 @@ pub(crate) async fn relay(
             }
             ended = &mut down => {
                 ended?;
-                within(bounds.rest, up).await
+                let last = within(bounds.rest, up).await;
+                // Where he has only to close, too, he may do so as he likes.
+                if bounds.rest.is_some() { Ok(()) } else { last }
             }
         }
     };
