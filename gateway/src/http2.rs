@@ -34,6 +34,9 @@ const MAX_MALFORMED: u32 = 32;
 /// Bytes a caller may send unread, for one stream and for all of them.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// The same of HBONE, where a stream may stand still for hours because its server
+/// does not read: no number of them takes the others' window.
+const PASSING_WINDOW: u32 = 64 * 1024;
 /// Bytes of answers that wait in the library for one stream, while the caller
 /// does not read: with a hundred streams, all of what he can make us hold.
 const WAITING: usize = 64 * 1024;
@@ -53,14 +56,21 @@ pub(crate) async fn serve(connection: Arc<Connection>, stream: Stream) {
         socket_digest: stream.get_socket_digest(),
     });
     let limits = &connection.limits;
+    let (stream_window, connection_window) = match connection.listener.mode {
+        ListenerMode::Hbone => (
+            PASSING_WINDOW,
+            PASSING_WINDOW.saturating_mul(limits.streams),
+        ),
+        _ => (STREAM_WINDOW, CONNECTION_WINDOW),
+    };
     // Pingora's bounds first: options without them are open to header bombs.
     let mut options = default_h2_options();
     options
         .max_concurrent_streams(limits.streams)
         .max_header_list_size(limits.head_bytes)
         .max_send_buffer_size(WAITING)
-        .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_window_size(stream_window)
+        .initial_connection_window_size(connection_window)
         // WebSockets (RFC 8441); whether they pass, routes say.
         .enable_connect_protocol();
     let (frames, mut untold) = streams::follow(limits);

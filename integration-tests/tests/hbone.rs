@@ -9,7 +9,7 @@
     reason = "a test that cannot go on must fail"
 )]
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -19,10 +19,12 @@ use serde_json::{Value, json};
 
 use integration_tests::client::Curl;
 use integration_tests::http2;
+use integration_tests::leaf::Signer;
 use integration_tests::mesh::Mesh;
 use integration_tests::raw::{Hello, Raw};
 use integration_tests::record::{assert_has, reason};
 use integration_tests::sidecar::{Protocol, Setup, Sidecar};
+use integration_tests::wait::until;
 
 const CONFIGURATION: &str = r#"
 listeners:
@@ -401,4 +403,130 @@ fn every_stream_counts_as_a_connection_of_its_caller() {
         &told,
         &json!({ "source_principal": SLEEP, "method": "CONNECT", "response_code": 503 }),
     );
+}
+
+/// The origin of a tunnel never reads for all connections but the last of so many,
+/// to which it says what it heard.
+fn stubborn(stalled: usize) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        let mut held = Vec::new();
+        for tcp in listener.incoming().map_while(Result::ok) {
+            if held.len() < stalled {
+                held.push(tcp);
+                continue;
+            }
+            let mut heard = Vec::new();
+            let _ = (&tcp).read_to_end(&mut heard);
+            let _ = (&tcp).write_all(&heard);
+        }
+    });
+    address
+}
+
+#[test]
+fn streams_that_stand_still_hold_up_no_other() {
+    const STALLED: usize = 8;
+    let routes = format!(
+        "{CONFIGURATION}tcp: [{{ host: db.test, at: mesh:5432, upstream: {{ addresses: \"{}\" }} }}]\n",
+        stubborn(STALLED)
+    );
+    let mesh = Mesh::start(&routes);
+    let sleep = ztunnel(&mesh, "sleep", "db.test:5432");
+    let fill = |sleep: &Sidecar| {
+        let mut tcp = TcpStream::connect(sleep.address()).unwrap();
+        tcp.set_write_timeout(Some(Duration::from_millis(300)))
+            .unwrap();
+        // Until nothing more is taken, anywhere on the way.
+        while tcp.write(&[0; 64 * 1024]).is_ok() {}
+        tcp
+    };
+    let stalled: Vec<_> = thread::scope(|scope| {
+        let filling: Vec<_> = (0..STALLED).map(|_| scope.spawn(|| fill(&sleep))).collect();
+        filling.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let mut tcp = TcpStream::connect(sleep.address()).unwrap();
+    tcp.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let asked = vec![b'?'; 1_000_000];
+    tcp.write_all(&asked).unwrap();
+    tcp.shutdown(Shutdown::Write).unwrap();
+    let mut heard = Vec::new();
+    tcp.read_to_end(&mut heard).unwrap();
+    assert!(
+        heard == asked,
+        "{} bytes: {}",
+        heard.len(),
+        mesh.egret.said()
+    );
+    assert_eq!(stalled.len(), STALLED);
+}
+
+#[test]
+fn what_is_within_ends_with_the_callers_right() {
+    let (address, _origin) = answering(b"");
+    let routes = format!(
+        "{CONFIGURATION}tcp: [{{ host: db.test, at: mesh:5432, upstream: {{ addresses: \"{address}\" }} }}]\n"
+    );
+    let mesh = Mesh::start(&routes);
+    let bytes = ztunnel(&mesh, "sleep", "db.test:5432");
+    let http = ztunnel(&mesh, "sleep", "edition.cnn.com:80");
+    let mut tunnel = TcpStream::connect(bytes.address()).unwrap();
+    tunnel.write_all(b"open").unwrap();
+    let mut kept = TcpStream::connect(http.address()).unwrap();
+    kept.write_all(b"GET /before HTTP/1.1\r\nHost: edition.cnn.com\r\n\r\n")
+        .unwrap();
+    assert_eq!(mesh.egret.record_of("/before")["response_code"], 200);
+    until("the tunnel is open", || {
+        (mesh.egret.metric("istio_tcp_connections_opened_total") == 1).then_some(())
+    });
+    // Their root is trusted no more.
+    mesh.pki.trust(&[Signer::NextMesh]);
+    for mut tcp in [tunnel, kept] {
+        tcp.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let mut heard = Vec::new();
+        let ended = tcp.read_to_end(&mut heard);
+        assert!(
+            !matches!(&ended, Err(e) if e.kind() == io::ErrorKind::WouldBlock),
+            "still open: {}",
+            mesh.egret.said()
+        );
+    }
+    let told = mesh
+        .egret
+        .wait_for_record("the tunnel", |record| record["authority"] == "db.test:5432");
+    assert_has(
+        &told,
+        &json!({ "refusal": "certificate_untrusted", "response_code": 200, "bytes_received": 4 }),
+    );
+}
+
+#[test]
+fn a_stream_that_its_caller_resets_is_on_record() {
+    let (address, origin) = answering(b"");
+    let routes = format!(
+        "{CONFIGURATION}tcp: [{{ host: db.test, at: mesh:5432, upstream: {{ addresses: \"{address}\" }} }}]\n"
+    );
+    let mesh = Mesh::start(&routes);
+    let mut raw = connect(&mesh, "sleep");
+    let asked = fields(&[(":method", "CONNECT"), (":authority", "db.test:5432")]);
+    let block: Vec<u8> = asked.iter().flat_map(http2::literal).collect();
+    let open = http2::frame(http2::HEADERS, http2::END_HEADERS, 1, &block);
+    let data = http2::frame(http2::DATA, 0, 1, b"half a quest");
+    raw.send(&[http2::preface(), open, data].concat()).unwrap();
+    until("the bytes are through", || {
+        (mesh.egret.metric("istio_tcp_connections_opened_total") == 1).then_some(())
+    });
+    // CANCEL
+    raw.send(&http2::frame(http2::RST_STREAM, 0, 1, &8_u32.to_be_bytes()))
+        .unwrap();
+    let told = mesh
+        .egret
+        .wait_for_record("the stream", |record| record["method"] == "CONNECT");
+    assert_has(
+        &told,
+        &json!({ "failure": "client_gone", "response_flags": "DC", "response_code": 200 }),
+    );
+    let heard = origin.join().unwrap();
+    assert!(b"half a quest".starts_with(&heard), "{heard:?}");
 }
