@@ -98,7 +98,7 @@ fn http_within_is_judged_as_what_a_workload_says() {
         ("edition.cnn.com:80", "--http1.1", "HTTP/1.1"),
     ] {
         let sleep = ztunnel(&mesh, "sleep", authority);
-        let path = format!("/{}?{protocol}", &authority[..3]);
+        let path = format!("/{}?{protocol}", authority.len());
         let reply = sleep.curl("edition.cnn.com", &path).args(&[version]).send();
         assert_eq!(
             (reply.status, &*reply.error),
