@@ -6,6 +6,7 @@
 mod listener;
 mod log;
 mod pins;
+mod vips;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,6 +24,7 @@ pub use listener::{Listener, ListenerMode};
 pub use log::{Layout, Level, Log, Overflow, Rotate, Sink};
 pub(crate) use pins::Pin;
 pub use pins::Pins;
+pub use vips::Vips;
 
 /// One configuration, compiled and checked.
 #[derive(Debug)]
@@ -102,6 +104,8 @@ pub struct Settings {
     pub dns: Dns,
     /// Addresses dialled in the place of those names resolve to.
     pub pins: Arc<Pins>,
+    /// Addresses that stand for hosts where the mesh dials them.
+    pub vips: Vips,
     /// How the process ends.
     pub drain: Drain,
     /// Access logs.

@@ -7,6 +7,7 @@
 mod naming;
 mod spoken;
 mod standing;
+mod within;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -56,7 +57,7 @@ pub(crate) struct Connection {
     pub(crate) limits: Limits,
     pub(crate) drain: Drain,
     /// What the principal was verified by.
-    shown: Option<Shown>,
+    shown: Option<Arc<Shown>>,
     seen: ArcSwap<Seen>,
     /// What the caller asked for by wildcards, once he does.
     names: OnceLock<Arc<Names>>,
@@ -111,7 +112,8 @@ impl Accepted {
             ListenerMode::MutualTls
             | ListenerMode::InnerTls
             | ListenerMode::Tcp
-            | ListenerMode::Proxy => draft.secure(&live, socket).await,
+            | ListenerMode::Proxy
+            | ListenerMode::Hbone => draft.secure(&live, socket).await,
         };
         match spoken {
             // Whatever was agreed on, sidecars send nothing but the bytes.
@@ -194,11 +196,14 @@ impl Draft {
         self.principal = Some(principal);
         self.shown = Some(shown);
         self.check_server_name()?;
-        if self.listener.mode.is_proxy() {
-            // It is the proxy's own.
+        if self.listener.mode.names_ports() {
+            // It is the listener's own.
             self.server_name = ServerName::Ourselves;
         }
         let alpn = stream.selected_alpn_proto();
+        if self.listener.mode == ListenerMode::Hbone && alpn != Some(ALPN::H2) {
+            return Err(Refusal::HandshakeFailed);
+        }
         Ok((Box::new(Gathered::new(stream)), alpn))
     }
 
@@ -326,7 +331,7 @@ impl Draft {
             server_name: self.server_name,
             limits: self.limits,
             drain: self.drain,
-            shown: self.shown,
+            shown: self.shown.map(Arc::new),
             seen: ArcSwap::from_pointee(seen),
             names: OnceLock::new(),
             _permit: permit,

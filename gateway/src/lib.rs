@@ -1,7 +1,7 @@
 //! The process: sockets, TLS, DNS, logs, metrics, commands.
 //!
 //! A module uses only those below it in this list: command · fuzzing · run · handover · reload ·
-//! lists · load · admin · listen · workers · connection · http1, http2, tunnel ·
+//! lists · load · admin · listen · workers · connection · hbone, http1, http2, tunnel ·
 //! exchange · relay, authorise · gateway · live · upstream · resolve · identity · intake · headers, reply · record,
 //! metrics · limits, wildcards · socket, watched, sandbox, sealed, defect. `ARCHITECTURE.md` tells the life of a request.
 
@@ -18,6 +18,7 @@ mod exchange;
 pub mod fuzzing;
 mod gateway;
 mod handover;
+mod hbone;
 mod headers;
 mod http1;
 mod http2;

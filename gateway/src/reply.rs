@@ -33,7 +33,12 @@ pub(crate) struct Reply {
 impl Reply {
     /// The answer to a refused request.
     pub(crate) fn refusal(refusal: Refusal) -> Self {
-        let status = refusal.status();
+        let status = match refusal.status() {
+            // Of a connection too many there is somebody to answer where it is a
+            // stream.
+            0 => 503,
+            status => status,
+        };
         let body: &'static str = match status {
             404 if refusal == Refusal::NoTunnel => {
                 "no tunnel leads there: what the gateway encrypts itself is asked for as http://"

@@ -208,6 +208,17 @@ fn a_forward_proxy_is_configured_as_shown() {
     assert_eq!(snapshot.warnings().len(), 0, "{:?}", snapshot.warnings());
 }
 
+#[test]
+fn hbone_is_configured_as_shown() {
+    let readme = read("README.md");
+    let text = format!("version: 1\n{}", blocks(&readme, "yaml")[4]);
+    let file = SourceFile::new("README.md", text);
+    let snapshot = conf::compile(&[file], &Environment::default()).expect("a configuration");
+    let vip = snapshot.settings().vips.find([240, 240, 0, 10].into());
+    assert_eq!(vip, Some("api.github.com"));
+    assert_eq!(snapshot.warnings().len(), 0, "{:?}", snapshot.warnings());
+}
+
 /// Words that follow `word` in code: fenced blocks and spans.
 fn after(text: &str, word: &str) -> BTreeSet<String> {
     let (fenced, prose): (Vec<_>, Vec<_>) =

@@ -123,7 +123,7 @@ closed! {
         Malformed(Malformed),
         /// `Host` is another name than the one the TLS connection was opened for.
         Misdirected,
-        /// A request to a forward proxy is neither CONNECT nor for an `http://` URL.
+        /// What is asked of a forward proxy is neither CONNECT nor an `http://` URL, or of HBONE not CONNECT.
         ProxyTarget,
         /// CONNECT announces a body: what follows its head is the tunnel's.
         ConnectBody,
@@ -151,6 +151,8 @@ closed! {
         UnknownPassage,
         /// No passage and no TCP route leads to the host and port that CONNECT names.
         NoTunnel,
+        /// The address that HBONE's CONNECT names is none of the mesh's for a host.
+        UnknownVip,
         /// The host lies too many labels below the wildcard that admits it.
         NameTooDeep,
 
@@ -228,6 +230,7 @@ impl Refusal {
             Self::NoRoute => "no_route",
             Self::UnknownPassage => "unknown_passage",
             Self::NoTunnel => "no_tunnel",
+            Self::UnknownVip => "unknown_vip",
             Self::NameTooDeep => "name_too_deep",
             Self::TooManyNames => "too_many_names",
             Self::AddressDenied => "address_denied",
@@ -275,7 +278,9 @@ impl Refusal {
             | Self::MalformedStream
             | Self::MalformedBody
             | Self::ProxyTarget
-            | Self::ConnectBody => 400,
+            | Self::ConnectBody
+            // As ztunnel answers.
+            | Self::UnknownVip => 400,
             Self::HttpVersion => 426,
             Self::HeadTooLarge | Self::TooManyFields => 431,
             Self::TransferEncoding => 501,
@@ -311,7 +316,8 @@ impl Refusal {
             | Self::UnknownPort
             | Self::NoRoute
             | Self::UnknownPassage
-            | Self::NoTunnel => "NR",
+            | Self::NoTunnel
+            | Self::UnknownVip => "NR",
             Self::AuthoriserDenied | Self::AuthoriserUnavailable => "UAEX",
             Self::HeadTimeout | Self::BodyTimeout | Self::BodyTooSlow | Self::ReaderTimeout => "SI",
             Self::Overloaded | Self::LogUnavailable | Self::TooManyConnections => "OM",

@@ -180,6 +180,11 @@ impl Routing {
         }
     }
 
+    /// Whether a TCP route leads to a tunnel's own host.
+    pub(crate) fn is_led_by_tcp(&self, tunnel: &Tunnel<'_>) -> bool {
+        self.tcp.lead_to(tunnel, 0).is_some()
+    }
+
     /// Whether server names lead anywhere through a door.
     pub(crate) fn has_passages(&self, door: Door) -> bool {
         self.passages.serves(door)

@@ -7,9 +7,10 @@ use crate::fields::{Fields, parsed};
 use crate::node::{Entry, Value};
 use crate::quantity;
 use crate::report::Report;
-use crate::snapshot::{Dns, Drain, Families, Limits, Pins};
+use crate::snapshot::{Dns, Drain, Families, Limits, Pins, Vips};
 
 use super::pins::pins;
+use super::vips::vips;
 
 const DNS_PORT: u16 = 53;
 /// Istio's readiness port; the address is that of every interface, since the
@@ -109,12 +110,12 @@ fn memory(text: &str) -> Result<u64, String> {
     }
 }
 
-/// `dns`: how names are resolved, and which are not.
-pub(super) fn dns(entry: Option<&Entry>, report: &Report) -> (Dns, Pins) {
+/// `dns`: how names are resolved, which are not, and which addresses are names.
+pub(super) fn dns(entry: Option<&Entry>, report: &Report) -> (Dns, Pins, Vips) {
     entry
         .and_then(|entry| {
             Fields::read(&entry.node, report, |fields| {
-                (read_dns(fields), pins(fields))
+                (read_dns(fields), pins(fields), vips(fields))
             })
         })
         .unwrap_or_default()

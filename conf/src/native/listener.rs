@@ -68,7 +68,7 @@ fn listener(fields: &Fields<'_>, context: &Context<'_>) -> Option<Listener> {
     let place = bind.port.or(port)?;
     let mode = mode.unwrap_or(ListenerMode::MutualTls);
     if let (false, Some(entry)) = (mode.has_server_name(), fields.entry("hosts")) {
-        let message = "`hosts` has no effect here, plain text has no server name: delete it";
+        let message = "`hosts` has no effect here, where no server name is shown: delete it";
         fields.report.error(&entry.origin, message);
     }
     let port = match port.unwrap_or(place) {
@@ -93,6 +93,7 @@ pub(super) fn default_name(mode: ListenerMode, port: u16) -> Arc<str> {
         ListenerMode::Passthrough | ListenerMode::InnerTls => "passthrough",
         ListenerMode::Tcp | ListenerMode::PlainTcp => "tcp",
         ListenerMode::Proxy | ListenerMode::PlainProxy => "forward-proxy",
+        ListenerMode::Hbone => "hbone",
     };
     format!("{word}-{port}").into()
 }
@@ -104,19 +105,20 @@ fn mode(fields: &Fields<'_>) -> Option<ListenerMode> {
         ("passthrough", ListenerMode::Passthrough),
         ("tcp", ListenerMode::Tcp),
         ("forward-proxy", ListenerMode::Proxy),
+        ("hbone", ListenerMode::Hbone),
     ];
     Some(around(fields, fields.choice("mode", &words)?))
 }
 
-/// `as`. Applications come to a forward proxy themselves, and name ports of the
-/// world: it can take no part but the sidecars'.
+/// `as`. Who names ports of the world himself meets the sidecars' part, and no
+/// other.
 fn view(fields: &Fields<'_>, mode: Option<ListenerMode>) -> View {
     let view = fields.choice("as", &[("gateway", View::Gateway), ("mesh", View::Mesh)]);
-    if !mode.is_some_and(ListenerMode::is_proxy) {
+    if !mode.is_some_and(ListenerMode::names_ports) {
         return view.unwrap_or_default();
     }
     if let (Some(View::Gateway), Some(entry)) = (view, fields.entry("as")) {
-        let message = "a forward proxy takes the sidecars' part, whatever is written: delete `as`";
+        let message = "this mode takes the sidecars' part, whatever is written: delete `as`";
         fields.report.error(&entry.origin, message);
     }
     View::Mesh
@@ -125,7 +127,12 @@ fn view(fields: &Fields<'_>, mode: Option<ListenerMode>) -> View {
 /// `tls: mutual` or `off`: what is around that which passes through, or is asked
 /// of a forward proxy.
 fn around(fields: &Fields<'_>, mode: ListenerMode) -> ListenerMode {
-    if matches!(mode, ListenerMode::MutualTls | ListenerMode::Plaintext) {
+    let fixed = [
+        ListenerMode::MutualTls,
+        ListenerMode::Plaintext,
+        ListenerMode::Hbone,
+    ];
+    if fixed.contains(&mode) {
         return mode;
     }
     match (

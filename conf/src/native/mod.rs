@@ -32,6 +32,7 @@ mod source;
 mod tcp;
 mod tls;
 mod upstream;
+mod vips;
 mod write;
 
 use std::cell::RefCell;
@@ -103,7 +104,7 @@ pub(crate) fn lower(documents: &[Node], environment: &Environment, report: &Repo
     let formats = log::formats(&sections.formats, report);
     let logs = log::logs(&sections.logs, &formats, &context);
     pattern::warn_unserved(&context, &destinations, &passages, &tcp);
-    let (dns, pins) = limits::dns(sections.dns, report);
+    let (dns, pins, vips) = limits::dns(sections.dns, report);
     let identity = identity::identity(sections.identity, report);
     let bounds = limits::limits(sections.limits, report);
     let chosen_labels = ChosenLabels(bounds.wildcard_labels);
@@ -118,6 +119,7 @@ pub(crate) fn lower(documents: &[Node], environment: &Environment, report: &Repo
             limits: bounds,
             dns,
             pins: Arc::new(pins),
+            vips,
             drain: limits::drain(sections.drain, report),
             logs,
         },

@@ -1,7 +1,7 @@
 //! A tunnel as a person writes it: `tls://HOST:PORT` for TLS that passes through
 //! by its server name, `tcp://HOST:PORT` for bytes. The port is that of a
 //! listener; the host of bytes is what the mutual TLS around them is for. And
-//! `CONNECT HOST:PORT`, as a forward proxy is asked.
+//! `CONNECT HOST:PORT`, as a forward proxy is asked, or HBONE for what is no HTTP.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -155,7 +155,7 @@ impl TunnelQuestion {
             let what = match &self.to {
                 Meant::Tls { port, .. } => format!("passes TLS on at port {port}"),
                 Meant::Bytes { port } => format!("passes bytes on at port {port}"),
-                Meant::Connect { .. } => "is a forward proxy".to_owned(),
+                Meant::Connect { .. } => "is a forward proxy or speaks HBONE".to_owned(),
             };
             let names = settings.listeners.iter().map(|listener| &*listener.name);
             return Err(format!("no listener {what}: there is {}", listed(names)));
@@ -172,8 +172,9 @@ impl TunnelQuestion {
 
     fn is_taken_by(&self, listener: &Listener) -> bool {
         let (is_tls, port) = match self.to {
-            // Whatever the proxy's own port.
-            Meant::Connect { .. } => return listener.mode.is_proxy(),
+            // Whatever the listener's own port.
+            Meant::Connect { .. } => return listener.mode.names_ports(),
+            Meant::Tls { .. } if listener.mode == ListenerMode::Hbone => return true,
             Meant::Tls { port, .. } => (true, port),
             Meant::Bytes { port } => (false, port),
         };
@@ -182,7 +183,10 @@ impl TunnelQuestion {
                 ListenerMode::Tcp | ListenerMode::PlainTcp => true,
                 ListenerMode::Passthrough | ListenerMode::InnerTls => is_tls,
                 ListenerMode::Plaintext => is_tls && listener.view == View::Mesh,
-                ListenerMode::MutualTls | ListenerMode::Proxy | ListenerMode::PlainProxy => false,
+                ListenerMode::MutualTls
+                | ListenerMode::Proxy
+                | ListenerMode::PlainProxy
+                | ListenerMode::Hbone => false,
             }
     }
 
@@ -216,7 +220,15 @@ impl TunnelQuestion {
             }
             Meant::Tls { .. } | Meant::Bytes { .. } => by_port.to,
         };
-        RawTunnel { to, ..by_port }
+        let port = match self.to {
+            Meant::Tls { port, .. } | Meant::Bytes { port } => port,
+            Meant::Connect { .. } => listener.port,
+        };
+        RawTunnel {
+            to,
+            port,
+            ..by_port
+        }
     }
 
     /// What becomes of it behind its plan: a port of TLS takes TLS for its host.

@@ -36,11 +36,11 @@ impl Listener {
         self.mode.is_mutual()
     }
 
-    /// The port meant by who names none: the one he comes to; to a forward proxy,
-    /// where nobody comes for its own sake, that of `http`.
+    /// The port meant by who names none: the one he comes to; where nobody comes
+    /// for its own sake, that of `http`.
     #[must_use]
     pub fn unnamed_port(&self) -> u16 {
-        match self.mode.is_proxy() {
+        match self.mode.names_ports() {
             true => HTTP,
             false => self.port,
         }
@@ -68,6 +68,9 @@ pub enum ListenerMode {
     Proxy,
     /// The same without TLS: no principal.
     PlainProxy,
+    /// HBONE, as ztunnel brings it: mutual TLS 1.3, and within it HTTP/2 whose
+    /// every stream is a CONNECT with a connection of an application's inside.
+    Hbone,
 }
 
 impl ListenerMode {
@@ -76,8 +79,14 @@ impl ListenerMode {
     pub fn is_mutual(self) -> bool {
         matches!(
             self,
-            Self::MutualTls | Self::InnerTls | Self::Tcp | Self::Proxy
+            Self::MutualTls | Self::InnerTls | Self::Tcp | Self::Proxy | Self::Hbone
         )
+    }
+
+    /// Whether callers name ports of the world, and so come in the sidecars' view.
+    #[must_use]
+    pub fn names_ports(self) -> bool {
+        self.is_proxy() || self == Self::Hbone
     }
 
     /// Whether what comes is passed on, whatever it is.
@@ -95,9 +104,9 @@ impl ListenerMode {
         matches!(self, Self::Proxy | Self::PlainProxy)
     }
 
-    /// Whether a server name is shown before anything is said.
+    /// Whether a server name is shown before anything is said. ztunnel shows none.
     #[must_use]
     pub fn has_server_name(self) -> bool {
-        self.is_mutual() || self == Self::Passthrough
+        (self.is_mutual() && self != Self::Hbone) || self == Self::Passthrough
     }
 }

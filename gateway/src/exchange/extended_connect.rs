@@ -72,7 +72,7 @@ mod tests {
         let key = Key("dGhlIHNhbXBsZSBub25jZQ==".to_owned());
         let answer = |proof: Option<&str>| {
             let mut head = ResponseHeader::build(101, None).unwrap();
-            for proof in proof {
+            if let Some(proof) = proof {
                 head.insert_header(SEC_WEBSOCKET_ACCEPT, proof).unwrap();
             }
             head

@@ -119,8 +119,11 @@ impl<'c> Exchange<'c> {
     /// Serves one request and records it.
     pub(crate) async fn run(mut self, session: &mut Session, expects_continue: bool) -> Served<'c> {
         self.trace.grpc = is_grpc(&session.req_header().headers);
-        let fields = self.check_fields(session);
-        let admitted = match fields.and_then(|()| self.admit(session)) {
+        let admitted = match self.check_fields(session) {
+            Ok(()) => self.admit(session),
+            Err(refusal) => Err(self.trace.refused(refusal)),
+        };
+        let admitted = match admitted {
             Ok(Step::Go(outbound)) => Ok(outbound),
             Ok(Step::Ask(question)) => Box::pin(self.refer(*question)).await,
             Err(reply) => Err(reply),
@@ -180,19 +183,18 @@ impl<'c> Exchange<'c> {
 
     /// HTTP/2 heads are framed by the library; what HTTP/1.1's `intake` asks of
     /// fields is asked of them here, and one way of asking is made the other.
-    fn check_fields(&mut self, session: &mut Session) -> Result<(), Reply> {
+    fn check_fields(&mut self, session: &mut Session) -> Result<(), Refusal> {
         if !session.is_http2() {
             return Ok(());
         }
         let headers = &session.req_header().headers;
-        crate::intake::head::check_http2(headers, &self.trace.connection.limits)
-            .map_err(|refusal| self.trace.refused(refusal))?;
+        crate::intake::head::check_http2(headers, &self.trace.connection.limits)?;
         match extended_connect::adopt(session) {
             Ok(key) => {
                 self.trace.websocket_key = key;
                 Ok(())
             }
-            Err(_) => Err(self.trace.refused(Refusal::TooManyFields)),
+            Err(_) => Err(Refusal::TooManyFields),
         }
     }
 

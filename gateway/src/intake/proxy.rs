@@ -104,6 +104,38 @@ fn connect<'h>(
     })
 }
 
+/// Judges the head of a CONNECT over HTTP/2 (RFC 9113, section 8.5), whose framing
+/// the library has judged.
+///
+/// # Errors
+/// The first rule it breaks; what is no such head.
+pub(crate) fn check_http2(
+    head: &http::request::Parts,
+    limits: &Limits,
+) -> Result<Connect, Refusal> {
+    let is_plain = head.extensions.get::<h2::ext::Protocol>().is_none();
+    if head.method != http::Method::CONNECT || !is_plain {
+        return Err(Refusal::ProxyTarget);
+    }
+    head::check_http2(&head.headers, limits)?;
+    let value = |name: &str| head.headers.get(name).map(http::HeaderValue::as_bytes);
+    if value("content-length").is_some() {
+        return Err(Refusal::ConnectBody);
+    }
+    if value("expect").is_some() {
+        return Err(Refusal::Expectation);
+    }
+    let missing = Refusal::Malformed(Malformed::HostMissing);
+    let authority = head.uri.authority().ok_or(missing)?.as_str();
+    check_host(authority, value("host"))?;
+    Ok(Connect {
+        authority: authority.into(),
+        protocol: "HTTP/2",
+        user_agent: value("user-agent").map(Into::into),
+        request_id: value("x-request-id").map(Into::into),
+    })
+}
+
 /// T2, for CONNECT: a `Host` names the same host, and no other port.
 fn check_host(authority: &str, host: Option<&[u8]>) -> Result<(), Refusal> {
     let asked = Authority::parse(authority.as_bytes()).map_err(Refusal::Malformed)?;

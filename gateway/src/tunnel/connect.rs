@@ -13,7 +13,7 @@ use std::time::Duration;
 use pingora_core::protocols::Stream;
 use policy::TunnelPlan;
 use policy::destination::Carries;
-use policy::refusal::Failure;
+use policy::refusal::{Failure, Refusal};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
@@ -92,14 +92,30 @@ pub(crate) async fn connect(
                 Ok(Err(_)) | Err(_) => trace.failed(Failure::ClientGone),
             }
         }
-        Err(stop) => {
-            trace.stopped(&stop);
-            let reply = trace.reply(&stop);
-            trace.status = reply.status;
-            let _ = timeout(patience, caller.refuse(reply)).await;
-        }
+        Err(stop) => refuse(&mut trace, caller, &stop).await,
     }
     trace.close();
+}
+
+/// Says no to what need not be decided upon.
+pub(crate) async fn decline(
+    connection: &Connection,
+    caller: impl Asking,
+    asked: Connect,
+    refusal: Refusal,
+    begun: Moment,
+) {
+    let mut trace = Trace::asked_for(connection, asked, begun);
+    refuse(&mut trace, caller, &Stop::Refused(refusal)).await;
+    trace.close();
+}
+
+async fn refuse(trace: &mut Trace<'_>, caller: impl Asking, stop: &Stop) {
+    trace.stopped(stop);
+    let reply = trace.reply(stop);
+    trace.status = reply.status;
+    let patience = trace.connection.limits.body_idle_timeout;
+    let _ = timeout(patience, caller.refuse(reply)).await;
 }
 
 /// Decides, and dials.

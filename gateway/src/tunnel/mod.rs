@@ -24,7 +24,7 @@ use crate::resolve::NoAddress;
 use crate::upstream::{self, Connected, DialError, Target};
 
 pub(crate) use client_hello::ClientHello;
-pub(crate) use connect::{OverHttp1, connect};
+pub(crate) use connect::{Asking, OverHttp1, connect, decline};
 use trace::Trace;
 use way::Way;
 

@@ -50,12 +50,12 @@ fn what_names_no_host_and_port_is_400_and_never_looked_up() {
         (at("[::ffff:127.0.0.1]:443"), 404, "no_tunnel"),
         (at("evil.example:22"), 404, "no_tunnel"),
         (
-            format!("CONNECT evil.example:443 HTTP/1.1\r\nHost: edition.cnn.com\r\n\r\n"),
+            "CONNECT evil.example:443 HTTP/1.1\r\nHost: edition.cnn.com\r\n\r\n".into(),
             400,
             "target_authority",
         ),
         (
-            format!("CONNECT evil.example:443 HTTP/1.1\r\n\r\n"),
+            "CONNECT evil.example:443 HTTP/1.1\r\n\r\n".into(),
             400,
             "host_missing",
         ),

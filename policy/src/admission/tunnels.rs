@@ -103,6 +103,17 @@ impl Admission {
         self.lead_by_port(raw, 0).is_some() || !self.routing.has_passages(raw.door())
     }
 
+    /// Whether what CONNECT asks for is led by a TCP route, so that it need not be
+    /// looked at to be known.
+    #[must_use]
+    pub fn goes_by_authority(&self, raw: RawTunnel<'_>) -> bool {
+        let To::Authority(sent) = raw.to else {
+            return false;
+        };
+        let tunnel = Tunnel::asked_for(raw, sent).ok();
+        tunnel.is_some_and(|tunnel| self.routing.is_led_by_tcp(&tunnel))
+    }
+
     /// Where TLS passes through to.
     #[must_use]
     pub fn passages(&self) -> &[Passage] {

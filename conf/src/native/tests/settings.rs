@@ -282,6 +282,11 @@ fn a_listener_has_the_port_callers_mean_and_a_place_to_bind() {
             "forward-proxy-3128",
             ListenerMode::PlainProxy,
         ),
+        (
+            "{ port: 15008, mode: hbone }",
+            "hbone-15008",
+            ListenerMode::Hbone,
+        ),
     ] {
         let read = listener(text);
         assert_eq!((read.2.as_str(), read.3), (name, mode), "{text}");
@@ -311,20 +316,20 @@ fn a_listener_that_cannot_be_bound_or_meant_is_refused() {
     );
     assert_eq!(
         wrong("- { port: 1, mode: forward-proxy, as: gateway }"),
-        ["3:37 error: a forward proxy takes the sidecars' part, whatever is written: delete `as`",]
+        ["3:37 error: this mode takes the sidecars' part, whatever is written: delete `as`",]
     );
     assert_eq!(
         wrong("- { port: 1, mode: forward-proxy, tls: off, hosts: a.example }"),
-        ["3:47 error: `hosts` has no effect here, plain text has no server name: delete it"]
+        ["3:47 error: `hosts` has no effect here, where no server name is shown: delete it"]
     );
     assert_eq!(
         wrong("- { port: 1, mode: plaintext, hosts: a.example }"),
-        ["3:33 error: `hosts` has no effect here, plain text has no server name: delete it"]
+        ["3:33 error: `hosts` has no effect here, where no server name is shown: delete it"]
     );
     assert_eq!(
         wrong("- { port: 1, mode: tls }"),
         [
-            "3:22 error: unknown word `tls`: write `mtls`, `plaintext`, `passthrough`, `tcp` or `forward-proxy`",
+            "3:22 error: unknown word `tls`: write `mtls`, `plaintext`, `passthrough`, `tcp`, `forward-proxy` or `hbone`",
         ]
     );
     assert_eq!(
