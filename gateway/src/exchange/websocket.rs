@@ -18,7 +18,7 @@ use super::trace::{Told, Trace};
 use crate::connection::Connection;
 use crate::headers::names_websocket;
 use crate::relay::{Bounds, End, Side, Traffic, now, relay};
-use crate::socket::Http2Stream;
+use crate::socket::{Http2Stream, Plain};
 use crate::upstream::UpstreamSession;
 
 /// Envoy's words for both.
@@ -119,7 +119,7 @@ impl<'c> Conversation<'c> {
 /// Bytes both ways, within a tunnel's times.
 async fn carry(
     connection: &Connection,
-    caller: Side<impl AsyncRead + AsyncWrite>,
+    caller: Side<impl AsyncRead + AsyncWrite + Plain + Unpin>,
     upstream: Side<Stream>,
     traffic: &Traffic,
 ) -> End {

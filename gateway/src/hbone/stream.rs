@@ -19,6 +19,7 @@ use pingora_core::protocols::{
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use crate::reply::Reply;
+use crate::socket::Plain;
 use crate::tunnel::Asking;
 
 /// The most that is sent in one piece.
@@ -79,6 +80,8 @@ impl fmt::Debug for Within {
         f.debug_struct("Within").finish_non_exhaustive()
     }
 }
+
+impl Plain for Within {}
 
 impl Within {
     /// What has been read and not yet taken.

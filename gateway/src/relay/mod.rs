@@ -4,8 +4,10 @@
 //! For tunnels, and for requests that became a conversation in another protocol.
 
 mod copy;
+mod splice;
 
 use std::future::poll_fn;
+use std::mem;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
@@ -15,7 +17,9 @@ use policy::refusal::{Failure, Refusal};
 use tokio::io::{AsyncRead, AsyncWrite, split};
 use tokio::time::{sleep, timeout};
 
+use crate::socket::Plain;
 use copy::copy;
+use splice::splice;
 
 /// How a relay ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,30 +135,41 @@ pub(crate) struct Side<S> {
     pub(crate) read: Vec<u8>,
 }
 
+/// What it means that one of them breaks off.
+const GONE: [Failure; 2] = [Failure::ClientGone, Failure::Closed];
+
 /// Relays until the end. A side that has said all is still told what the other
 /// has to say.
 pub(crate) async fn relay(
-    caller: Side<impl AsyncRead + AsyncWrite>,
-    upstream: Side<impl AsyncRead + AsyncWrite>,
+    mut caller: Side<impl AsyncRead + AsyncWrite + Plain + Unpin>,
+    mut upstream: Side<impl AsyncRead + AsyncWrite + Plain + Unpin>,
     traffic: &Traffic,
     bounds: Bounds,
 ) -> End {
+    let [caller_gone, upstream_gone] = GONE;
+    let [upward, downward] = [GONE, [upstream_gone, caller_gone]];
+    let moved_up = |bytes| traffic.moved(&traffic.up, bytes);
+    let moved_down = |bytes| traffic.moved(&traffic.down, bytes);
+    let (up_first, down_first) = (mem::take(&mut caller.read), mem::take(&mut upstream.read));
+    if let (Some(caller), Some(upstream)) = (caller.stream.plain(), upstream.stream.plain()) {
+        let up = splice(up_first, caller, upstream, upward, moved_up);
+        let down = splice(down_first, upstream, caller, downward, moved_down);
+        return both(up, down, traffic, bounds).await;
+    }
     let (from_caller, to_caller) = split(caller.stream);
     let (from_upstream, to_upstream) = split(upstream.stream);
-    let gone = [Failure::ClientGone, Failure::Closed];
-    let [caller_gone, upstream_gone] = gone;
-    let up = copy(caller.read, from_caller, to_upstream, gone, |n| {
-        traffic.moved(&traffic.up, n)
-    });
-    let down = copy(
-        upstream.read,
-        from_upstream,
-        to_caller,
-        [upstream_gone, caller_gone],
-        |n| {
-            traffic.moved(&traffic.down, n);
-        },
-    );
+    let up = copy(up_first, from_caller, to_upstream, upward, moved_up);
+    let down = copy(down_first, from_upstream, to_caller, downward, moved_down);
+    both(up, down, traffic, bounds).await
+}
+
+/// Both directions, to the end.
+async fn both(
+    up: impl Future<Output = Result<(), Failure>>,
+    down: impl Future<Output = Result<(), Failure>>,
+    traffic: &Traffic,
+    bounds: Bounds,
+) -> End {
     let (mut up, mut down) = (pin!(up), pin!(down));
     let both = async {
         tokio::select! {

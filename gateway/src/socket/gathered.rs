@@ -28,7 +28,7 @@ const RECORD: usize = 16 * 1024;
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Gathered<S> {
-    inner: S,
+    pub(super) inner: S,
     gathered: Vec<u8>,
     sent: usize,
 }
@@ -41,6 +41,10 @@ impl<S: AsyncWrite + Unpin> Gathered<S> {
             gathered: Vec::new(),
             sent: 0,
         }
+    }
+
+    pub(super) fn has_nothing_to_write(&self) -> bool {
+        self.gathered.is_empty()
     }
 
     fn drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -9,6 +9,7 @@
 mod gathered;
 mod http2_stream;
 mod observed;
+mod plain;
 mod spare;
 
 use std::io;
@@ -29,6 +30,7 @@ use tokio::net::TcpStream;
 pub(crate) use gathered::Gathered;
 pub(crate) use http2_stream::Http2Stream;
 pub(crate) use observed::{Observed, Observer};
+pub(crate) use plain::Plain;
 use spare::ReadBuffer;
 
 /// See the module.

@@ -23,6 +23,7 @@ use crate::clock::Moment;
 use crate::connection::Connection;
 use crate::intake::proxy::Connect;
 use crate::reply::Reply;
+use crate::socket::Plain;
 
 /// No length, since what follows is no body.
 const ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection Established\r\n\r\n";
@@ -32,7 +33,7 @@ const PARTING: Duration = Duration::from_secs(1);
 /// Who says CONNECT, and waits for an answer.
 pub(crate) trait Asking {
     /// What passes once there is a tunnel.
-    type Bytes: AsyncRead + AsyncWrite + Unpin;
+    type Bytes: AsyncRead + AsyncWrite + Plain + Unpin;
 
     /// Says yes.
     fn agree(self) -> impl Future<Output = io::Result<Self::Bytes>> + Send;
@@ -133,7 +134,7 @@ async fn open(trace: &mut Trace<'_>) -> Result<Open, Stop> {
 /// Bytes both ways, once they are what was asked for.
 async fn pass(
     trace: &mut Trace<'_>,
-    caller: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    caller: &mut (impl AsyncRead + AsyncWrite + Plain + Unpin),
     open: Open,
     mut early: &[u8],
 ) {

@@ -21,6 +21,7 @@ use crate::clock::Moment;
 use crate::connection::Connection;
 use crate::relay::{Bounds, End, Side, relay};
 use crate::resolve::NoAddress;
+use crate::socket::Plain;
 use crate::upstream::{self, Connected, DialError, Target};
 
 pub(crate) use client_hello::ClientHello;
@@ -40,7 +41,7 @@ enum Stop {
 /// one, nothing has.
 pub(crate) async fn serve(
     connection: &Connection,
-    mut caller: impl AsyncRead + AsyncWrite + Unpin,
+    mut caller: impl AsyncRead + AsyncWrite + Plain + Unpin,
     hello: Option<ClientHello>,
     begun: Moment,
 ) {
@@ -57,7 +58,7 @@ pub(crate) async fn serve(
 /// Bytes both ways, to the end; first what has been `read` of the caller.
 async fn carry(
     trace: &mut Trace<'_>,
-    caller: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    caller: &mut (impl AsyncRead + AsyncWrite + Plain + Unpin),
     upstream: Stream,
     read: Vec<u8>,
 ) {
