@@ -8,7 +8,7 @@ use crate::snapshot::Listener;
 /// Warns of permissions no caller can have: every listener takes what comes
 /// without a certificate, and the rule asks for a workload.
 pub(crate) fn warn_of_unverified(listeners: &[Listener], rules: &[Rule], report: &Report) {
-    if listeners.is_empty() || listeners.iter().any(Listener::verifies_callers) {
+    if listeners.is_empty() || listeners.iter().any(Listener::knows_callers) {
         return;
     }
     for rule in rules.iter().filter(|rule| asks_for_workloads(rule)) {

@@ -84,7 +84,7 @@ impl Question {
     pub fn listener<'s>(&self, settings: &'s Settings) -> Result<Option<&'s Listener>, String> {
         let listener = self.named(settings)?;
         match (listener, &self.principal) {
-            (Some(open), Some(principal)) if !open.verifies_callers() => Err(format!(
+            (Some(open), Some(principal)) if !open.knows_callers() => Err(format!(
                 "the listener `{}` verifies nobody, so none of its callers is `{}`: \
                  ask as `anonymous`, or by a listener that speaks mutual TLS",
                 open.name,

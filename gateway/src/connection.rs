@@ -4,6 +4,7 @@
 //! What ends before there is a request is recorded here; from then on
 //! `exchange` records.
 
+mod introduced;
 mod naming;
 mod spoken;
 mod standing;
@@ -108,6 +109,7 @@ impl Accepted {
                     Err(_) => Err(Refusal::HandshakeTimeout),
                 }
             }
+            ListenerMode::ProxyProtocol => return draft.introduced(live, permit, socket).await,
             ListenerMode::PlainTcp => return draft.carry(live, permit, Box::new(socket)),
             ListenerMode::MutualTls
             | ListenerMode::InnerTls

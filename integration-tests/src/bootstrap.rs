@@ -69,6 +69,49 @@ pub(crate) fn hbone_bootstrap(setup: &Setup<'_>, authority: &str, access_log: &s
     whole(setup, &filter, vec![cluster])
 }
 
+/// The whole bootstrap of what ztunnel does for a waypoint that does not speak
+/// HBONE: bytes as they are, introduced by the PROXY protocol, with an identity
+/// where `identity` is one.
+pub(crate) fn introducing_bootstrap(
+    setup: &Setup<'_>,
+    identity: Option<&str>,
+    access_log: &str,
+) -> Value {
+    const SOCKET: &str = "type.googleapis.com/envoy.extensions.transport_sockets.\
+                          proxy_protocol.v3.ProxyProtocolUpstreamTransport";
+    const RAW: &str =
+        "type.googleapis.com/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer";
+    let external = External::new("introduced");
+    let filter = json!({
+        "name": "envoy.filters.network.tcp_proxy",
+        "typed_config": {
+            "@type": TCP,
+            "stat_prefix": "outbound_introduced",
+            "cluster": cluster_name(&external),
+            "access_log": file_log(access_log),
+        },
+    });
+    let added = identity.map(|name| json!({ "type": 0xd0, "value": base64(name.as_bytes()) }));
+    let mut cluster = cluster(setup, &external, &[]);
+    cluster["transport_socket"] = json!({
+        "name": "envoy.transport_sockets.upstream_proxy_protocol",
+        "typed_config": {
+            "@type": SOCKET,
+            "config": { "version": "V2", "added_tlvs": Vec::from_iter(added) },
+            "transport_socket": {
+                "name": "envoy.transport_sockets.raw_buffer",
+                "typed_config": { "@type": RAW },
+            },
+        },
+    });
+    whole(setup, &filter, vec![cluster])
+}
+
+/// As JSON writes bytes of protocol buffers.
+fn base64(bytes: &[u8]) -> String {
+    boring::base64::encode_block(bytes)
+}
+
 fn whole(setup: &Setup<'_>, filter: &Value, clusters: Vec<Value>) -> Value {
     json!({
         "node": { "id": node(setup.account), "cluster": format!("{}.default", setup.account) },

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::bootstrap::{bootstrap, hbone_bootstrap, tcp_bootstrap};
+use crate::bootstrap::{bootstrap, hbone_bootstrap, introducing_bootstrap, tcp_bootstrap};
 use crate::client::Curl;
 use crate::message::{Message, read_body, read_head};
 use crate::pki::Credential;
@@ -137,6 +137,16 @@ impl Sidecar {
     #[must_use]
     pub fn start_for_hbone(setup: &Setup<'_>, authority: &str) -> Self {
         Self::start_on(|access_log| hbone_bootstrap(setup, authority, access_log))
+    }
+
+    /// Starts one that introduces whatever comes by the PROXY protocol, as of
+    /// `identity`, and waits until it is ready. The address dialled is its own.
+    ///
+    /// # Panics
+    /// As [`Sidecar::start`].
+    #[must_use]
+    pub fn start_introducing(setup: &Setup<'_>, identity: Option<&str>) -> Self {
+        Self::start_on(|access_log| introducing_bootstrap(setup, identity, access_log))
     }
 
     fn start_on(configuration: impl FnOnce(&str) -> Value) -> Self {

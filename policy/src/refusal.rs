@@ -61,6 +61,10 @@ closed! {
         UnknownServerName,
         /// Plain text on a listener that speaks TLS.
         Plaintext,
+        /// A peer whose word is not taken, where callers are introduced by the PROXY protocol.
+        UntrustedPeer,
+        /// What should introduce a caller is no header of the PROXY protocol's version 2.
+        ProxyHeader,
         /// What should begin a TLS connection is no `ClientHello`.
         MalformedClientHello,
         /// The `ClientHello` names no server.
@@ -188,6 +192,8 @@ impl Refusal {
             Self::HandshakeFailed => "handshake_failed",
             Self::UnknownServerName => "unknown_server_name",
             Self::Plaintext => "plaintext",
+            Self::UntrustedPeer => "untrusted_peer",
+            Self::ProxyHeader => "proxy_header",
             Self::MalformedClientHello => "malformed_client_hello",
             Self::NoServerName => "no_server_name",
             Self::EncryptedServerName => "encrypted_server_name",
@@ -256,6 +262,8 @@ impl Refusal {
             | Self::HandshakeFailed
             | Self::UnknownServerName
             | Self::Plaintext
+            | Self::UntrustedPeer
+            | Self::ProxyHeader
             | Self::MalformedClientHello
             | Self::NoServerName
             | Self::EncryptedServerName

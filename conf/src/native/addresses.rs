@@ -74,7 +74,7 @@ fn allowed(fields: &Fields<'_>, key: &'static str) -> Vec<IpNet> {
 }
 
 /// `10.0.0.0/8` or one address. A range with bits beyond its length is a slip.
-fn range(text: &str) -> Result<IpNet, String> {
+pub(super) fn range(text: &str) -> Result<IpNet, String> {
     if let Ok(address) = text.parse::<IpAddr>().map(IpNet::from) {
         return Ok(address);
     }

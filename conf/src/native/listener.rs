@@ -7,13 +7,14 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use policy::door::View;
 use policy::pattern::HostPattern;
 
 use super::asking::{Asking, Follows};
 use super::context::Context;
 use super::pattern;
-use crate::fields::Fields;
+use crate::fields::{Fields, parsed};
 use crate::node::Node;
 use crate::report::Report;
 use crate::snapshot::{Listener, ListenerMode};
@@ -58,6 +59,7 @@ fn listener(fields: &Fields<'_>, context: &Context<'_>) -> Option<Listener> {
     let mode = mode(fields);
     let view = view(fields, mode);
     let hosts = hosts(fields, context);
+    let peers = peers(fields, mode);
     let bind = match fields.has("bind") {
         true => bind?,
         false => Bind::default(),
@@ -81,6 +83,7 @@ fn listener(fields: &Fields<'_>, context: &Context<'_>) -> Option<Listener> {
         port,
         view,
         mode,
+        peers,
         hosts,
         origin: Arc::new(fields.origin().clone()),
     })
@@ -94,6 +97,7 @@ pub(super) fn default_name(mode: ListenerMode, port: u16) -> Arc<str> {
         ListenerMode::Tcp | ListenerMode::PlainTcp => "tcp",
         ListenerMode::Proxy | ListenerMode::PlainProxy => "forward-proxy",
         ListenerMode::Hbone => "hbone",
+        ListenerMode::ProxyProtocol => "proxy-protocol",
     };
     format!("{word}-{port}").into()
 }
@@ -106,6 +110,7 @@ fn mode(fields: &Fields<'_>) -> Option<ListenerMode> {
         ("tcp", ListenerMode::Tcp),
         ("forward-proxy", ListenerMode::Proxy),
         ("hbone", ListenerMode::Hbone),
+        ("proxy-protocol", ListenerMode::ProxyProtocol),
     ];
     Some(around(fields, fields.choice("mode", &words)?))
 }
@@ -131,6 +136,7 @@ fn around(fields: &Fields<'_>, mode: ListenerMode) -> ListenerMode {
         ListenerMode::MutualTls,
         ListenerMode::Plaintext,
         ListenerMode::Hbone,
+        ListenerMode::ProxyProtocol,
     ];
     if fixed.contains(&mode) {
         return mode;
@@ -144,6 +150,17 @@ fn around(fields: &Fields<'_>, mode: ListenerMode) -> ListenerMode {
         (ListenerMode::Proxy, Some(false)) => ListenerMode::PlainProxy,
         (mode, _) => mode,
     }
+}
+
+/// `trust`: of a protocol in which nothing is proven.
+fn peers(fields: &Fields<'_>, mode: Option<ListenerMode>) -> Vec<IpNet> {
+    if mode != Some(ListenerMode::ProxyProtocol) {
+        return Vec::new();
+    }
+    fields.need("trust", "[10.0.0.0/8]");
+    let nodes = fields.many("trust").iter();
+    let peers = nodes.filter_map(|node| parsed(node, fields.report, super::addresses::range));
+    peers.collect()
 }
 
 fn hosts(fields: &Fields<'_>, context: &Context<'_>) -> Vec<HostPattern> {

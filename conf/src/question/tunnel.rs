@@ -161,7 +161,7 @@ impl TunnelQuestion {
             return Err(format!("no listener {what}: there is {}", listed(names)));
         };
         match &self.principal {
-            Some(principal) if !found.verifies_callers() => Err(format!(
+            Some(principal) if !found.knows_callers() => Err(format!(
                 "the listener `{}` verifies nobody, so none of its callers is `{}`: ask as `anonymous`",
                 found.name,
                 principal.as_str()
@@ -174,7 +174,7 @@ impl TunnelQuestion {
         let (is_tls, port) = match self.to {
             // Whatever the listener's own port.
             Meant::Connect { .. } => return listener.mode.names_ports(),
-            Meant::Tls { .. } if listener.mode == ListenerMode::Hbone => return true,
+            Meant::Tls { .. } if listener.mode.is_ambient() => return true,
             Meant::Tls { port, .. } => (true, port),
             Meant::Bytes { port } => (false, port),
         };
@@ -186,7 +186,8 @@ impl TunnelQuestion {
                 ListenerMode::MutualTls
                 | ListenerMode::Proxy
                 | ListenerMode::PlainProxy
-                | ListenerMode::Hbone => false,
+                | ListenerMode::Hbone
+                | ListenerMode::ProxyProtocol => false,
             }
     }
 

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use policy::door::View;
 use policy::origin::Origin;
 use policy::pattern::HostPattern;
@@ -23,6 +24,9 @@ pub struct Listener {
     pub view: View,
     /// What is spoken.
     pub mode: ListenerMode,
+    /// Where the peers are whose word on callers is taken: of the PROXY protocol
+    /// alone.
+    pub peers: Vec<IpNet>,
     /// Server names accepted; empty: any, and none.
     pub hosts: Vec<HostPattern>,
     /// Where it was written.
@@ -34,6 +38,12 @@ impl Listener {
     #[must_use]
     pub fn verifies_callers(&self) -> bool {
         self.mode.is_mutual()
+    }
+
+    /// Whether it is known who calls, by what he shows or by a peer's word.
+    #[must_use]
+    pub fn knows_callers(&self) -> bool {
+        self.verifies_callers() || self.mode == ListenerMode::ProxyProtocol
     }
 
     /// The port meant by who names none: the one he comes to; where nobody comes
@@ -71,6 +81,9 @@ pub enum ListenerMode {
     /// HBONE, as ztunnel brings it: mutual TLS 1.3, and within it HTTP/2 whose
     /// every stream is a CONNECT with a connection of an application's inside.
     Hbone,
+    /// What a trusted ztunnel has taken out of HBONE, introduced by the PROXY
+    /// protocol.
+    ProxyProtocol,
 }
 
 impl ListenerMode {
@@ -86,7 +99,13 @@ impl ListenerMode {
     /// Whether callers name ports of the world, and so come in the sidecars' view.
     #[must_use]
     pub fn names_ports(self) -> bool {
-        self.is_proxy() || self == Self::Hbone
+        self.is_proxy() || self.is_ambient()
+    }
+
+    /// Whether ztunnel brings what comes.
+    #[must_use]
+    pub fn is_ambient(self) -> bool {
+        matches!(self, Self::Hbone | Self::ProxyProtocol)
     }
 
     /// Whether what comes is passed on, whatever it is.

@@ -7,8 +7,9 @@ use tokio::net::TcpStream;
 
 use super::Connection;
 use crate::clock::Moment;
+use crate::socket::Socket;
 use crate::tunnel::{self, ClientHello};
-use crate::{http1, http2};
+use crate::{hbone, http1, http2};
 
 /// A connection of which it is known who calls, and what is spoken.
 pub(super) enum Spoken {
@@ -16,6 +17,8 @@ pub(super) enum Spoken {
     Http2(Arc<Connection>, Stream),
     /// What is not ours to read.
     Carried(Box<Connection>, Stream, Moment),
+    /// What is for a host, as a peer has said.
+    Introduced(Box<Connection>, Socket, Box<str>),
     /// TLS whose hello has been read.
     Passed(Box<Connection>, TcpStream, ClientHello, Moment),
 }
@@ -28,6 +31,9 @@ impl Spoken {
             Self::Http2(connection, stream) => Box::pin(http2::serve(connection, stream)).await,
             Self::Carried(connection, stream, begun) => {
                 Box::pin(tunnel::serve(&connection, stream, None, begun)).await;
+            }
+            Self::Introduced(connection, socket, host) => {
+                Box::pin(hbone::introduced(*connection, socket, &host)).await;
             }
             Self::Passed(connection, tcp, hello, begun) => {
                 Box::pin(tunnel::serve(&connection, tcp, Some(hello), begun)).await;

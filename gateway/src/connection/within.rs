@@ -44,6 +44,12 @@ impl Connection {
         })
     }
 
+    /// The same, meant for another port than the listener's.
+    pub(crate) fn at_port(mut self, port: u16) -> Self {
+        Arc::make_mut(&mut self.listener).port = port;
+        self
+    }
+
     /// The same, as if it had come to a listener of that mode.
     pub(crate) fn speaking(mut self, mode: ListenerMode) -> Self {
         Arc::make_mut(&mut self.listener).mode = mode;

@@ -10,6 +10,7 @@
 mod stream;
 
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -18,9 +19,11 @@ use conf::snapshot::ListenerMode;
 use h2::RecvStream;
 use h2::server::SendResponse;
 use http::Request;
+use pingora_core::protocols::IO;
 use policy::canonical::{Authority, Malformed};
 use policy::refusal::Refusal;
 use policy::{RawTunnel, To};
+use tokio::io::AsyncRead;
 use tokio::time::timeout;
 
 use crate::clock::Moment;
@@ -30,11 +33,11 @@ use crate::exchange::{record_abandoned, record_unparsed};
 use crate::intake::head::Sketch;
 use crate::intake::proxy::{self, Connect};
 use crate::reply::Reply;
-use crate::socket::Gathered;
+use crate::socket::{Gathered, Socket};
 use crate::tunnel::{self, Asking};
 use crate::{http1, http2};
 
-use stream::{OverHttp2, Within};
+use stream::OverHttp2;
 
 /// The first byte of a TLS connection (RFC 8446, section 5.1).
 const TLS_HANDSHAKE: u8 = 22;
@@ -90,7 +93,7 @@ async fn stream(
     }
     drop((connection, asked));
     match caller.agree().await {
-        Ok(within) => speak(inner, within).await,
+        Ok(within) => speak(inner, Gathered::new(within)).await,
         Err(_) => record_abandoned(&inner, begun),
     }
 }
@@ -131,8 +134,37 @@ enum Said {
     Nothing,
 }
 
+/// Serves a connection that ztunnel has taken out of HBONE, meant for `host`.
+pub(crate) async fn introduced(connection: Connection, socket: Socket, host: &str) {
+    let begun = Moment::now();
+    let authority: Box<str> = format!("{host}:{}", connection.listener.port).into();
+    let within = Gathered::new(socket);
+    if goes_by_authority(&connection, &authority, begun) {
+        let asked = Connect::introduced(authority);
+        return tunnel::connect(&connection, Introduced(within), asked, &[], begun).await;
+    }
+    speak(connection, within).await;
+}
+
+/// Who waits for no answer.
+struct Introduced(Gathered<Socket>);
+
+impl Asking for Introduced {
+    type Bytes = Gathered<Socket>;
+
+    async fn agree(self) -> io::Result<Gathered<Socket>> {
+        Ok(self.0)
+    }
+
+    async fn refuse(self, _: Reply) {}
+}
+
 /// Serves what is within, by what it begins with (as Istio sniffs).
-async fn speak(inner: Connection, mut within: Within) {
+async fn speak<S>(inner: Connection, mut within: Gathered<S>)
+where
+    Gathered<S>: IO,
+    S: AsyncRead + Unpin + 'static,
+{
     match listen(&inner, &mut within).await {
         Said::Nothing => {}
         Said::Tls => {
@@ -141,18 +173,21 @@ async fn speak(inner: Connection, mut within: Within) {
         }
         Said::Http1 => {
             let inner = Arc::new(inner.speaking(ListenerMode::MutualTls));
-            http1::serve(inner, Box::new(Gathered::new(within))).await;
+            http1::serve(inner, Box::new(within)).await;
         }
         Said::Http2 => {
             let inner = Arc::new(inner.speaking(ListenerMode::MutualTls));
-            http2::serve(inner, Box::new(Gathered::new(within))).await;
+            http2::serve(inner, Box::new(within)).await;
         }
     }
 }
 
 /// Waits for the first bytes, and leaves them where they are. Applications keep
 /// connections for later.
-async fn listen(connection: &Connection, within: &mut Within) -> Said {
+async fn listen<S>(connection: &Connection, within: &mut Gathered<S>) -> Said
+where
+    S: AsyncRead + Unpin,
+{
     let idle = connection.limits.idle_timeout;
     tokio::select! {
         first = timeout(idle, within.look()) => match first {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use async_trait::async_trait;
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use h2::server::SendResponse;
 use h2::{RecvStream, SendStream};
 use http::{Response, StatusCode, header};
@@ -84,27 +84,6 @@ impl fmt::Debug for Within {
 impl Plain for Within {}
 
 impl Within {
-    /// What has been read and not yet taken.
-    pub(super) fn seen(&self) -> &[u8] {
-        &self.kept
-    }
-
-    /// Waits for more to see. `false`: none will come.
-    pub(super) async fn look(&mut self) -> io::Result<bool> {
-        let Some(more) = std::future::poll_fn(|cx| self.poll_more(cx)).await? else {
-            return Ok(false);
-        };
-        self.kept = match self.kept.is_empty() {
-            true => more,
-            false => {
-                let mut both = BytesMut::from(&*self.kept);
-                both.extend_from_slice(&more);
-                both.freeze()
-            }
-        };
-        Ok(true)
-    }
-
     /// The next piece; the window opens for as much again, since what is kept here
     /// is at most one.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {

@@ -9,4 +9,5 @@ pub(crate) mod fields;
 mod frames;
 pub(crate) mod head;
 pub(crate) mod proxy;
+pub(crate) mod proxy_protocol;
 pub(crate) mod streams;

@@ -25,10 +25,22 @@ pub(crate) enum Asked {
 pub(crate) struct Connect {
     /// Host and port, as sent.
     pub(crate) authority: Box<str>,
-    /// `HTTP/1.1`, and its like.
-    pub(crate) protocol: &'static str,
+    /// `HTTP/1.1`, and its like; `None`: nobody said CONNECT, it was said for him.
+    pub(crate) protocol: Option<&'static str>,
     pub(crate) user_agent: Option<Box<[u8]>>,
     pub(crate) request_id: Option<Box<[u8]>>,
+}
+
+impl Connect {
+    /// As a peer has said of a connection whose caller says nothing of it.
+    pub(crate) fn introduced(authority: Box<str>) -> Self {
+        Self {
+            authority,
+            protocol: None,
+            user_agent: None,
+            request_id: None,
+        }
+    }
 }
 
 /// Judges a whole head.
@@ -95,10 +107,10 @@ fn connect<'h>(
     check_host(authority, host)?;
     Ok(Connect {
         authority: authority.into(),
-        protocol: match version {
+        protocol: Some(match version {
             Version::Http10 => "HTTP/1.0",
             Version::Http11 => "HTTP/1.1",
-        },
+        }),
         user_agent,
         request_id,
     })
@@ -130,7 +142,7 @@ pub(crate) fn check_http2(
     check_host(authority, value("host"))?;
     Ok(Connect {
         authority: authority.into(),
-        protocol: "HTTP/2",
+        protocol: Some("HTTP/2"),
         user_agent: value("user-agent").map(Into::into),
         request_id: value("x-request-id").map(Into::into),
     })
@@ -159,7 +171,7 @@ mod tests {
 
     fn connect(head: &str) -> Result<(String, &'static str), &'static str> {
         match checked(head)? {
-            Asked::Tunnel(connect) => Ok((connect.authority.into(), connect.protocol)),
+            Asked::Tunnel(connect) => Ok((connect.authority.into(), connect.protocol.unwrap())),
             Asked::Request(head) => panic!("{head:?}"),
         }
     }

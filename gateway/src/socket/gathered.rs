@@ -1,5 +1,5 @@
 //! Writes gather until a flush, or until there is nothing to do but wait for
-//! input.
+//! input. What has been read may be looked at before it is taken.
 //!
 //! Above TLS, so that head and body, or the frames of an HTTP/2 answer, are one
 //! record: one encryption, one system call, and one packet where it fits.
@@ -11,13 +11,14 @@ use std::task::{Context, Poll, ready};
 
 use async_trait::async_trait;
 use boring::ssl::SslRef;
+use bytes::BytesMut;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::protocols::tls::{ALPN, SslDigest};
 use pingora_core::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
     TimingDigest, UniqueID, UniqueIDType,
 };
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use super::spare::{give_back_write, take_write};
 
@@ -31,6 +32,8 @@ pub(crate) struct Gathered<S> {
     pub(super) inner: S,
     gathered: Vec<u8>,
     sent: usize,
+    /// Read, looked at and not yet taken.
+    seen: BytesMut,
 }
 
 impl<S: AsyncWrite + Unpin> Gathered<S> {
@@ -40,6 +43,7 @@ impl<S: AsyncWrite + Unpin> Gathered<S> {
             inner,
             gathered: Vec::new(),
             sent: 0,
+            seen: BytesMut::new(),
         }
     }
 
@@ -64,6 +68,18 @@ impl<S: AsyncWrite + Unpin> Gathered<S> {
     }
 }
 
+impl<S: AsyncRead + Unpin> Gathered<S> {
+    /// What can be seen of what will be read.
+    pub(crate) fn seen(&self) -> &[u8] {
+        &self.seen
+    }
+
+    /// Waits for more to see. `false`: none will come.
+    pub(crate) async fn look(&mut self) -> io::Result<bool> {
+        Ok(self.inner.read_buf(&mut self.seen).await? > 0)
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Gathered<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -73,6 +89,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Gathered<S> {
         // Pingora flushes no body of known length before its end: a slow one would not be seen.
         if let Poll::Ready(Err(error)) = self.drain(cx) {
             return Poll::Ready(Err(error));
+        }
+        if !self.seen.is_empty() {
+            let taken = self.seen.len().min(out.remaining());
+            out.put_slice(&self.seen.split_to(taken));
+            return Poll::Ready(Ok(()));
         }
         Pin::new(&mut self.inner).poll_read(cx, out)
     }

@@ -344,9 +344,11 @@ impl Trace<'_> {
         let Some(connect) = &self.connect else {
             return;
         };
-        record.method = Some("CONNECT".into());
-        record.protocol = Some(connect.protocol);
-        record.response_code = self.status;
+        if connect.protocol.is_some() {
+            record.method = Some("CONNECT".into());
+            record.protocol = connect.protocol;
+            record.response_code = self.status;
+        }
         record.user_agent = connect.user_agent.as_deref();
         record.request_id = connect.request_id.as_deref();
         record.authority = Some(match &self.asked {

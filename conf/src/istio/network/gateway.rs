@@ -355,6 +355,7 @@ pub(super) fn listeners(servers: &[Server<'_>], report: &Report) -> Vec<Listener
                 bind: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), server.port),
                 port: server.port,
                 view: View::Gateway,
+                peers: Vec::new(),
                 mode,
                 hosts: match every(&server.hosts) || !mode.has_server_name() {
                     true => Vec::new(),

@@ -287,6 +287,11 @@ fn a_listener_has_the_port_callers_mean_and_a_place_to_bind() {
             "hbone-15008",
             ListenerMode::Hbone,
         ),
+        (
+            "{ port: 15088, mode: proxy-protocol, trust: 10.0.0.0/8 }",
+            "proxy-protocol-15088",
+            ListenerMode::ProxyProtocol,
+        ),
     ] {
         let read = listener(text);
         assert_eq!((read.2.as_str(), read.3), (name, mode), "{text}");
@@ -327,9 +332,18 @@ fn a_listener_that_cannot_be_bound_or_meant_is_refused() {
         ["3:33 error: `hosts` has no effect here, where no server name is shown: delete it"]
     );
     assert_eq!(
+        wrong("- { port: 1, mode: proxy-protocol }"),
+        ["3:5 error: `trust` is missing: write such as `trust: [10.0.0.0/8]`"]
+    );
+    assert_eq!(
+        wrong("- { port: 1, trust: 10.0.0.0/8 }").len(),
+        1,
+        "a word that has no effect"
+    );
+    assert_eq!(
         wrong("- { port: 1, mode: tls }"),
         [
-            "3:22 error: unknown word `tls`: write `mtls`, `plaintext`, `passthrough`, `tcp`, `forward-proxy` or `hbone`",
+            "3:22 error: unknown word `tls`: write `mtls`, `plaintext`, `passthrough`, `tcp`, `forward-proxy`, `hbone` or `proxy-protocol`",
         ]
     );
     assert_eq!(

@@ -141,12 +141,14 @@ fn listener(listener: &Listener) -> Out {
             map.put("mode", Out::word("forward-proxy"));
         }
         ListenerMode::Hbone => map.put("mode", Out::word("hbone")),
+        ListenerMode::ProxyProtocol => map.put("mode", Out::word("proxy-protocol")),
     }
     match listener.mode {
         ListenerMode::InnerTls => map.put("tls", Out::word("mutual")),
         ListenerMode::PlainTcp | ListenerMode::PlainProxy => map.put("tls", Out::word("off")),
         _ => {}
     }
+    map.put_all("trust", listener.peers.iter().map(Out::word));
     if listener.mode.has_server_name() {
         map.put_list("hosts", listener.hosts.iter().map(Out::word).collect());
     }
