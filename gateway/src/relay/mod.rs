@@ -164,9 +164,7 @@ pub(crate) async fn relay(
             }
             ended = &mut down => {
                 ended?;
-                let last = within(bounds.rest, up).await;
-                // Where he has only to close, too, he may do so as he likes.
-                if bounds.rest.is_some() { Ok(()) } else { last }
+                within(bounds.rest, up).await
             }
         }
     };
