@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::server::Session;
 use policy::refusal::Refusal;
@@ -99,7 +99,14 @@ async fn read_head(
     let begun = Moment::now();
     let deadline = Instant::now() + limits.head_timeout;
     let mut seen = 0;
+    let mut may_be_empty = true;
     loop {
+        // One empty line before a request is none of it (RFC 9112, section 2.2).
+        if may_be_empty && buffer.starts_with(b"\r\n") {
+            buffer.advance(2);
+            may_be_empty = false;
+            seen = 0;
+        }
         if let Some(length) = head::end(buffer, seen) {
             if length > longest {
                 return Err((Refusal::HeadTooLarge, begun));

@@ -63,7 +63,17 @@ impl Hello {
     /// # Panics
     /// When the credential cannot be used, or nothing listens.
     pub fn connect(&self, gateway: SocketAddr) -> Result<Raw, String> {
-        let tcp = TcpStream::connect(gateway).expect("the gateway listens");
+        self.over(TcpStream::connect(gateway).expect("the gateway listens"))
+    }
+
+    /// Shakes hands on a connection that is there.
+    ///
+    /// # Errors
+    /// As [`Hello::connect`].
+    ///
+    /// # Panics
+    /// When the credential cannot be used.
+    pub fn over(&self, tcp: TcpStream) -> Result<Raw, String> {
         tcp.set_read_timeout(Some(Duration::from_secs(20)))
             .expect("a read timeout");
         tcp.set_nodelay(true).expect("no delay");

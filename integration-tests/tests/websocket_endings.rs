@@ -11,7 +11,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -24,6 +24,7 @@ use integration_tests::peers;
 use integration_tests::process::Signal;
 use integration_tests::raw::{Ending, Hello, Raw};
 use integration_tests::record::assert_has;
+use integration_tests::sidecar::Protocol;
 use integration_tests::wait::{PATIENCE, until};
 
 const HOST: &str = "second.test";
@@ -97,14 +98,6 @@ fn sleep(mesh: &Mesh) -> Hello {
     Hello::of(&mesh.pki, "sleep", HOST)
 }
 
-fn open_plainly(mesh: &Mesh) -> TcpStream {
-    let mut tcp = TcpStream::connect(mesh.egret.listener("plain")).unwrap();
-    tcp.set_read_timeout(Some(PATIENCE)).unwrap();
-    tcp.write_all(ASKING.as_bytes()).unwrap();
-    read_head(&mut tcp);
-    tcp
-}
-
 #[test]
 fn it_stands_no_longer_than_a_tunnel_may_though_bytes_move() {
     let (mesh, served) = bench("limits: { tunnelTimeout: 1s }", echo);
@@ -131,25 +124,54 @@ fn it_stands_no_longer_than_a_tunnel_may_though_bytes_move() {
     );
 }
 
+/// Asks at a door for callers without TLS.
+fn open_at(door: SocketAddr) -> TcpStream {
+    let mut tcp = TcpStream::connect(door).unwrap();
+    tcp.set_read_timeout(Some(PATIENCE)).unwrap();
+    tcp.write_all(ASKING.as_bytes()).unwrap();
+    read_head(&mut tcp);
+    tcp
+}
+
+/// Says more than anything on the way holds, and hears it all back meanwhile.
+fn talk(mut tcp: TcpStream) {
+    let mut writing = tcp.try_clone().unwrap();
+    let asking = thread::spawn(move || writing.write_all(&vec![b'.'; 16 * MIB]));
+    let mut back = vec![0; 16 * MIB];
+    tcp.read_exact(&mut back).unwrap();
+    asking.join().unwrap().unwrap();
+    assert!(back.iter().all(|byte| *byte == b'.'));
+}
+
 #[test]
 fn neither_side_waits_for_the_other_to_read() {
-    // Each sends more than anything between them holds before it reads.
-    let (mesh, served) = bench("limits: { bodyIdleTimeout: 60s }", echo);
-    let tcp = open_plainly(&mesh);
+    let limits = "limits: { bodyIdleTimeout: 60s }";
+    let (mesh, _served) = bench(limits, echo);
+    talk(open_at(mesh.egret.listener("plain")));
+    for protocol in Protocol::ALL {
+        let (mesh, _served) = bench(limits, echo);
+        let sidecar = mesh.sidecar("sleep", protocol);
+        talk(open_at(sidecar.address()));
+        let record = mesh.egret.record_of("/chat");
+        for direction in ["bytes_received", "bytes_sent"] {
+            assert_eq!(record[direction], 16 * MIB, "{protocol:?} {record:#}");
+        }
+    }
+}
+
+#[test]
+fn a_caller_who_has_said_all_still_hears_the_answer() {
+    let (mesh, served) = bench("", echo);
+    let mut tcp = open_at(mesh.egret.listener("plain"));
     let mut writing = tcp.try_clone().unwrap();
-    let sent = vec![b'.'; 32 * MIB];
     let asking = thread::spawn(move || {
-        writing.write_all(&sent).unwrap();
+        writing.write_all(&vec![b'.'; 32 * MIB]).unwrap();
         writing.shutdown(Shutdown::Write).unwrap();
     });
-    let mut reading = tcp;
-    let mut back = 0;
-    let mut room = vec![0; MIB];
-    while let Ok(read @ 1..) = reading.read(&mut room) {
-        back += read;
-    }
+    let mut back = Vec::new();
+    tcp.read_to_end(&mut back).unwrap();
     asking.join().unwrap();
-    assert_eq!(back, 32 * MIB);
+    assert_eq!(back.len(), 32 * MIB);
     assert_eq!(served.join().unwrap(), 32 * MIB as u64);
     assert_has(
         &mesh.egret.record_of("/chat"),
@@ -173,7 +195,7 @@ fn what_a_caller_said_is_heard_however_he_leaves() {
         });
         let said: Vec<u8> = (0..3 * MIB).map(|n| (n % 251) as u8).collect();
         if plainly {
-            let mut tcp = open_plainly(&mesh);
+            let mut tcp = open_at(mesh.egret.listener("plain"));
             tcp.write_all(&said).unwrap();
             drop(tcp);
         } else {

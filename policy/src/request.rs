@@ -83,8 +83,9 @@ impl<'a> Request<'a> {
         let authority = Authority::parse(raw.authority).map_err(Refusal::Malformed)?;
         let door = Door::of(raw.view, authority.port(), raw.port);
         let profile = profile(authority.host(), door);
-        let target = Target::parse(raw.target, &authority, profile).map_err(Refusal::Malformed)?;
+        // What CONNECT has in the place of a target would be refused for its form.
         let method = Method::parse(raw.method).map_err(Refusal::Malformed)?;
+        let target = Target::parse(raw.target, &authority, profile).map_err(Refusal::Malformed)?;
         if raw.server_name.is_some_and(|name| name != authority.host()) {
             return Err(Refusal::Misdirected);
         }

@@ -49,6 +49,7 @@ pub(crate) struct Framing {
     hosts: u8,
     content_lengths: u8,
     transfer_encodings: u8,
+    unknown_coding: bool,
     expects_continue: bool,
 }
 
@@ -73,9 +74,7 @@ impl Framing {
             }
             17 if is("transfer-encoding") => {
                 self.transfer_encodings = self.transfer_encodings.saturating_add(1);
-                if !value.eq_ignore_ascii_case(b"chunked") {
-                    return Err(Refusal::TransferEncoding);
-                }
+                self.unknown_coding |= !value.eq_ignore_ascii_case(b"chunked");
             }
             _ => {}
         }
@@ -90,7 +89,7 @@ impl Framing {
         if self.content_lengths > 1 {
             return Err(Refusal::ContentLength);
         }
-        if self.transfer_encodings > 1 {
+        if self.transfer_encodings > 1 || self.unknown_coding {
             return Err(Refusal::TransferEncoding);
         }
         self.check_host(true)?;

@@ -1,6 +1,7 @@
 //! The head of an HTTP/1.1 request, as bytes (security design, rules M1 to M6).
 
 use conf::snapshot::Limits;
+use policy::canonical::Malformed;
 use policy::refusal::Refusal;
 
 use super::fields::{self, Framing};
@@ -24,13 +25,20 @@ pub(crate) struct Sketch<'a> {
 
 /// Where a head ends: behind its empty line. `None`: not all of it is here.
 ///
-/// A lone line feed ends it too, so that a head of bare line feeds is refused
-/// and not waited for.
+/// Lone line feeds end it too, and so does a lone carriage return, so that a head
+/// of them is refused and not waited for.
 pub(crate) fn end(bytes: &[u8], already_seen: usize) -> Option<usize> {
     let mut from = already_seen.saturating_sub(3);
     loop {
         let rest = bytes.get(from..)?;
-        let newline = from + rest.iter().position(|b| *b == b'\n')?;
+        let at = from + rest.iter().position(|b| matches!(b, b'\r' | b'\n'))?;
+        let newline = match bytes.get(at..)? {
+            [b'\r', b'\n', ..] => at + 1,
+            // Of which the other half may come.
+            [b'\r'] => return None,
+            [b'\r', ..] => return Some(at + 1),
+            _ => at,
+        };
         match bytes.get(newline + 1..)? {
             [b'\n', ..] => return Some(newline + 2),
             [b'\r', b'\n', ..] => return Some(newline + 3),
@@ -47,6 +55,10 @@ pub(crate) fn check(head: &[u8], limits: &Limits) -> Result<Head, Refusal> {
     let (line, fields) = split(head, limits)?;
     if line.version == Version::Http10 {
         return Err(Refusal::HttpVersion);
+    }
+    if line.method == b"CONNECT" {
+        // Pingora would say something else of it, or nothing.
+        return Err(Refusal::Malformed(Malformed::MethodRefused));
     }
     gather(fields, limits, |_, _| {})?.check()
 }
@@ -133,20 +145,16 @@ fn request_line<'h>(line: &'h [u8], limits: &Limits) -> Result<RequestLine<'h>, 
         _ => return Err(Refusal::MalformedRequestLine),
     };
     if target.len() > usize::try_from(limits.target_bytes).unwrap_or(usize::MAX) {
-        return Err(Refusal::Malformed(
-            policy::canonical::Malformed::TargetTooLong,
-        ));
+        return Err(Refusal::Malformed(Malformed::TargetTooLong));
     }
     // Pingora would cut it off before anybody could see it.
     if target.contains(&b'#') {
-        return Err(Refusal::Malformed(
-            policy::canonical::Malformed::TargetFragment,
-        ));
+        return Err(Refusal::Malformed(Malformed::TargetFragment));
     }
     // Pingora would percent-encode these and go on with another target than
     // the one sent.
     if target.iter().any(|b| !(0x21..=0x7e).contains(b)) {
-        return Err(Refusal::Malformed(policy::canonical::Malformed::TargetByte));
+        return Err(Refusal::Malformed(Malformed::TargetByte));
     }
     Ok(RequestLine {
         method,
@@ -184,6 +192,10 @@ pub(crate) fn check_http2(headers: &http::HeaderMap, limits: &Limits) -> Result<
         return Err(Refusal::TooManyFields);
     }
     for (name, value) in headers {
+        // RFC 9113, section 8.2.1: whoever writes it in HTTP/1.1 lets it be cut off.
+        if value.as_bytes().trim_ascii() != value.as_bytes() {
+            return Err(Refusal::MalformedStream);
+        }
         match name.as_str() {
             "connection" | "keep-alive" | "proxy-connection" | "transfer-encoding" | "upgrade" => {
                 return Err(Refusal::MalformedStream);
@@ -233,6 +245,8 @@ mod tests {
         }
         assert_eq!(end(b"GET / HTTP/1.1\n\nx", 0), Some(16));
         assert_eq!(end(b"GET / HTTP/1.1\r\n\nx", 0), Some(17));
+        assert_eq!(end(b"GET / HTTP/1.1\rHost: a\r\r", 0), Some(15));
+        assert_eq!(end(b"GET / HTTP/1.1\r", 0), None);
     }
 
     #[test]

@@ -179,9 +179,7 @@ async fn both(
             }
             ended = &mut down => {
                 ended?;
-                let last = within(bounds.rest, up).await;
-                // Where he has only to close, too, he may do so as he likes.
-                if bounds.rest.is_some() { Ok(()) } else { last }
+                within(bounds.rest, up).await
             }
         }
     };
@@ -208,13 +206,17 @@ pub(crate) async fn now<T>(future: impl Future<Output = T>) -> Option<T> {
     .await
 }
 
-/// What comes of one direction in the time it may have; to be cut off is an end.
+/// What comes of one direction in the time it may have. Where that is bounded, the
+/// other one's end was that of all, and however this one ends is as good.
 async fn within(
     limit: Option<Duration>,
     direction: impl Future<Output = Result<(), Failure>>,
 ) -> Result<(), Failure> {
     match limit {
-        Some(limit) => timeout(limit, direction).await.unwrap_or(Ok(())),
+        Some(limit) => {
+            let _ = timeout(limit, direction).await;
+            Ok(())
+        }
         None => direction.await,
     }
 }

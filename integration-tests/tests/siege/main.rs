@@ -14,6 +14,7 @@
 )]
 
 mod besieged;
+mod campaign;
 mod ceiling;
 mod crowds;
 mod floods;

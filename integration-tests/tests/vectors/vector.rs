@@ -10,8 +10,12 @@ pub(crate) struct Vector {
     pub(crate) id: String,
     pub(crate) account: String,
     pub(crate) sent: Sent,
-    /// The one meant, then the others that will do.
-    pub(crate) outcomes: Vec<Outcome>,
+    /// What must come of it.
+    pub(crate) meant: Outcome,
+    /// It is the design's own word, not one with a reason of ours.
+    pub(crate) by_design: bool,
+    /// What would do as well.
+    pub(crate) others: Vec<Outcome>,
     pub(crate) never: Never,
     pub(crate) why: String,
 }
@@ -71,12 +75,17 @@ pub(crate) fn all() -> Vec<Vector> {
 impl Vector {
     fn read(line: &Value) -> Self {
         let more = line["accept"].as_array().cloned().unwrap_or_default();
-        let outcomes = [&line["expect"]].into_iter().chain(&more);
+        let instead = line.get("instead");
+        if let Some(instead) = instead {
+            assert!(!text(&instead["because"]).is_empty());
+        }
         Self {
             id: text(&line["id"]),
             account: text(&line["principal"]),
             sent: Sent::read(line),
-            outcomes: outcomes.map(Outcome::read).collect(),
+            meant: Outcome::read(instead.unwrap_or(&line["expect"])),
+            by_design: instead.is_none(),
+            others: more.iter().map(Outcome::read).collect(),
             never: Never::read(&line["never"]),
             why: text(&line["why"]),
         }
