@@ -19,7 +19,7 @@ use conf::snapshot::ListenerMode;
 use h2::RecvStream;
 use h2::server::SendResponse;
 use http::Request;
-use pingora_core::protocols::IO;
+use pingora_core::protocols::{IO, Stream};
 use policy::canonical::{Authority, Malformed};
 use policy::refusal::Refusal;
 use policy::{RawTunnel, To};
@@ -169,6 +169,7 @@ where
         Said::Nothing => {}
         Said::Tls => {
             let inner = inner.speaking(ListenerMode::InnerTls);
+            let within: Stream = Box::new(within);
             tunnel::serve(&inner, within, None, Moment::now()).await;
         }
         Said::Http1 => {
