@@ -145,7 +145,7 @@ fn tls_and_bytes_pass_as_within_hbone() {
     assert_has(
         &told,
         &json!({
-            "source_principal": &SLEEP["spiffe://".len()..], "downstream_remote_address": "10.0.0.7:45677",
+            "source_principal": SLEEP.trim_start_matches("spiffe://"), "downstream_remote_address": "10.0.0.7:45677",
             "method": null, "response_code": 0, "bytes_received": 13, "bytes_sent": 22,
             "upstream_cluster": "outbound|5432||db.test",
         }),
