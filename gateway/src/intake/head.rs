@@ -250,6 +250,17 @@ mod tests {
     }
 
     #[test]
+    fn finds_the_same_end_byte_by_byte() {
+        for number in 0..3_usize.pow(8) {
+            let digit = |place: u32| b"x\r\n"[number / 3_usize.pow(place) % 3];
+            let bytes: Vec<u8> = (0..8).map(digit).collect();
+            let mut growing = (1..=8).map(|length| end(&bytes[..length], length - 1));
+            let found = growing.find_map(|end| end);
+            assert_eq!(found, end(&bytes, 0), "{}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
     fn takes_an_ordinary_request() {
         let head = "GET /sport?a=1 HTTP/1.1\r\nhost: edition.cnn.com\r\naccept: */*\r\n\r\n";
         assert_eq!(checked(head), Ok(Head::default()));

@@ -255,7 +255,7 @@ fn ask(mesh: &Mesh, begun: Instant, stop: &AtomicBool, next: &AtomicUsize, seen:
         let due = begun + Duration::from_secs(1) * number as u32 / RATE;
         thread::sleep(due.saturating_duration_since(Instant::now()));
         let mut raw = match kept.take() {
-            Some(raw) if number % 10 != 0 => Some(raw),
+            Some(raw) if !number.is_multiple_of(10) => Some(raw),
             _ => hello.connect(gateway).ok(),
         };
         let answer = raw.as_mut().and_then(|raw| raw.exchange(&request).ok());
