@@ -113,6 +113,8 @@ impl RemoteList {
                 reach,
                 connect_timeout,
                 idle_timeout: Duration::ZERO,
+                bounds: Default::default(),
+                outlier: None,
                 origin: Arc::new(origin.clone()),
             },
             refresh: REFRESH,

@@ -332,12 +332,6 @@ fn what_is_said_not_to_be_there_yet_is_refused() {
             "Workload API",
             format!("{listener}identity: {{ workloadApi: 'unix:///agent.sock' }}\n"),
         ),
-        (
-            "ejection",
-            format!(
-                "{listener}destinations: [{{ host: a.example, upstream: {{ outlier: {{}} }} }}]\n"
-            ),
-        ),
     ] {
         assert!(
             said.split_whitespace()

@@ -257,6 +257,8 @@ fn upstream(host: usize) -> Upstream {
         reach: Reach::default(),
         connect_timeout: Duration::from_secs(10),
         idle_timeout: Duration::from_secs(60),
+        bounds: Default::default(),
+        outlier: None,
         origin: origin(host),
     }
 }

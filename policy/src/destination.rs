@@ -2,6 +2,7 @@
 //! an operator means them. Plain data; the gateway turns an [`Upstream`] into
 //! connections.
 
+mod resilience;
 mod tcp;
 mod upstream;
 
@@ -15,6 +16,7 @@ use crate::origin::Origin;
 use crate::pattern::HostPattern;
 use crate::rule::Matcher;
 
+pub use resilience::{Bounds, Outlier};
 pub use tcp::{Carries, TcpLead, TcpRoute};
 pub use upstream::{
     ClientCertificate, Pem, Reach, TlsPolicy, TlsVersion, Upstream, UpstreamHost, UpstreamProtocol,

@@ -240,6 +240,8 @@ fn upstream() -> Upstream {
         reach: Reach::default(),
         connect_timeout: std::time::Duration::from_secs(1),
         idle_timeout: std::time::Duration::from_secs(1),
+        bounds: Default::default(),
+        outlier: None,
         origin: origin(),
     }
 }

@@ -39,6 +39,8 @@ fn upstream() -> Upstream {
         reach: Reach::default(),
         connect_timeout: Duration::from_secs(1),
         idle_timeout: Duration::from_secs(1),
+        bounds: Default::default(),
+        outlier: None,
         origin: origin(1),
     }
 }

@@ -52,6 +52,8 @@ fn upstream(tls: UpstreamTls) -> Upstream {
         reach: Reach::default(),
         connect_timeout: Duration::from_secs(1),
         idle_timeout: Duration::from_secs(1),
+        bounds: Default::default(),
+        outlier: None,
         origin: origin(),
     }
 }

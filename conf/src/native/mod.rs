@@ -26,6 +26,7 @@ mod passthrough;
 mod pattern;
 mod pins;
 mod policy_rule;
+mod pool;
 mod route;
 mod sections;
 mod source;

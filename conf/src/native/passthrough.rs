@@ -12,7 +12,8 @@ use super::addresses::reach;
 use super::context::Context;
 use super::destination::{Defaults, own_name};
 use super::pattern;
-use super::upstream::{HTTPS, IDLE, Inherited, addresses, host};
+use super::pool::{IDLE, outlier, pool_of_tunnels};
+use super::upstream::{HTTPS, Inherited, addresses, host};
 use crate::fields::{Fields, parsed};
 use crate::node::Node;
 
@@ -148,7 +149,7 @@ fn leads(
     shares
 }
 
-/// `{ host, port, addresses, connectTimeout, resolve }`: there is no `tls`, for the
+/// `{ host, port, addresses, connectTimeout, resolve, pool, outlier }`: there is no `tls`, for the
 /// application brings its own.
 fn upstream(fields: &Fields<'_>, inherited: &Inherited) -> Upstream {
     let host = host(fields, inherited);
@@ -159,6 +160,8 @@ fn upstream(fields: &Fields<'_>, inherited: &Inherited) -> Upstream {
         port,
         addresses: addresses(fields, port, &inherited.reach),
         connect_timeout: connect_timeout.unwrap_or(inherited.connect_timeout),
+        bounds: pool_of_tunnels(fields),
+        outlier: outlier(fields),
         ..itself(inherited, fields.origin())
     }
 }
@@ -173,6 +176,8 @@ fn itself(inherited: &Inherited, origin: &Origin) -> Upstream {
         reach: inherited.reach.clone(),
         connect_timeout: inherited.connect_timeout,
         idle_timeout: IDLE,
+        bounds: Default::default(),
+        outlier: None,
         origin: Arc::new(origin.clone()),
     }
 }

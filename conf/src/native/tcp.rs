@@ -18,9 +18,10 @@ use super::context::Context;
 use super::destination::Defaults;
 use super::passthrough::{all_unweighted, doors};
 use super::pattern;
+use super::pool::{IDLE, outlier, pool_of_tunnels};
 use super::source::sources;
 use super::tls::{host_name, tls};
-use super::upstream::{HTTPS, IDLE, Inherited, addresses, refuse_nameless};
+use super::upstream::{HTTPS, Inherited, addresses, refuse_nameless};
 use crate::fields::Fields;
 use crate::node::Node;
 
@@ -179,7 +180,7 @@ fn lead(
     }
 }
 
-/// `{ host, port, addresses, tls, connectTimeout }`. Bytes go as they are, unless
+/// `{ host, port, addresses, tls, connectTimeout, pool, outlier }`. Bytes go as they are, unless
 /// `tls` asks for TLS of ours.
 fn upstream(fields: &Fields<'_>, inherited: &Inherited, port: u16) -> Upstream {
     let host = fields.parsed("host", host_name);
@@ -198,6 +199,8 @@ fn upstream(fields: &Fields<'_>, inherited: &Inherited, port: u16) -> Upstream {
             false => UpstreamTls::Off,
         },
         connect_timeout: connect_timeout.unwrap_or(inherited.connect_timeout),
+        bounds: pool_of_tunnels(fields),
+        outlier: outlier(fields),
         ..itself(inherited, port, fields.origin())
     }
 }
@@ -212,6 +215,8 @@ fn itself(inherited: &Inherited, port: u16, origin: &Origin) -> Upstream {
         reach: inherited.reach.clone(),
         connect_timeout: inherited.connect_timeout,
         idle_timeout: IDLE,
+        bounds: Default::default(),
+        outlier: None,
         origin: Arc::new(origin.clone()),
     }
 }

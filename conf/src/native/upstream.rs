@@ -10,6 +10,7 @@ use policy::origin::Origin;
 
 use super::addresses::reach;
 use super::limits::socket;
+use super::pool::{IDLE, outlier, pool};
 use super::tls::{host_name, is_address, tls};
 use crate::fields::{Fields, parsed};
 use crate::node::Node;
@@ -17,8 +18,6 @@ use crate::report::Report;
 
 pub(super) const HTTPS: u16 = 443;
 pub(super) const HTTP: u16 = 80;
-/// How long an unused connection is kept.
-pub(super) const IDLE: Duration = Duration::from_secs(60);
 
 /// What an upstream has from its destination unless it says otherwise.
 #[derive(Clone, Debug)]
@@ -47,6 +46,8 @@ pub(super) fn upstream(
         reach: inherited.reach.clone(),
         connect_timeout: inherited.connect_timeout,
         idle_timeout: IDLE,
+        bounds: Default::default(),
+        outlier: None,
         origin: Arc::new(origin.clone()),
     })
 }
@@ -60,22 +61,20 @@ fn read(fields: &Fields<'_>, inherited: &Inherited) -> Upstream {
         UpstreamTls::Off => HTTP,
         UpstreamTls::On(_) => HTTPS,
     });
-    fields.not_yet("outlier", "delete it");
-    let protocols = [
-        ("http1", UpstreamProtocol::Http1),
-        ("h2", UpstreamProtocol::Http2),
-    ];
+    let (idle_timeout, bounds) = pool(fields);
     Upstream {
         host,
         port,
         addresses: addresses(fields, port, &reach),
+        protocol: protocol(fields, &tls),
         tls,
-        protocol: fields.choice("protocol", &protocols).unwrap_or_default(),
         reach,
         connect_timeout: fields
             .duration("connectTimeout")
             .unwrap_or(inherited.connect_timeout),
-        idle_timeout: idle(fields).unwrap_or(IDLE),
+        idle_timeout,
+        bounds,
+        outlier: outlier(fields),
         origin: Arc::new(fields.origin().clone()),
     }
 }
@@ -109,13 +108,21 @@ pub(super) fn addresses(fields: &Fields<'_>, port: u16, reach: &Reach) -> Vec<So
     addresses.collect()
 }
 
-fn idle(fields: &Fields<'_>) -> Option<Duration> {
-    let pool = fields.take("pool")?;
-    Fields::read(pool, fields.report, |fields| {
-        fields.not_yet("maxConnections", "delete it");
-        fields.duration("idle")
-    })
-    .flatten()
+fn protocol(fields: &Fields<'_>, tls: &UpstreamTls) -> UpstreamProtocol {
+    let words = [
+        ("http1", UpstreamProtocol::Http1),
+        ("h2", UpstreamProtocol::Http2),
+        ("auto", UpstreamProtocol::Auto),
+        ("caller", UpstreamProtocol::Caller),
+    ];
+    let protocol = fields.choice("protocol", &words).unwrap_or_default();
+    if let Some(node) = fields.take("protocol")
+        && (protocol, tls) == (UpstreamProtocol::Auto, &UpstreamTls::Off)
+    {
+        let message = "`auto` is agreed on in TLS, and there is none: write `http1` or `h2`";
+        fields.report.error(&node.origin, message);
+    }
+    protocol
 }
 
 /// A handshake must name whom it speaks to, and an address is no name.

@@ -12,6 +12,7 @@ mod trace;
 mod way;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use pingora_core::protocols::Stream;
 use policy::refusal::{Failure, Refusal};
@@ -45,12 +46,13 @@ pub(crate) async fn serve(
 ) {
     let mut trace = Trace::new(connection, begun);
     let limits = &connection.limits;
-    let bounds = Bounds {
+    let mut bounds = Bounds {
         idle: limits.tunnel_idle_timeout,
         whole: limits.tunnel_timeout,
     };
     match open(&mut trace, &mut caller, hello).await {
-        Ok(upstream) => {
+        Ok((upstream, age)) => {
+            bounds.whole = bounds.whole.into_iter().chain(age).min();
             let end = tokio::select! {
                 end = relay(&mut caller, upstream, &trace.traffic, bounds) => end,
                 Err(lost) = connection.over(None) => End::Lost(lost),
@@ -65,12 +67,13 @@ pub(crate) async fn serve(
     trace.close();
 }
 
-/// Decides, dials, and hands over what has been read.
+/// Decides, dials, and hands over what has been read; with how long it may stand
+/// by the word of its upstream.
 async fn open(
     trace: &mut Trace<'_>,
     caller: &mut (impl AsyncRead + Unpin),
     hello: Option<ClientHello>,
-) -> Result<Stream, Stop> {
+) -> Result<(Stream, Option<Duration>), Stop> {
     trace.reserve().map_err(Stop::Refused)?;
     if trace.connection.gateway.memory.is_scarce() {
         return Err(Stop::Refused(Refusal::Overloaded));
@@ -90,7 +93,7 @@ async fn open(
         };
         sent.await.map_err(|_| Stop::Failed(Failure::Closed))?;
     }
-    Ok(upstream)
+    Ok((upstream, target.upstream().bounds.age))
 }
 
 async fn dial(trace: &mut Trace<'_>, target: &Target, requested: &str) -> Result<Stream, Stop> {

@@ -1,11 +1,16 @@
 //! External servers: their addresses, their TLS, their connections.
 
+mod breaker;
 mod budget;
+mod connect;
 mod dial;
 mod framing;
 mod http2;
+mod offer;
+mod outliers;
 mod pool;
 mod session;
+mod tenure;
 mod tls;
 
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
@@ -15,14 +20,21 @@ use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 use conf::snapshot::Pins;
-use policy::destination::{Upstream, UpstreamHost, UpstreamProtocol};
+use policy::destination::{Upstream, UpstreamHost};
 
+use crate::metrics::UpstreamState;
 use crate::resolve::{NoAddress, Resolver, VettedAddress, vet};
 
+use breaker::{Breaker, Place};
 use budget::RetryBudget;
-pub use dial::DialError;
-pub(crate) use dial::{Connected, Dialler, Freshness, connect};
-pub use pool::{Pool, PoolKey};
+pub use connect::DialError;
+pub(crate) use connect::{Connected, connect};
+pub(crate) use dial::{Dialler, Freshness};
+use offer::Offer;
+pub(crate) use offer::Wanted;
+pub(crate) use outliers::Outcome;
+use outliers::Outliers;
+pub use pool::{Pool, PoolKey, Search};
 pub(crate) use session::{Part, Reusable, UpstreamSession};
 pub use tls::{TlsError, UpstreamTls};
 
@@ -38,7 +50,15 @@ pub struct Target {
     /// The answer for a named upstream, so that a request takes no lock.
     answer: ArcSwapOption<Answer>,
     budget: RetryBudget,
+    /// Where it is bounded.
+    breaker: Option<Breaker>,
+    /// Where addresses that fail are left out.
+    outliers: Option<Outliers>,
 }
+
+/// One more attempt, under way until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Retry(#[expect(dead_code, reason = "only its end matters")] Option<Place>);
 
 #[derive(Debug)]
 struct Answer {
@@ -58,6 +78,8 @@ impl Target {
         });
         let fixed = given.map(|given| vet(&given, &upstream.reach).map(Arc::<[_]>::from));
         Self {
+            breaker: Breaker::new(upstream.bounds),
+            outliers: upstream.outlier.map(Outliers::new),
             upstream,
             tls,
             pins,
@@ -97,6 +119,18 @@ impl Target {
         host: &str,
     ) -> Result<Arc<[VettedAddress]>, NoAddress> {
         self.budget.deposit();
+        let addresses = self.all_addresses(resolver, host).await?;
+        match &self.outliers {
+            None => Ok(addresses),
+            Some(outliers) => outliers.left(host, addresses).map_err(NoAddress::Failed),
+        }
+    }
+
+    async fn all_addresses(
+        &self,
+        resolver: &Arc<Resolver>,
+        host: &str,
+    ) -> Result<Arc<[VettedAddress]>, NoAddress> {
         if let Some(fixed) = &self.fixed {
             return fixed.clone();
         }
@@ -122,12 +156,15 @@ impl Target {
     }
 
     /// Under which key connections to `address` for `host` are kept: all that
-    /// they are made with.
-    fn pool_key(&self, host: &str, address: SocketAddr) -> PoolKey {
+    /// they are made with. A bounded upstream's are its own, since each is counted.
+    fn pool_key(&self, host: &str, address: SocketAddr, offer: Offer) -> PoolKey {
         static KEYS: OnceLock<RandomState> = OnceLock::new();
         let mut hasher = KEYS.get_or_init(RandomState::new).build_hasher();
         address.hash(&mut hasher);
-        self.upstream.protocol.hash(&mut hasher);
+        offer.hash(&mut hasher);
+        if let Some(breaker) = &self.breaker {
+            Arc::as_ptr(breaker.load()).hash(&mut hasher);
+        }
         match &self.tls {
             None => "plaintext".hash(&mut hasher),
             Some(tls) => (tls.fingerprint, tls.server_name(host)).hash(&mut hasher),
@@ -135,12 +172,57 @@ impl Target {
         PoolKey(hasher.finish())
     }
 
-    /// Whether one more attempt is within the budget.
-    pub(crate) fn retry_allowed(&self) -> bool {
-        self.budget.withdraw()
+    /// One more attempt, if it is within the budget and the bounds.
+    pub(crate) fn retry(&self) -> Option<Retry> {
+        if !self.budget.withdraw() {
+            return None;
+        }
+        match &self.breaker {
+            None => Some(Retry(None)),
+            Some(breaker) => breaker.retry().map(|place| Retry(Some(place))),
+        }
     }
 
-    fn speaks_http2(&self) -> bool {
-        self.upstream.protocol == UpstreamProtocol::Http2
+    /// Notes how an attempt for `host` ended at one of `choice` addresses.
+    pub(crate) fn observe(&self, host: &str, address: SocketAddr, outcome: Outcome, choice: usize) {
+        if let Some(outliers) = &self.outliers {
+            outliers.observe(host, address, outcome, choice);
+        }
+    }
+
+    /// Goes on counting where `before`, the same upstream of another snapshot, stands.
+    pub(crate) fn succeed(&mut self, before: &Self) {
+        if let (Some(own), Some(before)) = (&mut self.breaker, &before.breaker) {
+            own.succeed(before);
+        }
+        if let (Some(own), Some(before)) = (&mut self.outliers, &before.outliers) {
+            own.succeed(before);
+        }
+    }
+
+    /// Whether requests may have to wait for a connection.
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.breaker.is_some()
+    }
+
+    /// Whether anything is counted of it.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.breaker.is_some() || self.outliers.is_some()
+    }
+
+    /// What is open to it, and what became of its addresses.
+    pub(crate) fn state(&self) -> UpstreamState {
+        let mut state = UpstreamState::default();
+        if let Some(breaker) = &self.breaker {
+            breaker.tell(&mut state);
+        }
+        if let Some(outliers) = &self.outliers {
+            outliers.tell(&mut state);
+        }
+        state
+    }
+
+    fn offer(&self, wanted: Wanted) -> Offer {
+        Offer::new(self.upstream.protocol, wanted)
     }
 }

@@ -19,6 +19,15 @@ const PER_KEY: usize = 128;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PoolKey(pub(super) u64);
 
+/// How carefully a connection is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Search {
+    /// Other threads' shelves without waiting for them.
+    Glance,
+    /// Every shelf: whoever waits for a connection must not overlook one.
+    Thorough,
+}
+
 /// See the module. `C` is a connection.
 #[derive(Debug)]
 pub struct Pool<C> {
@@ -45,13 +54,16 @@ impl<C> Pool<C> {
 
     /// The connection used last under `key`, if there is one.
     #[must_use]
-    pub fn take(&self, key: PoolKey) -> Option<C> {
+    pub fn take(&self, key: PoolKey, search: Search) -> Option<C> {
         let own = thread_number() % self.shelves.len();
         let shelf = self.shelves.get(own)?;
         take_from(&mut lock(shelf), key).or_else(|| {
             let others = self.shelves.iter().enumerate().filter(|(n, _)| *n != own);
             others
-                .filter_map(|(_, shelf)| shelf.try_lock().ok())
+                .filter_map(|(_, shelf)| match search {
+                    Search::Glance => shelf.try_lock().ok(),
+                    Search::Thorough => Some(lock(shelf)),
+                })
                 .find_map(|mut shelf| take_from(&mut shelf, key))
         })
     }
@@ -68,6 +80,19 @@ impl<C> Pool<C> {
             let until = Instant::now() + idle;
             kept.push(Idle { connection, until });
         }
+    }
+
+    /// Closes one connection that may give way; whether there was one.
+    pub fn evict(&self, may_give_way: impl Fn(&C) -> bool) -> bool {
+        let evicted = self.shelves.iter().find_map(|shelf| {
+            lock(shelf).values_mut().find_map(|kept| {
+                let place = kept
+                    .iter()
+                    .position(|idle| may_give_way(&idle.connection))?;
+                Some(kept.remove(place))
+            })
+        });
+        evicted.is_some()
     }
 
     /// Closes what has been idle for too long. To be called every few seconds.
@@ -117,10 +142,10 @@ mod tests {
         let pool = Pool::new(2);
         pool.put(KEY, "first", Duration::from_secs(60));
         pool.put(KEY, "second", Duration::from_secs(60));
-        assert_eq!(pool.take(KEY), Some("second"));
-        assert_eq!(pool.take(PoolKey(2)), None);
-        assert_eq!(pool.take(KEY), Some("first"));
-        assert_eq!(pool.take(KEY), None);
+        assert_eq!(pool.take(KEY, Search::Glance), Some("second"));
+        assert_eq!(pool.take(PoolKey(2), Search::Glance), None);
+        assert_eq!(pool.take(KEY, Search::Glance), Some("first"));
+        assert_eq!(pool.take(KEY, Search::Glance), None);
     }
 
     #[test]
@@ -129,16 +154,16 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| pool.put(KEY, "connection", Duration::from_secs(60)));
         });
-        assert_eq!(pool.take(KEY), Some("connection"));
+        assert_eq!(pool.take(KEY, Search::Glance), Some("connection"));
     }
 
     #[test]
     fn closes_what_was_idle_too_long() {
         let pool = Pool::new(1);
         pool.put(KEY, "stale", Duration::ZERO);
-        assert_eq!(pool.take(KEY), None);
+        assert_eq!(pool.take(KEY, Search::Glance), None);
         pool.put(KEY, "stale", Duration::from_secs(5));
         pool.sweep(Instant::now() + Duration::from_secs(6));
-        assert_eq!(pool.take(KEY), None);
+        assert_eq!(pool.take(KEY, Search::Glance), None);
     }
 }

@@ -7,6 +7,8 @@ closed! {
         Dns,
         /// The name has no address.
         NoAddress,
+        /// Every address of the upstream is left out for a while because it failed.
+        Ejected,
         /// The connection was refused, or the network knows no way.
         Connect,
         /// The connection was not made in time.
@@ -41,6 +43,7 @@ impl Failure {
         match self {
             Self::Dns => "dns_failure",
             Self::NoAddress => "no_address",
+            Self::Ejected => "upstream_ejected",
             Self::Connect => "connect_failure",
             Self::ConnectTimeout => "connect_timeout",
             Self::TlsHandshake => "upstream_tls_handshake",
@@ -62,6 +65,7 @@ impl Failure {
         match self {
             Self::Dns
             | Self::NoAddress
+            | Self::Ejected
             | Self::Connect
             | Self::ConnectTimeout
             | Self::TlsHandshake
@@ -82,7 +86,7 @@ impl Failure {
     pub fn flags(self) -> &'static str {
         match self {
             Self::Dns => "DF",
-            Self::NoAddress => "UH",
+            Self::NoAddress | Self::Ejected => "UH",
             Self::Connect
             | Self::ConnectTimeout
             | Self::TlsHandshake
@@ -103,7 +107,7 @@ impl Failure {
     pub fn details(self) -> &'static str {
         match self {
             Self::Dns => "dns_resolution_failure",
-            Self::NoAddress => "no_healthy_upstream",
+            Self::NoAddress | Self::Ejected => "no_healthy_upstream",
             Self::Connect
             | Self::ConnectTimeout
             | Self::TlsHandshake

@@ -8,6 +8,7 @@ mod lists;
 mod logs;
 mod passthrough;
 mod patterns;
+mod resilience;
 mod routes;
 mod rules;
 mod settings;

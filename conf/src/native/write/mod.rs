@@ -13,6 +13,7 @@ mod log;
 mod matcher;
 mod passage;
 mod pattern;
+mod pool;
 mod route;
 mod rule;
 mod settings;
