@@ -115,6 +115,7 @@ impl RemoteList {
                 idle_timeout: Duration::ZERO,
                 bounds: Default::default(),
                 outlier: None,
+                via: None,
                 origin: Arc::new(origin.clone()),
             },
             refresh: REFRESH,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use conf::Snapshot;
 use conf::remote::RemoteList;
+use conf::snapshot::Pins;
 use policy::destination::{TlsPolicy, Upstream, UpstreamRef, UpstreamTls as TlsChoice};
 use policy::origin::Origin;
 use policy::principal::Principal;
@@ -16,7 +17,7 @@ use policy::source::Caller;
 use crate::identity::{Acceptor, IdentityError, Shown};
 use crate::metrics::UpstreamState;
 use crate::record::{Loggers, SinkError, Sinks};
-use crate::upstream::{Target, TlsError, UpstreamTls};
+use crate::upstream::{CredentialsError, Proxy, Target, TlsError, UpstreamTls};
 
 /// See the module.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub enum LiveError {
     NoIdentity,
     /// An upstream's TLS.
     Upstream(Arc<Origin>, TlsError),
+    /// What a proxy is shown.
+    Credentials(Arc<Origin>, CredentialsError),
     /// A sink of a log.
     Sink(SinkError),
 }
@@ -50,6 +53,10 @@ impl fmt::Display for LiveError {
                  write `identity: {files: {chain: …, key: …, roots: …}}`",
             ),
             Self::Upstream(origin, error) => {
+                let Origin { file, line, column } = &**origin;
+                write!(f, "{file}:{line}:{column}: error: {error}")
+            }
+            Self::Credentials(origin, error) => {
                 let Origin { file, line, column } = &**origin;
                 write!(f, "{file}:{line}:{column}: error: {error}")
             }
@@ -185,11 +192,9 @@ impl Credentials {
         let mut targets = |upstreams: &mut dyn Iterator<Item = &Upstream>| {
             let mut targets = Vec::new();
             for upstream in upstreams {
-                match contexts.find(&upstream.tls) {
-                    Ok(tls) => targets.push(Target::new(upstream.clone(), tls, Arc::clone(pins))),
-                    Err(error) => {
-                        errors.push(LiveError::Upstream(Arc::clone(&upstream.origin), error));
-                    }
+                match contexts.target(upstream, pins) {
+                    Ok(target) => targets.push(target),
+                    Err(error) => errors.push(error),
                 }
             }
             targets
@@ -239,6 +244,25 @@ fn load_acceptor(snapshot: &Snapshot) -> Result<Option<Acceptor>, LiveError> {
 struct Contexts(Vec<(TlsPolicy, Arc<UpstreamTls>)>);
 
 impl Contexts {
+    fn target(&mut self, upstream: &Upstream, pins: &Arc<Pins>) -> Result<Target, LiveError> {
+        let broken = |origin: &Arc<Origin>| {
+            let origin = Arc::clone(origin);
+            |error| LiveError::Upstream(origin, error)
+        };
+        let tls = self.find(&upstream.tls).map_err(broken(&upstream.origin))?;
+        let proxy = match &upstream.via {
+            None => None,
+            Some(via) => {
+                let tls = self.find(&via.tls).map_err(broken(&via.origin))?;
+                let proxy = Proxy::load(via, tls);
+                let origin = || Arc::clone(&via.origin);
+                let proxy = proxy.map_err(|error| LiveError::Credentials(origin(), error))?;
+                Some(Arc::new(proxy))
+            }
+        };
+        Ok(Target::new(upstream.clone(), tls, proxy, Arc::clone(pins)))
+    }
+
     fn find(&mut self, tls: &TlsChoice) -> Result<Option<Arc<UpstreamTls>>, TlsError> {
         let TlsChoice::On(policy) = tls else {
             return Ok(None);

@@ -67,7 +67,9 @@ impl Reply {
             | Failure::ConnectTimeout
             | Failure::TlsHandshake
             | Failure::TlsVerification
-            | Failure::TlsVersion => {
+            | Failure::TlsVersion
+            | Failure::ProxyRefused
+            | Failure::ProxyProtocol => {
                 "upstream connect error or disconnect/reset before headers. \
                  reset reason: remote connection failure"
             }

@@ -259,6 +259,7 @@ fn upstream(host: usize) -> Upstream {
         idle_timeout: Duration::from_secs(60),
         bounds: Default::default(),
         outlier: None,
+        via: None,
         origin: origin(host),
     }
 }

@@ -5,6 +5,7 @@
 mod resilience;
 mod tcp;
 mod upstream;
+mod via;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub use upstream::{
     ClientCertificate, Pem, Reach, TlsPolicy, TlsVersion, Upstream, UpstreamHost, UpstreamProtocol,
     UpstreamTls,
 };
+pub use via::Via;
 
 /// An external host, with everything there is to say about it.
 #[derive(Clone, Debug)]

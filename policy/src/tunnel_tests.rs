@@ -68,6 +68,7 @@ fn upstream() -> Upstream {
         idle_timeout: Duration::from_secs(1),
         bounds: Default::default(),
         outlier: None,
+        via: None,
         origin: origin(),
     }
 }

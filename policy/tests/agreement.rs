@@ -242,6 +242,7 @@ fn upstream() -> Upstream {
         idle_timeout: std::time::Duration::from_secs(1),
         bounds: Default::default(),
         outlier: None,
+        via: None,
         origin: origin(),
     }
 }

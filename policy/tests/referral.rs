@@ -41,6 +41,7 @@ fn upstream() -> Upstream {
         idle_timeout: Duration::from_secs(1),
         bounds: Default::default(),
         outlier: None,
+        via: None,
         origin: origin(1),
     }
 }

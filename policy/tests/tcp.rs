@@ -54,6 +54,7 @@ fn upstream(tls: UpstreamTls) -> Upstream {
         idle_timeout: Duration::from_secs(1),
         bounds: Default::default(),
         outlier: None,
+        via: None,
         origin: origin(),
     }
 }

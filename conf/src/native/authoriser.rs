@@ -170,6 +170,7 @@ fn connection(
         idle_timeout: IDLE,
         bounds: Default::default(),
         outlier: None,
+        via: None,
         origin: Arc::new(fields.origin().clone()),
     };
     refuse_nameless(&upstream, fields.report);

@@ -33,6 +33,7 @@ mod source;
 mod tcp;
 mod tls;
 mod upstream;
+mod via;
 mod write;
 
 use std::cell::RefCell;

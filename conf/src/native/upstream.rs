@@ -1,6 +1,6 @@
 //! `upstream`: the external server a destination or route leads to.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use super::addresses::reach;
 use super::limits::socket;
 use super::pool::{IDLE, outlier, pool};
 use super::tls::{host_name, is_address, tls};
+use super::via::{refuse_addresses, via};
 use crate::fields::{Fields, parsed};
 use crate::node::Node;
 use crate::report::Report;
@@ -48,6 +49,7 @@ pub(super) fn upstream(
         idle_timeout: IDLE,
         bounds: Default::default(),
         outlier: None,
+        via: None,
         origin: Arc::new(origin.clone()),
     })
 }
@@ -62,7 +64,7 @@ fn read(fields: &Fields<'_>, inherited: &Inherited) -> Upstream {
         UpstreamTls::On(_) => HTTPS,
     });
     let (idle_timeout, bounds) = pool(fields);
-    Upstream {
+    let upstream = Upstream {
         host,
         port,
         addresses: addresses(fields, port, &reach),
@@ -75,8 +77,11 @@ fn read(fields: &Fields<'_>, inherited: &Inherited) -> Upstream {
         idle_timeout,
         bounds,
         outlier: outlier(fields),
+        via: via(fields),
         origin: Arc::new(fields.origin().clone()),
-    }
+    };
+    refuse_addresses(&upstream, fields);
+    upstream
 }
 
 pub(super) fn host(fields: &Fields<'_>, inherited: &Inherited) -> UpstreamHost {
@@ -95,17 +100,40 @@ pub(super) fn host(fields: &Fields<'_>, inherited: &Inherited) -> UpstreamHost {
 
 /// `addresses`, of which each may be dialled.
 pub(super) fn addresses(fields: &Fields<'_>, port: u16, reach: &Reach) -> Vec<SocketAddr> {
+    addresses_within(fields, port, reach, "the destination")
+}
+
+/// The same; `place` is where others would be allowed.
+pub(super) fn addresses_within(
+    fields: &Fields<'_>,
+    port: u16,
+    reach: &Reach,
+    place: &str,
+) -> Vec<SocketAddr> {
     let nodes = fields.many("addresses").iter();
     let addresses = nodes.filter_map(|node| {
         let socket = parsed(node, fields.report, |text| socket(text, port))?;
-        if !reach.admits(socket.ip()) {
-            let (address, class) = (socket.ip(), classify(socket.ip()).as_str());
-            let message = format!("`{address}` is {class} and never dialled: write `allowAddresses: [{address}]` in the destination");
-            fields.report.error(&node.origin, message);
-        }
+        dialled(socket.ip(), reach, place, &node.origin, fields.report);
         Some(socket)
     });
     addresses.collect()
+}
+
+/// Refuses an address that would never be dialled; `place` is where to allow it.
+pub(super) fn dialled(
+    address: IpAddr,
+    reach: &Reach,
+    place: &str,
+    origin: &Origin,
+    report: &Report,
+) {
+    if !reach.admits(address) {
+        let class = classify(address).as_str();
+        let message = format!(
+            "`{address}` is {class} and never dialled: write `allowAddresses: [{address}]` in {place}"
+        );
+        report.error(origin, message);
+    }
 }
 
 fn protocol(fields: &Fields<'_>, tls: &UpstreamTls) -> UpstreamProtocol {

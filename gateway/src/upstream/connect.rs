@@ -6,13 +6,12 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use boring::ssl::SslRef;
 use boring::x509::X509VerifyError;
 use pingora_core::protocols::tls::SslStream;
-use pingora_core::protocols::{SocketDigest, Stream};
+use pingora_core::protocols::{IO, SocketDigest, Stream};
 use policy::refusal::Failure;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -179,11 +178,42 @@ impl<'a> Call<'a> {
             Some(place) => socket.keeping(place),
             None => socket,
         };
+        let Some(proxy) = &self.target.proxy else {
+            return self.over(socket, address).await;
+        };
+        let refused = |(failure, reason)| failed(failure, reason);
+        let (host, port) = (self.host, self.target.upstream.port);
+        match &proxy.tls {
+            None => {
+                let mut stream = socket;
+                proxy.open(&mut stream, host, port).await.map_err(refused)?;
+                self.over(stream, address).await
+            }
+            Some(tls) => {
+                let name = &proxy.via().host;
+                let secured = handshake(tls, name, Offer::Nothing, socket).await;
+                let mut stream = secured.map_err(refused)?;
+                proxy.open(&mut stream, host, port).await.map_err(refused)?;
+                self.over(stream, address).await
+            }
+        }
+    }
+
+    /// TLS with the upstream, where there is to be any.
+    async fn over<S: IO + 'static>(
+        &self,
+        stream: S,
+        address: SocketAddr,
+    ) -> Result<(Stream, Spoken), DialError> {
+        let failed = |failure, reason| {
+            self.failed(address, Outcome::NoConnection);
+            DialError::at(address, failure, reason)
+        };
         let Some(tls) = &self.target.tls else {
-            let stream = Box::new(Gathered::new(socket));
+            let stream = Box::new(Gathered::new(stream));
             return Ok((stream, self.offer.in_plain_text()));
         };
-        let done = handshake(tls, self.host, self.offer, socket).await;
+        let done = handshake(tls, self.host, self.offer, stream).await;
         let stream = done.map_err(|(failure, reason)| failed(failure, reason))?;
         let spoken = self.offer.agreed(stream.ssl().selected_alpn_protocol());
         let spoken = spoken.ok_or_else(|| {
@@ -261,16 +291,16 @@ fn describe(error: &io::Error) -> String {
     }
 }
 
-async fn handshake(
-    tls: &Arc<UpstreamTls>,
+async fn handshake<S: IO>(
+    tls: &UpstreamTls,
     host: &str,
     offer: Offer,
-    socket: Socket,
-) -> Result<SslStream<Socket>, (Failure, String)> {
+    stream: S,
+) -> Result<SslStream<S>, (Failure, String)> {
     let ssl = tls
         .session(host, offer)
         .map_err(|e| (Failure::Internal, format!("TLS set-up failed: {e}")))?;
-    let mut stream = SslStream::new(ssl, socket)
+    let mut stream = SslStream::new(ssl, stream)
         .map_err(|e| (Failure::Internal, format!("TLS set-up failed: {e}")))?;
     match stream.connect().await {
         Ok(()) => Ok(stream),

@@ -187,13 +187,21 @@ impl Dialler {
 
     async fn connect(&self, way: Way<'_>, place: Option<Place>) -> Result<Dialled, DialError> {
         let call = Call::new(way.target, way.host, way.addresses, way.offer);
-        let (stream, address, spoken) = call.stream(place).await?;
+        let (mut stream, address, spoken) = call.stream(place).await?;
         let breaker = way.target.breaker.as_ref();
         let tenure = breaker.map(|breaker| Arc::new(Tenure::new(breaker)));
         let key = way.target.pool_key(way.host, address, way.offer);
         let lease = Lease::new(key, way.target, tenure.clone());
         let session = match spoken {
-            Spoken::Http1 => UpstreamSession::http1(stream, lease),
+            Spoken::Http1 => {
+                // Nothing has been asked yet; of TLS the handshake would have told.
+                let is_proxied = way.target.proxy.is_some() && way.target.tls.is_none();
+                if is_proxied && !is_quiet(&mut stream) {
+                    let reason = "bytes behind the proxy's answer".to_owned();
+                    return Err(DialError::at(address, Failure::ProxyProtocol, reason));
+                }
+                UpstreamSession::http1(stream, lease)
+            }
             Spoken::Http2 => {
                 let connection = self.http2(&call, stream, address).await?;
                 let stream = self::stream(&connection).await.ok().flatten();

@@ -9,12 +9,13 @@ mod http2;
 mod offer;
 mod outliers;
 mod pool;
+mod proxy;
 mod session;
 mod tenure;
 mod tls;
 
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -35,6 +36,7 @@ pub(crate) use offer::Wanted;
 pub(crate) use outliers::Outcome;
 use outliers::Outliers;
 pub use pool::{Pool, PoolKey, Search};
+pub use proxy::{CredentialsError, Proxy};
 pub(crate) use session::{Part, Reusable, UpstreamSession};
 pub use tls::{TlsError, UpstreamTls};
 
@@ -50,6 +52,8 @@ pub struct Target {
     /// The answer for a named upstream, so that a request takes no lock.
     answer: ArcSwapOption<Answer>,
     budget: RetryBudget,
+    /// What stands before it.
+    proxy: Option<Arc<Proxy>>,
     /// Where it is bounded.
     breaker: Option<Breaker>,
     /// Where addresses that fail are left out.
@@ -67,21 +71,35 @@ struct Answer {
 }
 
 impl Target {
-    /// Prepares an upstream; `tls` is its policy's context. Addresses that stand
-    /// with the upstream itself come before those that stand with its name.
+    /// Prepares an upstream; `tls` is its policy's context, `proxy` what stands
+    /// before it. Addresses that stand with the upstream itself come before those
+    /// that stand with its name.
     #[must_use]
-    pub fn new(upstream: Upstream, tls: Option<Arc<UpstreamTls>>, pins: Arc<Pins>) -> Self {
-        let given = Some(upstream.addresses.clone()).filter(|given| !given.is_empty());
-        let given = given.or_else(|| match &upstream.host {
-            UpstreamHost::Named(name) => pins.find(name, upstream.port),
-            UpstreamHost::Requested => None,
-        });
-        let fixed = given.map(|given| vet(&given, &upstream.reach).map(Arc::<[_]>::from));
+    pub fn new(
+        upstream: Upstream,
+        tls: Option<Arc<UpstreamTls>>,
+        proxy: Option<Arc<Proxy>>,
+        pins: Arc<Pins>,
+    ) -> Self {
+        let (name, port, given, reach) = match &upstream.via {
+            None => {
+                let name = match &upstream.host {
+                    UpstreamHost::Named(name) => Some(name),
+                    UpstreamHost::Requested => None,
+                };
+                (name, upstream.port, &upstream.addresses, &upstream.reach)
+            }
+            Some(via) => (Some(&via.host), via.port, &via.addresses, &via.reach),
+        };
+        let given = Some(given.clone()).filter(|given| !given.is_empty());
+        let given = given.or_else(|| pins.find(name?, port));
+        let fixed = given.map(|given| vet(&given, reach).map(Arc::<[_]>::from));
         Self {
             breaker: Breaker::new(upstream.bounds),
             outliers: upstream.outlier.map(Outliers::new),
             upstream,
             tls,
+            proxy,
             pins,
             fixed,
             answer: ArcSwapOption::empty(),
@@ -131,21 +149,30 @@ impl Target {
         resolver: &Arc<Resolver>,
         host: &str,
     ) -> Result<Arc<[VettedAddress]>, NoAddress> {
+        let (host, port, reach) = match &self.upstream.via {
+            None => (host, self.upstream.port, &self.upstream.reach),
+            Some(via) => {
+                self.vet_for_proxy(host)?;
+                (&*via.host, via.port, &via.reach)
+            }
+        };
         if let Some(fixed) = &self.fixed {
             return fixed.clone();
         }
-        let named = matches!(self.upstream.host, UpstreamHost::Named(_));
+        // The proxy has a name of its own, whatever was requested.
+        let named =
+            self.upstream.via.is_some() || matches!(self.upstream.host, UpstreamHost::Named(_));
         if named
             && let Some(answer) = &*self.answer.load()
             && answer.fresh_until > Instant::now()
         {
             return Ok(Arc::clone(&answer.addresses));
         }
-        if !named && let Some(pinned) = self.pins.find(host, self.upstream.port) {
-            return Ok(vet(&pinned, &self.upstream.reach)?.into());
+        if !named && let Some(pinned) = self.pins.find(host, port) {
+            return Ok(vet(&pinned, reach)?.into());
         }
-        let found = resolver.addresses(host, self.upstream.port).await?;
-        let addresses: Arc<[_]> = vet(&found.addresses, &self.upstream.reach)?.into();
+        let found = resolver.addresses(host, port).await?;
+        let addresses: Arc<[_]> = vet(&found.addresses, reach)?.into();
         if named {
             self.answer.store(Some(Arc::new(Answer {
                 addresses: Arc::clone(&addresses),
@@ -155,6 +182,16 @@ impl Target {
         Ok(addresses)
     }
 
+    /// A proxy resolves names by itself, but an address in the place of a name is
+    /// one the upstream may lie at, or not: callers choose it under a wildcard.
+    fn vet_for_proxy(&self, host: &str) -> Result<(), NoAddress> {
+        let Ok(address) = host.trim_matches(['[', ']']).parse::<IpAddr>() else {
+            return Ok(());
+        };
+        let address = SocketAddr::new(address, self.upstream.port);
+        vet(&[address], &self.upstream.reach).map(|_| ())
+    }
+
     /// Under which key connections to `address` for `host` are kept: all that
     /// they are made with. A bounded upstream's are its own, since each is counted.
     fn pool_key(&self, host: &str, address: SocketAddr, offer: Offer) -> PoolKey {
@@ -162,6 +199,11 @@ impl Target {
         let mut hasher = KEYS.get_or_init(RandomState::new).build_hasher();
         address.hash(&mut hasher);
         offer.hash(&mut hasher);
+        if let Some(proxy) = &self.proxy {
+            // The address is the proxy's, and leads to many.
+            proxy.hash(&mut hasher);
+            (host, self.upstream.port).hash(&mut hasher);
+        }
         if let Some(breaker) = &self.breaker {
             Arc::as_ptr(breaker.load()).hash(&mut hasher);
         }

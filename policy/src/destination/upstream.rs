@@ -9,6 +9,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::resilience::{Bounds, Outlier};
+use super::via::Via;
 use crate::origin::Origin;
 
 /// An external server.
@@ -34,6 +35,8 @@ pub struct Upstream {
     pub bounds: Bounds,
     /// Whether addresses that fail are left out for a while.
     pub outlier: Option<Outlier>,
+    /// The proxy before it; then none of its own addresses is dialled.
+    pub via: Option<Arc<Via>>,
     /// Where it was written.
     pub origin: Arc<Origin>,
 }
@@ -48,6 +51,7 @@ impl Upstream {
             && self.addresses == other.addresses
             && self.tls == other.tls
             && self.protocol == other.protocol
+            && self.via == other.via
     }
 }
 

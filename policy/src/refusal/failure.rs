@@ -19,6 +19,10 @@ closed! {
         TlsVerification,
         /// The upstream speaks an older TLS than the route's minimum.
         TlsVersion,
+        /// The proxy before the upstream opens no tunnel.
+        ProxyRefused,
+        /// The answer of the proxy before the upstream is no HTTP, or not whole.
+        ProxyProtocol,
         /// The upstream closed before its answer was complete.
         Closed,
         /// The upstream refused or reset the stream.
@@ -49,6 +53,8 @@ impl Failure {
             Self::TlsHandshake => "upstream_tls_handshake",
             Self::TlsVerification => "upstream_tls_verification",
             Self::TlsVersion => "upstream_tls_version",
+            Self::ProxyRefused => "proxy_refused",
+            Self::ProxyProtocol => "proxy_protocol",
             Self::Closed => "upstream_closed",
             Self::Reset => "upstream_reset",
             Self::Protocol => "upstream_protocol",
@@ -71,6 +77,8 @@ impl Failure {
             | Self::TlsHandshake
             | Self::TlsVerification
             | Self::TlsVersion
+            | Self::ProxyRefused
+            | Self::ProxyProtocol
             | Self::Closed
             | Self::Reset
             | Self::Overflow => 503,
@@ -91,7 +99,9 @@ impl Failure {
             | Self::ConnectTimeout
             | Self::TlsHandshake
             | Self::TlsVerification
-            | Self::TlsVersion => "UF",
+            | Self::TlsVersion
+            | Self::ProxyRefused
+            | Self::ProxyProtocol => "UF",
             Self::Closed => "UC",
             Self::Reset => "UR",
             Self::Protocol => "UPE",
@@ -112,7 +122,9 @@ impl Failure {
             | Self::ConnectTimeout
             | Self::TlsHandshake
             | Self::TlsVerification
-            | Self::TlsVersion => {
+            | Self::TlsVersion
+            | Self::ProxyRefused
+            | Self::ProxyProtocol => {
                 "upstream_reset_before_response_started{remote_connection_failure}"
             }
             Self::Closed => "upstream_reset_before_response_started{connection_termination}",

@@ -153,6 +153,27 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn via()(
+        tls in prop::option::of(prop_oneof![Just(TlsPolicy::default()), tls()]),
+        addresses in some(vec!["192.0.2.9:3128"], 1),
+        credentials in prop::option::of(Just("/etc/proxy".into())),
+    ) -> Via {
+        Via {
+            host: "proxy.x".into(),
+            port: 3128,
+            addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
+            reach: Reach {
+                allowed: vec!["192.0.2.0/24".parse().unwrap()],
+                denied: Vec::new(),
+            },
+            tls: tls.map_or(UpstreamTls::Off, UpstreamTls::On),
+            credentials,
+            origin: origin(),
+        }
+    }
+}
+
+prop_compose! {
     fn upstream()(
         host in prop::option::of(select(vec!["up.x", "a.x"])),
         port in select(vec![80, 443, 8443]),
@@ -165,6 +186,7 @@ prop_compose! {
         idle in select(vec![60, 90]),
         bounds in bounds(),
         outlier in prop::option::of(outlier()),
+        via in prop::option::weighted(0.2, via()),
     ) -> Upstream {
         let ranges = |texts: Vec<&str>| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<_>>();
         let mut allowed = ranges(allowed);
@@ -186,6 +208,7 @@ prop_compose! {
             idle_timeout: Duration::from_secs(idle),
             bounds,
             outlier,
+            via: via.filter(|_| addresses.is_empty()).map(Arc::new),
             origin: origin(),
         }
     }

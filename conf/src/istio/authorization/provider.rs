@@ -185,6 +185,7 @@ impl Reader<'_, '_> {
             idle_timeout: IDLE,
             bounds: Default::default(),
             outlier: None,
+            via: None,
             origin: Arc::new(fields.origin().clone()),
         })
     }

@@ -350,6 +350,7 @@ impl Plan<'_> {
                 false => bounds.of_tunnels(),
             },
             outlier: self.policy.outlier,
+            via: None,
             origin: Arc::new(self.origin.clone()),
         }
     }

@@ -21,6 +21,7 @@ mod shared;
 mod source;
 mod tcp;
 mod upstream;
+mod via;
 
 use policy::AdmissionSpec;
 use policy::authoriser::Authoriser;

@@ -1,4 +1,4 @@
-//! `pool` and `outlier`.
+//! `pool`, `outlier` and `via`, which upstreams of every kind have.
 
 use std::fmt::Display;
 use std::num::NonZeroU32;
@@ -7,9 +7,10 @@ use policy::destination::{Bounds, Outlier, Upstream};
 
 use super::super::pool::IDLE;
 use super::settings::duration;
+use super::via::via;
 use crate::yaml::emit::{Map, Out};
 
-/// Both, of an upstream of either kind.
+/// All of them.
 pub(super) fn put_pool(map: &mut Map, upstream: &Upstream) {
     let Bounds {
         connections,
@@ -34,6 +35,9 @@ pub(super) fn put_pool(map: &mut Map, upstream: &Upstream) {
     map.put_map("pool", pool);
     if let Some(policy) = &upstream.outlier {
         map.put("outlier", Out::Map(outlier(policy)));
+    }
+    if let Some(proxy) = &upstream.via {
+        map.put("via", Out::Map(via(proxy)));
     }
 }
 
