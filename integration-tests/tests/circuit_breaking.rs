@@ -251,7 +251,7 @@ destinations:
       addresses: [\"$NGINX\"]
       protocol: auto
       tls: { ca: $ORIGIN_CA }
-      pool: { maxConnections: 1 }
+      pool: { maxConnections: 1, maxConcurrentStreams: 2 }
 ",
     );
     flood(&mesh, "edition.cnn.com");

@@ -10,17 +10,19 @@
 )]
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
+use boring::ssl::{SslAcceptor, SslFiletype, SslMethod, SslStream};
 use serde_json::{Value, json};
 
 use integration_tests::egret::Egret;
 use integration_tests::mesh::Mesh;
-use integration_tests::pki::Pki;
+use integration_tests::pki::{Credential, Pki};
 use integration_tests::raw::Hello;
 use integration_tests::record::{assert_has, reason};
 use integration_tests::recorder::Recorder;
@@ -292,4 +294,113 @@ fn what_one_host_is_reached_by_serves_no_other_behind_the_same_proxy() {
             assert_eq!(origin.wait_for(&target).connection, 1);
         }
     }
+}
+
+/// A proxy within TLS that opens every tunnel it is asked for, with the heads it
+/// was sent.
+fn encrypted(credential: &Credential) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
+    let mut tls = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).unwrap();
+    tls.set_certificate_chain_file(&credential.chain).unwrap();
+    tls.set_private_key_file(&credential.key, SslFiletype::PEM)
+        .unwrap();
+    let acceptor = tls.build();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let heads = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&heads);
+    thread::spawn(move || {
+        for tcp in listener.incoming().flatten() {
+            let Ok(mut tls) = acceptor.accept(tcp) else {
+                continue;
+            };
+            let mut head = vec![0; 4096];
+            let length = tls.read(&mut head).unwrap();
+            let head = String::from_utf8(head[..length].to_vec()).unwrap();
+            let authority = head.split(' ').nth(1).unwrap().to_owned();
+            told.lock().unwrap().push(head);
+            let origin = TcpStream::connect(authority).unwrap();
+            tls.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+            thread::spawn(move || relay(tls, origin));
+        }
+    });
+    (address, heads)
+}
+
+/// Both ways, each in its turn, until either side is done.
+fn relay(mut tls: SslStream<TcpStream>, mut origin: TcpStream) {
+    let moment = Some(Duration::from_millis(5));
+    tls.get_ref().set_read_timeout(moment).unwrap();
+    origin.set_read_timeout(moment).unwrap();
+    let mut buffer = [0; 16 * 1024];
+    let is_late = |error: &io::Error| {
+        matches!(
+            error.kind(),
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+        )
+    };
+    loop {
+        match tls.read(&mut buffer) {
+            Ok(0) => return,
+            Ok(length) => origin.write_all(&buffer[..length]).unwrap(),
+            Err(error) if is_late(&error) => {}
+            Err(_) => return,
+        }
+        match origin.read(&mut buffer) {
+            Ok(0) => return,
+            Ok(length) => tls.write_all(&buffer[..length]).unwrap(),
+            Err(error) if is_late(&error) => {}
+            Err(_) => return,
+        }
+    }
+}
+
+#[test]
+fn credentials_are_shown_to_no_proxy_that_is_not_the_one_named() {
+    let pki = Pki::create();
+    let (proxy, heads) = encrypted(&pki.origin(&["proxy.test"]));
+    let credentials = pki.mesh_roots().with_file_name("proxy-credentials");
+    fs::write(&credentials, format!("user:{SECRET}\n")).unwrap();
+    let upstream = |host: &str, name: &str| {
+        format!(
+            "  - host: {host}
+    upstream:
+      host: localhost
+      port: $RECORDER_PORT
+      tls: {{ ca: $ORIGIN_CA, sni: {host} }}
+      via:
+        proxy: {name}:{}
+        addresses: [127.0.0.1]
+        allowAddresses: [127.0.0.1]
+        credentials: $PKI/proxy-credentials
+        tls: {{ ca: $ORIGIN_CA }}
+",
+            proxy.port()
+        )
+    };
+    let mesh = Mesh::start_with(
+        pki,
+        &format!(
+            "defaults: {{ policy: allow }}\ndestinations:\n{}{}",
+            upstream(HTTPBIN, "proxy.test"),
+            upstream(SECOND, "other-proxy.test"),
+        ),
+    );
+    assert_eq!(mesh.fetch("sleep", SECOND, "/x").status, 503);
+    let record = mesh.egret.record_of("/x");
+    assert_eq!(reason(&record), "upstream_tls_verification", "{record:#}");
+    let why = record["upstream_transport_failure_reason"]
+        .as_str()
+        .unwrap();
+    assert!(why.contains("`other-proxy.test`"), "{why}");
+    assert!(heads.lock().unwrap().is_empty());
+
+    assert_eq!(mesh.fetch("sleep", HTTPBIN, "/y").status, 200);
+    let seen = mesh.recorder.wait_for("/y");
+    assert_eq!(seen.server_name.as_deref(), Some(HTTPBIN));
+    let heads = heads.lock().unwrap().clone();
+    assert_eq!(heads.len(), 1);
+    assert!(
+        heads[0].contains("Proxy-Authorization: Basic "),
+        "{heads:?}"
+    );
 }

@@ -23,12 +23,14 @@ pub(super) fn via(fields: &Fields<'_>) -> Option<Arc<Via>> {
         let proxy = fields.parsed("proxy", proxy);
         let tls = tls(fields);
         let reach = reach(fields, &Reach::default());
+        let credentials = path(fields, "credentials");
+        let addresses = addresses_within(fields, proxy.as_ref().map_or(0, |p| p.1), &reach, PLACE);
         let (host, port) = proxy?;
         if let (Some(node), Ok(address)) = (written, host.parse()) {
             dialled(address, &reach, PLACE, &node.origin, fields.report);
         }
         Some(Arc::new(Via {
-            addresses: addresses_within(fields, port, &reach, PLACE),
+            addresses,
             host,
             port,
             reach,
@@ -37,7 +39,7 @@ pub(super) fn via(fields: &Fields<'_>) -> Option<Arc<Via>> {
                 true => tls,
                 false => UpstreamTls::Off,
             },
-            credentials: path(fields, "credentials"),
+            credentials,
             origin: Arc::new(fields.origin().clone()),
         }))
     })

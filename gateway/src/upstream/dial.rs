@@ -22,7 +22,7 @@ use super::outliers::Outcome;
 use super::pool::Search;
 use super::session::Lease;
 use super::tenure::Tenure;
-use super::{Offer, Pool, Reusable, Target, UpstreamSession};
+use super::{Offer, Pool, PoolKey, Reusable, Target, UpstreamSession};
 use crate::resolve::VettedAddress;
 
 /// An exchange ready to begin.
@@ -115,21 +115,28 @@ impl Dialler {
             let mut freed = pin!(load.freed());
             freed.as_mut().enable();
             if let Some(dialled) = self.idle(way, Search::Thorough).await {
-                if let Spoken::Http2 = dialled.session.spoken() {
-                    // Its connection may have more streams for others who wait.
-                    load.wake();
-                }
                 return Ok(dialled);
             }
             if let Some(place) = breaker.connection() {
                 return self.connect(way, Some(place)).await;
             }
             // One that waits for another name or address gives way.
-            let gave_way = load.has_idle() && self.pool.evict(|kept| kept.is_spare_of(load));
-            if !gave_way {
+            if !load.has_idle() || !self.make_room(way, load) {
                 freed.await;
             }
         }
+    }
+
+    /// Closes an idle connection of `load`'s that is no use on this way.
+    fn make_room(&self, way: Way<'_>, load: &Arc<Load>) -> bool {
+        let addresses = way.addresses.iter().map(|address| address.get());
+        let key = |address| way.target.pool_key(way.host, address, way.offer);
+        let own: Vec<PoolKey> = match way.freshness {
+            Freshness::Any => addresses.map(key).collect(),
+            Freshness::New => Vec::new(),
+        };
+        self.pool
+            .evict(|key, kept| !own.contains(&key) && kept.is_spare_of(load))
     }
 
     async fn idle(&self, way: Way<'_>, search: Search) -> Option<Dialled> {
@@ -250,23 +257,31 @@ impl Dialler {
         }
     }
 
-    /// Keeps a connection that may serve again.
+    /// Keeps a connection that may serve again, and tells one who waits for it.
+    ///
+    /// While somebody tries a shared one, others find none: whoever puts it back
+    /// looks whether a stream has become free meanwhile. Of one that is full nobody
+    /// is told, or all who wait would wake each other in turn.
     fn put(&self, connection: Reusable, lease: &Lease) {
         let mut idle = lease.idle;
         let mut counted = None;
+        let mut shared = None;
         if let Some(tenure) = connection.tenure() {
             let Some(remaining) = tenure.remaining() else {
                 return;
             };
             idle = idle.min(remaining);
             counted = tenure.load().idle();
+            shared = connection.shared();
         }
         let kept = Kept {
             connection,
             _idle: counted,
         };
         self.pool.put(lease.key, kept, idle);
-        if let Some(tenure) = &lease.tenure {
+        if let Some(tenure) = &lease.tenure
+            && shared.is_none_or(|connection| connection.can_accept_streams(1))
+        {
             tenure.load().wake();
         }
     }

@@ -56,8 +56,9 @@ impl<C> Pool<C> {
     #[must_use]
     pub fn take(&self, key: PoolKey, search: Search) -> Option<C> {
         let own = thread_number() % self.shelves.len();
-        let shelf = self.shelves.get(own)?;
-        take_from(&mut lock(shelf), key).or_else(|| {
+        let found = take_from(&mut lock(self.shelves.get(own)?), key);
+        // Its own lock is given up before another is waited for.
+        found.or_else(|| {
             let others = self.shelves.iter().enumerate().filter(|(n, _)| *n != own);
             others
                 .filter_map(|(_, shelf)| match search {
@@ -83,15 +84,16 @@ impl<C> Pool<C> {
     }
 
     /// Closes one connection that may give way; whether there was one.
-    pub fn evict(&self, may_give_way: impl Fn(&C) -> bool) -> bool {
-        let evicted = self.shelves.iter().find_map(|shelf| {
-            lock(shelf).values_mut().find_map(|kept| {
-                let place = kept
-                    .iter()
-                    .position(|idle| may_give_way(&idle.connection))?;
+    pub fn evict(&self, may_give_way: impl Fn(PoolKey, &C) -> bool) -> bool {
+        let evict_from = |shelf: &mut Shelf<C>| {
+            shelf.iter_mut().find_map(|(key, kept)| {
+                let may = |idle: &Idle<C>| may_give_way(*key, &idle.connection);
+                let place = kept.iter().position(may)?;
                 Some(kept.remove(place))
             })
-        });
+        };
+        let mut shelves = self.shelves.iter();
+        let evicted = shelves.find_map(|shelf| evict_from(&mut lock(shelf)));
         evicted.is_some()
     }
 
@@ -155,6 +157,31 @@ mod tests {
             scope.spawn(|| pool.put(KEY, "connection", Duration::from_secs(60)));
         });
         assert_eq!(pool.take(KEY, Search::Glance), Some("connection"));
+    }
+
+    #[test]
+    fn threads_that_search_thoroughly_do_not_wait_for_each_other_for_ever() {
+        let pool = Pool::new(2);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for _ in 0..20_000 {
+                        assert_eq!(pool.take(KEY, Search::Thorough), None::<&str>);
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn what_gives_way_is_closed() {
+        let pool = Pool::new(2);
+        pool.put(KEY, "here", Duration::from_secs(60));
+        pool.put(PoolKey(2), "there", Duration::from_secs(60));
+        assert!(!pool.evict(|key, _| key == PoolKey(3)));
+        assert!(pool.evict(|key, connection| key != KEY && *connection == "there"));
+        assert_eq!(pool.take(PoolKey(2), Search::Thorough), None);
+        assert_eq!(pool.take(KEY, Search::Thorough), Some("here"));
     }
 
     #[test]

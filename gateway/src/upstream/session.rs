@@ -20,7 +20,6 @@ use pingora_http::{RequestHeader, ResponseHeader};
 
 use super::breaker::Place;
 use super::framing::{self, Afterwards};
-use super::offer::Spoken;
 use super::tenure::Tenure;
 use super::{PoolKey, Target};
 use crate::headers::{UpstreamVersion, names_websocket};
@@ -115,6 +114,14 @@ impl Reusable {
         let (Self::Http1(_, tenure) | Self::Http2(_, tenure)) = self;
         tenure.as_ref()
     }
+
+    /// Another handle of a connection that several exchanges use at once.
+    pub(super) fn shared(&self) -> Option<ConnectionRef> {
+        match self {
+            Self::Http1(..) => None,
+            Self::Http2(connection, _) => Some(connection.clone()),
+        }
+    }
 }
 
 impl fmt::Debug for Reusable {
@@ -144,13 +151,6 @@ impl UpstreamSession {
             switching: Switching::NotAsked,
             afterwards: Afterwards::Reusable,
             lease,
-        }
-    }
-
-    pub(super) fn spoken(&self) -> Spoken {
-        match &self.wire {
-            Wire::Http1(_) => Spoken::Http1,
-            Wire::Http2(_) => Spoken::Http2,
         }
     }
 

@@ -13,6 +13,7 @@ mod routes;
 mod rules;
 mod settings;
 mod tcp;
+mod via;
 
 use policy::Admission;
 
