@@ -1,8 +1,9 @@
 #!/bin/sh
 # Installs the real programs the integration tests run beside the gateway, on
-# Debian or Ubuntu: curl, openssl, nginx, nghttp2, PostgreSQL, tinyproxy, and
-# Envoy (pinned, in a virtual environment under target/peers/). Installs only what
-# is missing, and says so; running it again changes nothing.
+# Debian or Ubuntu: curl, openssl, nginx, nghttp2, PostgreSQL, tinyproxy, Node.js,
+# the system's Python with requests, and Envoy (pinned, in a virtual environment
+# under target/peers/). Installs only what is missing, and says so; running it
+# again changes nothing.
 set -eu
 
 ENVOY_VERSION=1.40.0
@@ -26,6 +27,9 @@ missing() {
     has tinyproxy || echo tinyproxy-bin
     has psql || echo postgresql-client
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || echo postgresql
+    has node || echo nodejs
+    # The system's own interpreter, whatever else is first in PATH.
+    /usr/bin/python3 -c 'import requests, urllib3' 2>/dev/null || echo python3-requests
     # The module is there without ensurepip unless python3-venv is installed.
     python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
 }
@@ -38,7 +42,7 @@ as_root() {
 
 install_packages() {
     packages=$(missing | tr '\n' ' ')
-    [ -n "$packages" ] || { say "curl, openssl, nginx, nghttp2, PostgreSQL, tinyproxy and python3-venv are there"; return; }
+    [ -n "$packages" ] || { say "curl, openssl, nginx, nghttp2, PostgreSQL, tinyproxy, Node.js, python3-requests and python3-venv are there"; return; }
     has apt-get || fail "no apt-get here: install by hand what provides: $packages"
     say "installing: $packages"
     as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq \

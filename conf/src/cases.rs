@@ -10,7 +10,8 @@
 //! ```
 //!
 //! Instead of a request, `tls://www.googleapis.com:443` asks for TLS that passes
-//! through, `tcp://db.example.com:5432` for bytes.
+//! through, `tcp://db.example.com:5432` for bytes, and `CONNECT
+//! www.googleapis.com:443` for what a forward proxy does.
 //!
 //! A request is kept as it is written, so that a case can hold an attack.
 
@@ -197,6 +198,7 @@ mod tests {
     use policy::principal::Principal;
 
     use super::*;
+    use crate::question::Meant;
 
     fn cases(text: &str) -> Result<Vec<Case>, Vec<String>> {
         parse(&SourceFile::new("cases.yaml", text), "cluster.local").map_err(|problems| {
@@ -219,13 +221,13 @@ mod tests {
         let Asked::Tunnel(tunnel) = &cases[0].asked else {
             panic!("{cases:?}");
         };
+        let asked_for = Meant::Tls {
+            server_name: "a.test".into(),
+            port: 8443,
+        };
         assert_eq!(
-            (
-                tunnel.inner.as_deref(),
-                tunnel.outer.as_deref(),
-                tunnel.port
-            ),
-            (Some("a.test"), Some("outer.test"), 8443)
+            (&tunnel.to, tunnel.outer.as_deref()),
+            (&asked_for, Some("outer.test"))
         );
         assert_eq!(tunnel.listener.as_deref(), Some("mesh"));
         let headed = "- { as: anonymous, request: 'tcp://:1', headers: { a: b }, expect: allow }\n";

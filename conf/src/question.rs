@@ -13,8 +13,8 @@ use policy::{Headers, RawRequest};
 use crate::snapshot::{Listener, Settings};
 use crate::spelling::listed;
 
-pub use tunnel::TunnelQuestion;
 pub(crate) use tunnel::Wanted;
+pub use tunnel::{Meant, TunnelQuestion};
 
 /// Whence a question comes that does not say.
 pub(crate) const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -124,7 +124,7 @@ impl Question {
             caller,
             server_name: self.server_name.as_deref(),
             view: listener.map_or(View::Gateway, |l| l.view),
-            port: listener.map_or(HTTPS, |l| l.port),
+            port: listener.map_or(HTTPS, Listener::unnamed_port),
             time,
         }
     }

@@ -6,6 +6,7 @@
 mod listener;
 mod log;
 mod pins;
+mod vips;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use policy::Admission;
+use policy::{Admission, ChosenLabels};
 
 use crate::problem::{Problem, Severity};
 use crate::remote::RemoteList;
@@ -23,6 +24,7 @@ pub use listener::{Listener, ListenerMode};
 pub use log::{Layout, Level, Log, Overflow, Rotate, Sink};
 pub(crate) use pins::Pin;
 pub use pins::Pins;
+pub use vips::Vips;
 
 /// One configuration, compiled and checked.
 #[derive(Debug)]
@@ -102,6 +104,8 @@ pub struct Settings {
     pub dns: Dns,
     /// Addresses dialled in the place of those names resolve to.
     pub pins: Arc<Pins>,
+    /// Addresses that stand for hosts where the mesh dials them.
+    pub vips: Vips,
     /// How the process ends.
     pub drain: Drain,
     /// Access logs.
@@ -173,6 +177,10 @@ pub struct Limits {
     pub connections_per_principal: u32,
     /// Open connections of one source address.
     pub connections_per_source: u32,
+    /// TLS handshakes of one source in a second, on average.
+    pub handshakes_per_source: u32,
+    /// How many of them may come at once.
+    pub handshake_burst: u32,
     /// Time for the TLS handshake.
     pub handshake_timeout: Duration,
     /// Time for a request head, from its first byte to its last.
@@ -204,8 +212,21 @@ pub struct Limits {
     /// Streams of one HTTP/2 connection that a caller may open and soon reset,
     /// if fewer are served.
     pub early_resets: u32,
+    /// Labels a caller may choose of a host that only a wildcard admits.
+    pub wildcard_labels: u32,
+    /// Different hosts a caller may ask for in a minute, of those that only
+    /// wildcards admit.
+    pub wildcard_names: u32,
     /// Memory the process may hold, in bytes; `None`: what its cgroup may.
     pub memory: Option<u64>,
+}
+
+impl Limits {
+    /// Handshakes of a source that may come at once, unless that is said: those
+    /// of four seconds.
+    pub(crate) fn usual_burst(handshakes_per_source: u32) -> u32 {
+        handshakes_per_source.saturating_mul(4)
+    }
 }
 
 impl Default for Limits {
@@ -214,6 +235,8 @@ impl Default for Limits {
             connections: 10_000,
             connections_per_principal: 2_000,
             connections_per_source: 2_000,
+            handshakes_per_source: 1_000,
+            handshake_burst: Self::usual_burst(1_000),
             handshake_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(3600),
@@ -228,6 +251,8 @@ impl Default for Limits {
             body_rate: 1024,
             control_frames: 1000,
             early_resets: 500,
+            wildcard_labels: ChosenLabels::default().0,
+            wildcard_names: 256,
             memory: None,
         }
     }

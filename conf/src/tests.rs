@@ -7,7 +7,7 @@ use super::*;
 use crate::cases::{Asked, Case, Verdict};
 use policy::Next;
 
-const EXAMPLES: [(&str, &str, &str); 3] = [
+const EXAMPLES: [(&str, &str, &str); 4] = [
     (
         "minimal.yaml",
         include_str!("../examples/minimal.yaml"),
@@ -22,6 +22,11 @@ const EXAMPLES: [(&str, &str, &str); 3] = [
         "realistic.yaml",
         include_str!("../examples/realistic.yaml"),
         include_str!("../examples/cases/realistic.yaml"),
+    ),
+    (
+        "forward-proxy.yaml",
+        include_str!("../examples/forward-proxy.yaml"),
+        include_str!("../examples/cases/forward-proxy.yaml"),
     ),
 ];
 
@@ -132,12 +137,30 @@ fn files_that_make_objects_are_told_from_objects() {
 
 fn decided(snapshot: &Snapshot, case: &Case) -> (Verdict, Option<Box<str>>) {
     let admission = snapshot.admission();
-    let Asked::Request(question) = &case.asked else {
-        panic!("{case:?}");
+    let named = |id| admission.rule(id).map(|rule| (*rule.name).into());
+    let question = match &case.asked {
+        Asked::Request(question) => question,
+        Asked::Tunnel(tunnel) => {
+            let listener = tunnel.listener(snapshot.settings()).unwrap();
+            let caller = admission.caller(tunnel.principal.clone(), tunnel.address);
+            return match admission.admit_tunnel(tunnel.raw(admission, listener, &caller, 0), 0) {
+                Ok(admitted) => {
+                    let rule = admitted.plan.grant().rule();
+                    (Verdict::Allow, rule.and_then(named))
+                }
+                Err(refused) => {
+                    let status = Some(refused.refusal.status());
+                    let code = Some(refused.refusal.code().into());
+                    (
+                        Verdict::Refuse { status, code },
+                        refused.rule.and_then(named),
+                    )
+                }
+            };
+        }
     };
     let caller = admission.caller(question.principal.clone(), question.address);
     let raw = question.raw(&caller, snapshot.settings(), 0);
-    let named = |id| admission.rule(id).map(|rule| (*rule.name).into());
     match admission.admit(raw, 0) {
         Ok(admitted) => {
             let verdict = match admitted.next {

@@ -4,11 +4,14 @@
 //! What ends before there is a request is recorded here; from then on
 //! `exchange` records.
 
+mod naming;
+mod spoken;
 mod standing;
+mod within;
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -28,12 +31,13 @@ use crate::gateway::Gateway;
 use crate::identity::{Shown, handshake_refusal};
 use crate::limits::Permit;
 use crate::live::{Live, Seen};
-use crate::metrics::OpenConnection;
+use crate::metrics::Open;
 use crate::record::Record;
 use crate::server_name::ServerName;
 use crate::socket::{Gathered, Socket};
-use crate::tunnel::{self, ClientHello};
-use crate::{http1, http2};
+use crate::tunnel::ClientHello;
+use crate::wildcards::Names;
+use spoken::Spoken;
 
 /// The first byte of a TLS connection (RFC 8446, section 5.1).
 const TLS_HANDSHAKE: u8 = 22;
@@ -53,10 +57,12 @@ pub(crate) struct Connection {
     pub(crate) limits: Limits,
     pub(crate) drain: Drain,
     /// What the principal was verified by.
-    shown: Option<Shown>,
+    shown: Option<Arc<Shown>>,
     seen: ArcSwap<Seen>,
+    /// What the caller asked for by wildcards, once he does.
+    names: OnceLock<Arc<Names>>,
     _permit: Option<Permit>,
-    _counted: OpenConnection,
+    _counted: Open,
 }
 
 /// A socket just accepted.
@@ -88,7 +94,9 @@ impl Accepted {
         let (mut draft, tcp) = self.draft(&live);
         let socket = Socket::new(tcp).ok()?;
         let spoken = match draft.listener.mode {
-            ListenerMode::Plaintext => return draft.speak_plainly(live, permit, socket).await,
+            ListenerMode::Plaintext | ListenerMode::PlainProxy => {
+                return draft.speak_plainly(live, permit, socket).await;
+            }
             ListenerMode::Passthrough => {
                 let first = timeout(draft.limits.handshake_timeout, socket.first_byte()).await;
                 match first {
@@ -101,46 +109,20 @@ impl Accepted {
                 }
             }
             ListenerMode::PlainTcp => return draft.carry(live, permit, Box::new(socket)),
-            ListenerMode::MutualTls | ListenerMode::InnerTls | ListenerMode::Tcp => {
-                draft.secure(&live, socket).await
-            }
+            ListenerMode::MutualTls
+            | ListenerMode::InnerTls
+            | ListenerMode::Tcp
+            | ListenerMode::Proxy
+            | ListenerMode::Hbone => draft.secure(&live, socket).await,
         };
         match spoken {
-            Ok((stream, alpn)) if draft.listener.mode == ListenerMode::MutualTls => {
-                draft.speak(live, permit, stream, alpn)
-            }
             // Whatever was agreed on, sidecars send nothing but the bytes.
-            Ok((stream, _)) => draft.carry(live, permit, stream),
+            Ok((stream, _)) if draft.listener.mode.passes_on() => draft.carry(live, permit, stream),
+            Ok((stream, alpn)) => draft.speak(live, permit, stream, alpn),
             Err(refusal) => {
                 drop(permit);
                 draft.finish(live, None).record_refused(refusal, begun);
                 None
-            }
-        }
-    }
-}
-
-/// A connection of which it is known who calls, and what is spoken.
-enum Spoken {
-    Http1(Arc<Connection>, Stream),
-    Http2(Arc<Connection>, Stream),
-    /// What is not ours to read.
-    Carried(Box<Connection>, Stream, Moment),
-    /// TLS whose hello has been read.
-    Passed(Box<Connection>, TcpStream, ClientHello, Moment),
-}
-
-impl Spoken {
-    /// Each is boxed, so that a connection keeps room for the one it speaks.
-    async fn serve(self) {
-        match self {
-            Self::Http1(connection, stream) => Box::pin(http1::serve(connection, stream)).await,
-            Self::Http2(connection, stream) => Box::pin(http2::serve(connection, stream)).await,
-            Self::Carried(connection, stream, begun) => {
-                Box::pin(tunnel::serve(&connection, stream, None, begun)).await;
-            }
-            Self::Passed(connection, tcp, hello, begun) => {
-                Box::pin(tunnel::serve(&connection, tcp, Some(hello), begun)).await;
             }
         }
     }
@@ -201,8 +183,8 @@ impl Draft {
             Ok(_) => return Err(Refusal::HandshakeFailed),
             Err(_) => return Err(Refusal::HandshakeTimeout),
         }
-        let mut stream =
-            prepare_tls_stream(acceptor.tls(), socket).map_err(|_| Refusal::HandshakeFailed)?;
+        let mut stream = prepare_tls_stream(acceptor.tls(self.listener.mode), socket)
+            .map_err(|_| Refusal::HandshakeFailed)?;
         let shaken = timeout_at(deadline, stream.accept()).await;
         self.read_server_name(&stream);
         match shaken {
@@ -214,7 +196,14 @@ impl Draft {
         self.principal = Some(principal);
         self.shown = Some(shown);
         self.check_server_name()?;
+        if self.listener.mode.names_ports() {
+            // It is the listener's own.
+            self.server_name = ServerName::Ourselves;
+        }
         let alpn = stream.selected_alpn_proto();
+        if self.listener.mode == ListenerMode::Hbone && alpn != Some(ALPN::H2) {
+            return Err(Refusal::HandshakeFailed);
+        }
         Ok((Box::new(Gathered::new(stream)), alpn))
     }
 
@@ -276,7 +265,8 @@ impl Draft {
         permit: Permit,
         socket: Socket,
     ) -> Option<Spoken> {
-        if self.listener.view == View::Mesh && self.first_byte(&socket).await? == TLS_HANDSHAKE {
+        let sniffs = self.listener.view == View::Mesh && !self.listener.mode.is_proxy();
+        if sniffs && self.first_byte(&socket).await? == TLS_HANDSHAKE {
             return self.pass_through(live, permit, socket).await;
         }
         let connection = Arc::new(self.finish(live, Some(permit)));
@@ -341,8 +331,9 @@ impl Draft {
             server_name: self.server_name,
             limits: self.limits,
             drain: self.drain,
-            shown: self.shown,
+            shown: self.shown.map(Arc::new),
             seen: ArcSwap::from_pointee(seen),
+            names: OnceLock::new(),
             _permit: permit,
             _counted: counted,
         }

@@ -14,6 +14,8 @@ pub(crate) enum Phase {
     Draining,
     /// Only what has begun is brought to its end.
     Closing,
+    /// What has not come to its end by now is cut.
+    Over,
 }
 
 /// What there is to tell.

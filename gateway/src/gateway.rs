@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use policy::{LogFilter, Outcome, RawRequest, Tunnel};
@@ -16,6 +16,7 @@ use crate::metrics::Metrics;
 use crate::record::{Decision, Record, Reservation, Sinks};
 use crate::resolve::Resolver;
 use crate::upstream::Dialler;
+use crate::wildcards::Wildcards;
 
 /// See the module.
 pub struct Gateway {
@@ -23,6 +24,7 @@ pub struct Gateway {
     pub(crate) resolver: Arc<Resolver>,
     pub(crate) dialler: Dialler,
     pub(crate) connections: Arc<Connections>,
+    pub(crate) wildcards: Wildcards,
     pub(crate) memory: Memory,
     pub(crate) metrics: Metrics,
     pub(crate) sinks: Arc<Sinks>,
@@ -53,6 +55,7 @@ impl Gateway {
             metrics,
             dialler: Dialler::new(threads),
             connections: Arc::default(),
+            wildcards: Wildcards::default(),
             memory: Memory::default(),
             sinks,
             teller,
@@ -109,6 +112,23 @@ impl Gateway {
         });
     }
 
+    /// Of a tunnel that is still open, between two ages of it; `None`: its
+    /// beginning, which no log tells.
+    pub(crate) fn observe_open_tunnel(
+        &self,
+        record: &Record<'_>,
+        tunnel: Option<Tunnel<'_>>,
+        live: &Live,
+        ages: Option<(Duration, Duration)>,
+    ) {
+        self.metrics.observe(record);
+        let Some(ages) = ages else { return };
+        let outcome = outcome(record);
+        live.loggers().write_open(record, ages, |filter| {
+            filter.selects_tunnel(tunnel.as_ref(), outcome, record)
+        });
+    }
+
     fn tell(
         &self,
         record: &Record<'_>,
@@ -117,16 +137,21 @@ impl Gateway {
         selects: impl Fn(&LogFilter, Outcome) -> bool,
     ) {
         self.metrics.observe(record);
-        let outcome = Outcome {
-            status: record.response_code,
-            allowed: record.decision == Decision::Allow,
-            shadow_denied: record.shadow_rule.is_some(),
-            audited: record.audit_rule.is_some(),
-        };
+        let outcome = outcome(record);
         let selects = |filter: &LogFilter| selects(filter, outcome);
         match reservation {
             None => live.loggers().write(record, selects),
             Some(room) => live.loggers().write_reserved(room, record, selects),
         }
+    }
+}
+
+/// What filters of logs ask of an attempt.
+fn outcome(record: &Record<'_>) -> Outcome {
+    Outcome {
+        status: record.response_code,
+        allowed: record.decision == Decision::Allow,
+        shadow_denied: record.shadow_rule.is_some(),
+        audited: record.audit_rule.is_some(),
     }
 }

@@ -6,6 +6,7 @@
 //! (istio#17635). `x-request-id` is kept, so that sidecar and gateway lines
 //! join.
 
+use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use pingora_error::{ErrorType, OrErr, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -14,7 +15,7 @@ use policy::destination::Edits;
 /// What the gateway calls itself, as the one whose place it takes.
 pub(crate) const SERVER: &str = "istio-envoy";
 
-const WEBSOCKET: &str = "websocket";
+pub(crate) const WEBSOCKET: &str = "websocket";
 
 /// What is sent to the upstream.
 pub(crate) struct Outgoing<'a> {
@@ -265,11 +266,20 @@ pub(crate) fn response(
     Ok(())
 }
 
-/// Makes the head of an upstream that agrees to a WebSocket fit for the caller.
-pub(crate) fn switching(head: &mut ResponseHeader, edits: &Edits, waited_ms: u128) -> Result<()> {
+/// Makes the head of an upstream that agrees to a WebSocket fit for the caller,
+/// to whom HTTP/2 says the same by 200 (RFC 8441, section 5).
+pub(crate) fn switching(
+    head: &mut ResponseHeader,
+    edits: &Edits,
+    waited_ms: u128,
+    is_http2: bool,
+) -> Result<()> {
     response(head, edits, waited_ms, false)?;
     // It has no body, whatever the upstream says (RFC 9110, section 15.2).
     head.remove_header(&header::CONTENT_LENGTH);
+    if is_http2 {
+        return head.set_status(StatusCode::OK);
+    }
     head.insert_header(header::CONNECTION, "Upgrade")?;
     head.insert_header(header::UPGRADE, WEBSOCKET)
 }

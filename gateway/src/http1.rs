@@ -19,11 +19,13 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::clock::Moment;
 use crate::connection::Connection;
 use crate::drain::Phase;
-use crate::exchange::{Ending, Exchange};
+use crate::exchange::{Ending, Exchange, Served};
 use crate::intake::chunks::Chunks;
 use crate::intake::head;
+use crate::intake::proxy::{self, Asked};
 use crate::reply::Reply;
 use crate::socket::Observed;
+use crate::tunnel;
 
 /// Reads from the wire at once.
 const READ: usize = 4096;
@@ -48,8 +50,14 @@ pub(crate) async fn serve(connection: Arc<Connection>, mut stream: Stream) {
             break;
         }
         let head = buffer.get(..length).unwrap_or_default();
-        let head = match head::check(head, &connection.limits) {
-            Ok(head) => head,
+        let head = match asked(&connection, head) {
+            Ok(Asked::Request(head)) => head,
+            Ok(Asked::Tunnel(connect)) => {
+                let early = buffer.split_off(length);
+                let caller = tunnel::OverHttp1(stream);
+                let tunnel = tunnel::connect(&connection, caller, connect, &early, begun);
+                return Box::pin(tunnel).await;
+            }
             Err(refusal) => {
                 refuse(&connection, &mut stream, head, refusal, begun).await;
                 break;
@@ -61,6 +69,14 @@ pub(crate) async fn serve(connection: Arc<Connection>, mut stream: Stream) {
         }
     }
     part(&mut stream).await;
+}
+
+/// Judges a head by what its listener is for.
+fn asked(connection: &Connection, head: &[u8]) -> Result<Asked, Refusal> {
+    match connection.listener.mode.is_proxy() {
+        true => proxy::check(head, &connection.limits),
+        false => head::check(head, &connection.limits).map(Asked::Request),
+    }
 }
 
 /// Says that nothing more comes. The client may be gone already, or not read.
@@ -208,12 +224,19 @@ async fn exchange(
     if connection.is_draining() || pipelined {
         session.set_keepalive(None);
     }
-    let ending = Exchange::new(connection, begun)
+    let served = Exchange::new(connection, begun)
         .run(&mut session, head.expects_continue)
         .await;
-    if ending == Ending::Abort {
-        let _ = timeout(PARTING, session.shutdown()).await;
-        return None;
+    match served {
+        Served::Ended(Ending::Finish) => {}
+        Served::Ended(Ending::Abort) => {
+            let _ = timeout(PARTING, session.shutdown()).await;
+            return None;
+        }
+        Served::Switched(conversation) => {
+            Box::pin(conversation.hold(session)).await;
+            return None;
+        }
     }
     // What is left of his body is read, and what is left of the answer written.
     let finished = timeout(limit, session.finish()).await.ok()?;

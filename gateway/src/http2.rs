@@ -8,12 +8,14 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use h2::server::Connection as ServerConnection;
+use conf::snapshot::ListenerMode;
+use h2::server::{Connection as ServerConnection, SendResponse};
 use pingora_core::protocols::http::server::Session;
 use pingora_core::protocols::http::v2::server::{
     H2Accept, HttpSession, default_h2_options, handshake,
 };
 use pingora_core::protocols::{Digest, Stream};
+use pingora_error::{ErrorType, OrErr};
 use policy::refusal::Refusal;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -21,7 +23,8 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::clock::Moment;
 use crate::connection::Connection;
 use crate::drain::Phase;
-use crate::exchange::{Ending, Exchange, record_abandoned, record_cut, record_unparsed};
+use crate::exchange::{Ending, Exchange, Served, record_abandoned, record_cut, record_unparsed};
+use crate::hbone;
 use crate::intake::head::Sketch;
 use crate::intake::streams::{self, Untold};
 use crate::socket::Observed;
@@ -31,6 +34,9 @@ const MAX_MALFORMED: u32 = 32;
 /// Bytes a caller may send unread, for one stream and for all of them.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// The same of HBONE, where a stream may stand still for hours because its server
+/// does not read: no number of them takes the others' window.
+const PASSING_WINDOW: u32 = 64 * 1024;
 /// Bytes of answers that wait in the library for one stream, while the caller
 /// does not read: with a hundred streams, all of what he can make us hold.
 const WAITING: usize = 64 * 1024;
@@ -50,14 +56,23 @@ pub(crate) async fn serve(connection: Arc<Connection>, stream: Stream) {
         socket_digest: stream.get_socket_digest(),
     });
     let limits = &connection.limits;
+    let (stream_window, connection_window) = match connection.listener.mode {
+        ListenerMode::Hbone => (
+            PASSING_WINDOW,
+            PASSING_WINDOW.saturating_mul(limits.streams),
+        ),
+        _ => (STREAM_WINDOW, CONNECTION_WINDOW),
+    };
     // Pingora's bounds first: options without them are open to header bombs.
     let mut options = default_h2_options();
     options
         .max_concurrent_streams(limits.streams)
         .max_header_list_size(limits.head_bytes)
         .max_send_buffer_size(WAITING)
-        .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW);
+        .initial_window_size(stream_window)
+        .initial_connection_window_size(connection_window)
+        // WebSockets (RFC 8441); whether they pass, routes say.
+        .enable_connect_protocol();
     let (frames, mut untold) = streams::follow(limits);
     let stream: Stream = Box::new(Observed::new(stream, frames));
     let shaking = handshake(stream, Some(options));
@@ -93,6 +108,20 @@ pub(crate) async fn serve(connection: Arc<Connection>, stream: Stream) {
                         if std::mem::take(&mut last_call) {
                             draining = true;
                             http2.graceful_shutdown();
+                        }
+                    }
+                    Accepted::Tunnel(stream) => {
+                        let (request, mut respond) = *stream;
+                        if let Err(lost) = connection.standing() {
+                            respond.send_reset(h2::Reason::REFUSED_STREAM);
+                            record_lost(&connection, lost);
+                            if !std::mem::replace(&mut draining, true) {
+                                http2.graceful_shutdown();
+                            }
+                        } else {
+                            let connection = Arc::clone(&connection);
+                            let begun = Moment::now();
+                            streams.spawn(hbone::serve(connection, request, respond, begun));
                         }
                     }
                     Accepted::Malformed(streams) => {
@@ -158,12 +187,43 @@ pub(crate) async fn serve(connection: Arc<Connection>, stream: Stream) {
 enum Accepted {
     /// A request.
     Request(HttpSession),
+    /// What should be an application's connection.
+    Tunnel(Box<Tunnel>),
     /// So many streams that are no requests; each is recorded.
     Malformed(u32),
     /// More than the caller may ask of a connection.
     Flood(Refusal),
     /// The connection is over; what was left of it is recorded.
     Over,
+}
+
+/// A stream of HBONE.
+type Tunnel = (http::Request<h2::RecvStream>, SendResponse<Bytes>);
+
+/// A stream as it comes up.
+#[expect(clippy::large_enum_variant, reason = "nearly always the large one")]
+enum Upcoming {
+    Request(HttpSession),
+    Tunnel(Box<Tunnel>),
+    Rejected,
+}
+
+/// The next stream: of HBONE as it is, of all else as Pingora takes it up.
+async fn next(
+    http2: &mut ServerConnection<Stream, Bytes>,
+    digest: &Arc<Digest>,
+    connection: &Connection,
+) -> pingora_error::Result<Option<Upcoming>> {
+    if connection.listener.mode == ListenerMode::Hbone {
+        let accepted = http2.accept().await.transpose();
+        let accepted = accepted.or_err(ErrorType::H2Error, "while accepting a stream")?;
+        return Ok(accepted.map(|stream| Upcoming::Tunnel(Box::new(stream))));
+    }
+    let accepted = HttpSession::from_h2_conn(http2, Arc::clone(digest)).await?;
+    Ok(accepted.map(|accepted| match accepted {
+        H2Accept::Session(session) => Upcoming::Request(session),
+        H2Accept::Rejected => Upcoming::Rejected,
+    }))
 }
 
 /// The next stream, those not forgotten that the library keeps to itself.
@@ -173,14 +233,18 @@ async fn accept(
     untold: &mut Untold,
     connection: &Connection,
 ) -> Accepted {
-    let mut accepting = pin!(HttpSession::from_h2_conn(http2, Arc::clone(digest)));
+    let mut accepting = pin!(next(http2, digest, connection));
     poll_fn(|cx| {
         let accepted = match accepting.as_mut().poll(cx) {
-            Poll::Ready(Ok(Some(H2Accept::Session(session)))) => {
+            Poll::Ready(Ok(Some(Upcoming::Request(session)))) => {
                 untold.came_up();
                 Accepted::Request(session)
             }
-            Poll::Ready(Ok(Some(H2Accept::Rejected))) => {
+            Poll::Ready(Ok(Some(Upcoming::Tunnel(stream)))) => {
+                untold.came_up();
+                Accepted::Tunnel(stream)
+            }
+            Poll::Ready(Ok(Some(Upcoming::Rejected))) => {
                 untold.came_up();
                 record_lost(connection, Refusal::MalformedStream);
                 Accepted::Malformed(1)
@@ -265,14 +329,15 @@ async fn exchange(connection: Arc<Connection>, session: HttpSession, begun: Mome
     let limit = connection.limits.body_idle_timeout;
     session.set_write_timeout(Some(limit));
     session.set_total_drain_timeout(Some(limit));
-    let ending = Exchange::new(&connection, begun)
+    let served = Exchange::new(&connection, begun)
         .run(&mut session, false)
         .await;
-    match ending {
+    match served {
         // A client that goes on uploading after its answer is told to stop.
-        Ending::Finish => {
+        Served::Ended(Ending::Finish) => {
             let _ = session.finish().await;
         }
-        Ending::Abort => session.shutdown().await,
+        Served::Ended(Ending::Abort) => session.shutdown().await,
+        Served::Switched(conversation) => Box::pin(conversation.hold(session)).await,
     }
 }

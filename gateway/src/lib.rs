@@ -1,9 +1,9 @@
 //! The process: sockets, TLS, DNS, logs, metrics, commands.
 //!
 //! A module uses only those below it in this list: command · fuzzing · run · handover · reload ·
-//! lists · load · admin · listen · workers · connection · http1, http2, tunnel ·
-//! exchange · authorise · gateway · live · upstream · resolve · identity · intake · headers, reply · record,
-//! metrics · limits · socket, watched, sandbox, sealed, defect. `ARCHITECTURE.md` tells the life of a request.
+//! lists · load · admin · listen · workers · connection · hbone, http1, http2, tunnel ·
+//! exchange · relay, authorise · gateway · live · upstream · resolve · identity · intake · headers, reply · record,
+//! metrics · limits, wildcards · socket, watched, sandbox, sealed, defect. `ARCHITECTURE.md` tells the life of a request.
 
 pub mod admin;
 mod authorise;
@@ -18,6 +18,7 @@ mod exchange;
 pub mod fuzzing;
 mod gateway;
 mod handover;
+mod hbone;
 mod headers;
 mod http1;
 mod http2;
@@ -31,6 +32,7 @@ pub mod load;
 mod memory;
 pub mod metrics;
 pub mod record;
+mod relay;
 pub mod reload;
 mod reply;
 pub mod resolve;
@@ -42,6 +44,7 @@ mod socket;
 mod tunnel;
 pub mod upstream;
 pub mod watched;
+mod wildcards;
 mod workers;
 
 pub use gateway::Gateway;

@@ -1,19 +1,26 @@
-//! How many connections there are, in all, by source and by principal.
+//! How many connections there are, in all, by source and by principal, and how
+//! often they come.
 //!
 //! Counted when a connection comes and goes, never on a request.
+
+mod handshakes;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use conf::snapshot::Limits;
 use policy::principal::Principal;
 use policy::refusal::Refusal;
 
+use handshakes::Handshakes;
+
 /// The open connections of the process.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
     counts: Mutex<Counts>,
+    handshakes: Handshakes,
 }
 
 #[derive(Debug, Default)]
@@ -63,6 +70,15 @@ impl Connections {
 }
 
 impl Permit {
+    /// The same, for a connection that begins with a TLS handshake.
+    pub(crate) fn for_handshake(self, limits: &Limits) -> Result<Self, Refusal> {
+        let handshakes = &self.connections.handshakes;
+        match handshakes.take(self.source, limits, Instant::now()) {
+            true => Ok(self),
+            false => Err(Refusal::TooManyHandshakes),
+        }
+    }
+
     /// The same, once it is known who calls.
     pub(crate) fn of_principal(
         mut self,

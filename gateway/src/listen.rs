@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::clock::Moment;
 use crate::connection::Accepted;
-use crate::drain::Drain;
+use crate::drain::{Drain, Phase};
 use crate::gateway::Gateway;
 use crate::handover::{Inherited, Offered};
 use crate::workers::Workers;
@@ -97,7 +97,11 @@ impl Bound {
         let permit = if gateway.memory.is_spent() {
             Err(Refusal::Overloaded)
         } else {
-            gateway.connections.admit(remote.ip(), limits)
+            let permit = gateway.connections.admit(remote.ip(), limits);
+            match self.listener.verifies_callers() {
+                true => permit.and_then(|permit| permit.for_handshake(limits)),
+                false => permit,
+            }
         };
         let accepted = |tcp: TcpStream| Accepted {
             gateway: Arc::clone(gateway),
@@ -109,7 +113,17 @@ impl Bound {
         };
         match permit {
             Ok(permit) => {
-                let served = workers.serve(tcp, |tcp| accepted(tcp).serve(permit));
+                let mut drain = drain.clone();
+                let served = workers.serve(tcp, |tcp| {
+                    let serving = accepted(tcp).serve(permit);
+                    async move {
+                        tokio::select! {
+                            () = serving => {}
+                            // Dropped here, while somebody still writes, it is on record.
+                            () = drain.reached(Phase::Over) => {}
+                        }
+                    }
+                });
                 if let Err(error) = served {
                     tracing::warn!(listener = %self.listener.name, %error, "cannot serve");
                 }

@@ -9,7 +9,9 @@ use pingora_core::protocols::http::HttpTask;
 use pingora_core::protocols::http::server::Session;
 use pingora_error::Result;
 use pingora_http::ResponseHeader;
+use policy::expr::Attributes;
 use policy::refusal::{Failure, Refusal};
+use policy::rule::{Answer, TemplatePart};
 
 /// Longer messages would not fit into the heads callers take.
 const GRPC_MESSAGE: usize = 1024;
@@ -31,8 +33,16 @@ pub(crate) struct Reply {
 impl Reply {
     /// The answer to a refused request.
     pub(crate) fn refusal(refusal: Refusal) -> Self {
-        let status = refusal.status();
+        let status = match refusal.status() {
+            // Of a connection too many there is somebody to answer where it is a
+            // stream.
+            0 => 503,
+            status => status,
+        };
         let body: &'static str = match status {
+            404 if refusal == Refusal::NoTunnel => {
+                "no tunnel leads there: what the gateway encrypts itself is asked for as http://"
+            }
             400 => "Bad Request",
             403 => "RBAC: access denied",
             405 => "Method Not Allowed",
@@ -116,6 +126,26 @@ impl Reply {
             grpc_status: grpc_status(status),
             close: false,
         }
+    }
+
+    /// The answer to what a rule denies, as the operator wrote it.
+    pub(crate) fn denial(answer: &Answer, asked: &dyn Attributes) -> Self {
+        let parts = &answer.body.0;
+        if parts.is_empty() {
+            return Self::written(answer.status, Self::refusal(Refusal::Denied).body);
+        }
+        let mut body = String::new();
+        for part in parts {
+            match part {
+                TemplatePart::Text(text) => body.push_str(text),
+                TemplatePart::Value(expr) => {
+                    if let Ok(value) = expr.eval(asked) {
+                        body.push_str(&value.to_string());
+                    }
+                }
+            }
+        }
+        Self::written(answer.status, body)
     }
 
     /// Sends it. A request whose body was not read ends its connection: the

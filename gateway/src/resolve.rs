@@ -157,11 +157,11 @@ impl Resolver {
             if entry.fresh_until > now {
                 return Known::Fresh(entry.answer());
             }
-            if let Some(pending) = entry.pending.as_ref().filter(|p| p.has_changed().is_ok()) {
+            if let Some(pending) = entry.asked() {
                 return Known::Pending(pending.clone());
             }
         } else if names.len() >= MAX_NAMES {
-            names.retain(|_, entry| entry.fresh_until > now);
+            make_room(&mut names, now);
             if names.len() >= MAX_NAMES {
                 return Known::Fresh(Err(Failure::Overflow));
             }
@@ -222,6 +222,16 @@ impl Resolver {
     }
 }
 
+/// Forgets what is stale; if that is not enough, half of the rest by lot, lest
+/// callers who fill the table keep others from being answered. Look-ups under
+/// way stay.
+fn make_room(names: &mut HashMap<Box<str>, Entry>, now: Instant) {
+    names.retain(|_, entry| entry.fresh_until > now || entry.asked().is_some());
+    if names.len() >= MAX_NAMES {
+        names.retain(|_, entry| entry.asked().is_some() || fastrand::bool());
+    }
+}
+
 enum Known {
     Fresh(Answer),
     Pending(watch::Receiver<()>),
@@ -229,6 +239,11 @@ enum Known {
 }
 
 impl Entry {
+    /// The look-up under way, if there is one.
+    fn asked(&self) -> Option<&watch::Receiver<()>> {
+        self.pending.as_ref().filter(|p| p.has_changed().is_ok())
+    }
+
     fn answer(&self) -> Answer {
         self.answer.clone().map(|ips| (ips, self.fresh_until))
     }

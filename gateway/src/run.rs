@@ -30,6 +30,8 @@ use crate::workers::Workers;
 
 /// Idle upstream connections are looked over this often.
 const SWEEP: Duration = Duration::from_secs(1);
+/// Time for connections that are cut to be put on record.
+const CUT: Duration = Duration::from_secs(1);
 /// At the end, time for the last log lines.
 const FLUSH: Duration = Duration::from_secs(5);
 
@@ -324,18 +326,25 @@ async fn end(gateway: &Gateway) {
     sleep(times.serve).await;
     gateway.teller.phase(Phase::Closing);
     let deadline = Instant::now() + times.finish;
+    none_open_until(gateway, deadline).await;
+    let cut = gateway.connections.open();
+    gateway.teller.phase(Phase::Over);
+    none_open_until(gateway, Instant::now() + CUT).await;
+    let unwritten = gateway.sinks.flush(FLUSH);
+    tracing::info!(cut, unwritten, "ended");
+}
+
+async fn none_open_until(gateway: &Gateway, deadline: Instant) {
     while gateway.connections.open() > 0 && Instant::now() < deadline {
         sleep(Duration::from_millis(20)).await;
     }
-    let cut = gateway.connections.open();
-    let unwritten = gateway.sinks.flush(FLUSH);
-    tracing::info!(cut, unwritten, "ended");
 }
 
 async fn sweep(gateway: Arc<Gateway>) {
     loop {
         sleep(SWEEP).await;
         gateway.dialler.sweep();
+        gateway.wildcards.sweep(Instant::now().into());
     }
 }
 

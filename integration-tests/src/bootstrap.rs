@@ -48,6 +48,27 @@ pub(crate) fn tcp_bootstrap(setup: &Setup<'_>, external: &External, access_log: 
     whole(setup, &filter, vec![cluster(setup, external, &TCP_ALPN)])
 }
 
+/// The whole bootstrap of what ztunnel does: bytes within HBONE, to `authority`.
+pub(crate) fn hbone_bootstrap(setup: &Setup<'_>, authority: &str, access_log: &str) -> Value {
+    let external = External::new("hbone");
+    let filter = json!({
+        "name": "envoy.filters.network.tcp_proxy",
+        "typed_config": {
+            "@type": TCP,
+            "stat_prefix": "outbound_hbone",
+            "cluster": cluster_name(&external),
+            "tunneling_config": { "hostname": authority },
+            "access_log": file_log(access_log),
+        },
+    });
+    let mut cluster = cluster(setup, &external, &["h2"]);
+    let tls = &mut cluster["transport_socket"]["typed_config"];
+    tls["sni"] = Value::Null;
+    let versions = &mut tls["common_tls_context"]["tls_params"];
+    versions["tls_minimum_protocol_version"] = "TLSv1_3".into();
+    whole(setup, &filter, vec![cluster])
+}
+
 fn whole(setup: &Setup<'_>, filter: &Value, clusters: Vec<Value>) -> Value {
     json!({
         "node": { "id": node(setup.account), "cluster": format!("{}.default", setup.account) },

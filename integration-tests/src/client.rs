@@ -70,6 +70,13 @@ impl Curl {
         curl
     }
 
+    /// The application's view of a forward proxy, which it is told of by
+    /// [`Curl::args`] or [`Curl::environment`].
+    #[must_use]
+    pub fn by_proxy(url: &str) -> Self {
+        Self::connecting([], url).args(&["--noproxy", ""])
+    }
+
     /// Straight to an origin, over TLS.
     #[must_use]
     pub fn to_origin(origin: SocketAddr, host: &str, target: &str) -> Self {
@@ -145,6 +152,13 @@ impl Curl {
     #[must_use]
     pub fn args(mut self, args: &[&str]) -> Self {
         self.command.args(args);
+        self
+    }
+
+    /// With a variable of its environment.
+    #[must_use]
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
         self
     }
 

@@ -3,6 +3,7 @@
 //! Fields are written as literals, so that every byte goes out as it is given
 //! (RFC 7541, section 6.2.2).
 
+use std::collections::BTreeMap;
 use std::io;
 
 use crate::raw::Raw;
@@ -66,26 +67,42 @@ pub fn ask(raw: &mut Raw, fields: &[(Vec<u8>, Vec<u8>)], body: &[u8]) -> io::Res
 /// # Errors
 /// When the gateway says nothing for long.
 pub fn answer(raw: &mut Raw, stream: u32) -> io::Result<Answer> {
-    let mut answer = Answer::default();
+    let answers = answers(raw, &[stream])?;
+    Ok(answers.into_values().next().unwrap_or_default())
+}
+
+/// Reads until each of these streams, or the connection, is over.
+///
+/// # Errors
+/// When the gateway says nothing for long.
+pub fn answers(raw: &mut Raw, streams: &[u32]) -> io::Result<BTreeMap<u32, Answer>> {
+    let all = streams.iter().map(|stream| (*stream, Answer::default()));
+    let mut answers: BTreeMap<_, _> = all.collect();
+    let mut open = streams.to_vec();
     let mut bytes = Vec::new();
-    loop {
+    while !open.is_empty() {
         let more = raw.some()?;
         if more.is_empty() {
-            answer.gone = true;
-            return Ok(answer);
+            let left = answers
+                .iter_mut()
+                .filter(|(stream, _)| open.contains(stream));
+            left.for_each(|(_, answer)| answer.gone = true);
+            break;
         }
         bytes.extend(more);
         while let Some((got, length)) = Frame::read(&bytes) {
-            let over = answer.take(&got, stream);
+            for (stream, answer) in &mut answers {
+                if answer.take(&got, *stream) {
+                    open.retain(|still| still != stream);
+                }
+            }
             if got.kind == SETTINGS && got.flags & ACK == 0 {
                 let _ = raw.send(&frame(SETTINGS, ACK, 0, b""));
-            }
-            if over {
-                return Ok(answer);
             }
             bytes.drain(..length);
         }
     }
+    Ok(answers)
 }
 
 /// What begins a connection.
@@ -121,6 +138,16 @@ pub fn farewell(raw: &mut Raw) -> io::Result<Option<u32>> {
 /// The frames of one request.
 #[must_use]
 pub fn request(stream: u32, fields: &[(Vec<u8>, Vec<u8>)], body: &[u8]) -> Vec<u8> {
+    let mut bytes = head(stream, fields, body.is_empty());
+    if !body.is_empty() {
+        bytes.extend(frame(DATA, END_STREAM, stream, body));
+    }
+    bytes
+}
+
+/// The frames of a request's head; `end`: nothing follows.
+#[must_use]
+pub fn head(stream: u32, fields: &[(Vec<u8>, Vec<u8>)], end: bool) -> Vec<u8> {
     let mut bytes = Vec::new();
     let block: Vec<u8> = fields.iter().flat_map(literal).collect();
     let mut pieces = block.chunks(FRAME).peekable();
@@ -131,16 +158,13 @@ pub fn request(stream: u32, fields: &[(Vec<u8>, Vec<u8>)], body: &[u8]) -> Vec<u
         } else {
             0
         };
-        let end = if kind == HEADERS && body.is_empty() {
+        let end = if kind == HEADERS && end {
             END_STREAM
         } else {
             0
         };
         bytes.extend(frame(kind, last | end, stream, piece));
         kind = CONTINUATION;
-    }
-    if !body.is_empty() {
-        bytes.extend(frame(DATA, END_STREAM, stream, body));
     }
     bytes
 }

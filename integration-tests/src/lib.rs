@@ -21,6 +21,7 @@ pub mod dns;
 pub mod egress_access;
 pub mod egret;
 pub mod grpc;
+pub mod hello;
 pub mod http2;
 pub mod istio;
 pub mod jsonl;

@@ -121,6 +121,20 @@ pub fn psql() -> PathBuf {
     find("EGRET_PSQL", &["/usr/bin/psql".into()], REMEDY)
 }
 
+/// The system's Python with requests and urllib3, an application that knows of a
+/// proxy (`EGRET_PYTHON`).
+#[must_use]
+pub fn python() -> PathBuf {
+    find("EGRET_PYTHON", &["/usr/bin/python3".into()], REMEDY)
+}
+
+/// Node.js, another (`EGRET_NODE`).
+#[must_use]
+pub fn node() -> PathBuf {
+    let places = ["/usr/bin/node".into(), "/usr/local/bin/node".into()];
+    find("EGRET_NODE", &places, REMEDY)
+}
+
 /// The gateway itself (`EGRET_BIN`): the build beside the running program, then the other profile.
 #[must_use]
 pub fn egret() -> PathBuf {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::bootstrap::{bootstrap, tcp_bootstrap};
+use crate::bootstrap::{bootstrap, hbone_bootstrap, tcp_bootstrap};
 use crate::client::Curl;
 use crate::message::{Message, read_body, read_head};
 use crate::pki::Credential;
@@ -127,6 +127,16 @@ impl Sidecar {
     #[must_use]
     pub fn start_for_tcp(setup: &Setup<'_>, external: &External) -> Self {
         Self::start_on(|access_log| tcp_bootstrap(setup, external, access_log))
+    }
+
+    /// Starts one that leads whatever comes to `authority`, by HBONE as ztunnel
+    /// speaks it, and waits until it is ready.
+    ///
+    /// # Panics
+    /// As [`Sidecar::start`].
+    #[must_use]
+    pub fn start_for_hbone(setup: &Setup<'_>, authority: &str) -> Self {
+        Self::start_on(|access_log| hbone_bootstrap(setup, authority, access_log))
     }
 
     fn start_on(configuration: impl FnOnce(&str) -> Value) -> Self {

@@ -9,14 +9,14 @@
     reason = "a test that cannot go on must fail"
 )]
 
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use boring::ssl::{HandshakeError, SslConnector, SslMethod};
 use serde_json::{Value, json};
 
 use integration_tests::client::{Curl, Reply};
+use integration_tests::hello::{client_hello, hiding_hello};
 use integration_tests::mesh::Mesh;
 use integration_tests::record::assert_has;
 use integration_tests::sidecar::{External, Protocol, Setup, Sidecar, Sni};
@@ -117,33 +117,6 @@ fn fetch(mesh: &Mesh, sidecar: &Sidecar, url: &str) -> Reply {
     let doors = [(443, sidecar.address()), (80, sidecar.address())];
     let curl = Curl::application(&doors, url);
     curl.roots(&mesh.pki.origin_roots()).send()
-}
-
-/// The first bytes of a TLS client; `hidden`: which may hide its server's name.
-fn hello(name: &str, hidden: bool) -> Vec<u8> {
-    #[derive(Debug, Default)]
-    struct Sent(Vec<u8>);
-    impl Write for Sent {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    impl Read for Sent {
-        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-            Err(io::ErrorKind::WouldBlock.into())
-        }
-    }
-    let tls = SslConnector::builder(SslMethod::tls()).unwrap().build();
-    let connection = tls.configure().unwrap();
-    connection.set_enable_ech_grease(hidden);
-    match connection.connect(name, Sent::default()) {
-        Err(HandshakeError::WouldBlock(waiting)) => waiting.get_ref().0.clone(),
-        other => panic!("{other:?}"),
-    }
 }
 
 /// Sends bytes as the application, in pieces, and hears what comes.
@@ -275,10 +248,10 @@ fn what_shows_no_allowed_name_is_refused_and_on_record() {
         assert_eq!(told["inner_server_name"], inner, "{url}");
     }
     for (bytes, refusal) in [
-        (hello("www.googleapis.com", true), "encrypted_server_name"),
+        (hiding_hello("www.googleapis.com"), "encrypted_server_name"),
         (b"\x16\x03\x01garbage".to_vec(), "malformed_client_hello"),
         (
-            hello("www.googleapis.com", false)[..100].to_vec(),
+            client_hello("www.googleapis.com")[..100].to_vec(),
             "handshake_timeout",
         ),
     ] {
@@ -297,7 +270,7 @@ fn what_shows_no_allowed_name_is_refused_and_on_record() {
 fn a_hello_in_small_pieces_is_put_together() {
     let mesh = Mesh::start(NATIVE);
     let sleep = sidecar(&mesh, "sleep", Sni::Service);
-    let heard = send(&sleep, &hello("WWW.GoogleAPIs.com", false), 7);
+    let heard = send(&sleep, &client_hello("WWW.GoogleAPIs.com"), 7);
     // The origin's own handshake.
     assert_eq!(heard.first(), Some(&22), "{}", mesh.egret.said());
 }

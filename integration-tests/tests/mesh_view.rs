@@ -15,10 +15,10 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use boring::ssl::{HandshakeError, SslConnector, SslMethod};
 use serde_json::{Value, json};
 
 use integration_tests::client::{Curl, Reply};
+use integration_tests::hello::client_hello;
 use integration_tests::mesh::Mesh;
 use integration_tests::origin::LARGE;
 use integration_tests::process::Signal;
@@ -79,31 +79,6 @@ fn assert_refused(mesh: &Mesh, url: &str) {
     assert!(!reply.error.is_empty(), "{url}");
     let asked = mesh.nginx.settled_requests();
     assert!(asked.is_empty(), "{url}: {asked:#?}");
-}
-
-/// The first bytes of a TLS client that asks for `name`.
-fn hello(name: &str) -> Vec<u8> {
-    #[derive(Debug, Default)]
-    struct Sent(Vec<u8>);
-    impl Write for Sent {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    impl Read for Sent {
-        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-            Err(io::ErrorKind::WouldBlock.into())
-        }
-    }
-    let tls = SslConnector::builder(SslMethod::tls()).unwrap().build();
-    match tls.connect(name, Sent::default()) {
-        Err(HandshakeError::WouldBlock(waiting)) => waiting.get_ref().0.clone(),
-        other => panic!("{other:?}"),
-    }
 }
 
 fn connect(mesh: &Mesh, listener: &str) -> TcpStream {
@@ -316,7 +291,7 @@ fn a_hello_that_names_no_host_is_refused() {
     let record = tunnel(&mesh, Value::Null);
     assert_eq!(reason(&record), "no_server_name", "{record:#}");
     // curl would send no address as a name.
-    let named = hello("127-0-0-1x.test");
+    let named = client_hello("127-0-0-1x.test");
     let at = named
         .windows(15)
         .position(|w| w == b"127-0-0-1x.test")
@@ -393,7 +368,7 @@ fn an_origin_still_answers_who_has_said_all() {
     let passage = "passthrough: [{ host: half.test, at: mesh:443 }]\n";
     let mesh = start(&[LOOPBACK, &pins, passage]);
     let mut tcp = connect(&mesh, "https");
-    let sent = [hello("half.test"), b"and early data".to_vec()].concat();
+    let sent = [client_hello("half.test"), b"and early data".to_vec()].concat();
     for piece in sent.chunks(100) {
         tcp.write_all(piece).unwrap();
     }
@@ -415,7 +390,7 @@ fn an_origin_still_answers_who_has_said_all() {
 #[test]
 fn slow_and_senseless_clients_are_bounded() {
     let mesh = start(&[LOOPBACK, PINNED, GOOGLE]);
-    let whole = hello("www.googleapis.com");
+    let whole = client_hello("www.googleapis.com");
     for (listener, sent, why) in [
         ("https", &whole[..1], "handshake_timeout"),
         ("https", &whole[..whole.len() - 1], "handshake_timeout"),
@@ -476,7 +451,7 @@ fn an_open_tunnel_ends_with_the_process_and_on_record() {
         "passthrough: [{ host: open.test, at: mesh:443 }]\n",
     ]);
     let mut tcp = connect(&mesh, "https");
-    tcp.write_all(&hello("open.test")).unwrap();
+    tcp.write_all(&client_hello("open.test")).unwrap();
     // Open, once the origin is dialled.
     until("the origin is dialled", || {
         let metrics = mesh.egret.admin("/metrics");

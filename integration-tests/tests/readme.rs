@@ -198,6 +198,27 @@ fn what_passes_through_is_configured_as_shown() {
     assert_eq!(snapshot.warnings().len(), 0, "{:?}", snapshot.warnings());
 }
 
+#[test]
+fn a_forward_proxy_is_configured_as_shown() {
+    let readme = read("README.md");
+    let text = format!("version: 1\n{}", blocks(&readme, "yaml")[3]);
+    let file = SourceFile::new("README.md", text);
+    let snapshot = conf::compile(&[file], &Environment::default()).expect("a configuration");
+    assert!(snapshot.settings().listeners[0].mode.is_proxy());
+    assert_eq!(snapshot.warnings().len(), 0, "{:?}", snapshot.warnings());
+}
+
+#[test]
+fn hbone_is_configured_as_shown() {
+    let readme = read("README.md");
+    let text = format!("version: 1\n{}", blocks(&readme, "yaml")[4]);
+    let file = SourceFile::new("README.md", text);
+    let snapshot = conf::compile(&[file], &Environment::default()).expect("a configuration");
+    let vip = snapshot.settings().vips.find([240, 240, 0, 10].into());
+    assert_eq!(vip, Some("api.github.com"));
+    assert_eq!(snapshot.warnings().len(), 0, "{:?}", snapshot.warnings());
+}
+
 /// Words that follow `word` in code: fenced blocks and spans.
 fn after(text: &str, word: &str) -> BTreeSet<String> {
     let (fenced, prose): (Vec<_>, Vec<_>) =
@@ -323,16 +344,10 @@ fn what_is_said_not_to_be_there_yet_is_refused() {
     let readme = read("README.md");
     let said = section(&readme, "Not yet");
     let listener = "version: 1\nlisteners: [{ port: 8443 }]\n";
-    for (word, configuration) in [
-        (
-            "forward proxies",
-            "version: 1\nlisteners: [{ port: 8443, mode: forward-proxy }]\n".to_owned(),
-        ),
-        (
-            "Workload API",
-            format!("{listener}identity: {{ workloadApi: 'unix:///agent.sock' }}\n"),
-        ),
-    ] {
+    for (word, configuration) in [(
+        "Workload API",
+        format!("{listener}identity: {{ workloadApi: 'unix:///agent.sock' }}\n"),
+    )] {
         assert!(
             said.split_whitespace()
                 .collect::<Vec<_>>()

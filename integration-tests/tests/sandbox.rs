@@ -9,7 +9,9 @@
     reason = "a test that cannot go on must fail"
 )]
 
+use std::ffi::OsString;
 use std::fs;
+use std::time::Duration;
 
 use integration_tests::egret::{Beside, Egret};
 use integration_tests::mesh::Mesh;
@@ -108,4 +110,52 @@ fn what_stands_elsewhere_is_not_opened_and_changes_nothing() {
     });
     assert_eq!(mesh.fetch("sleep", HOST, "/one").status, 200);
     assert_eq!(mesh.fetch("sleep", HOST, "/two").status, 403);
+}
+
+#[test]
+fn one_process_after_the_other_is_shut_in_and_takes_over() {
+    let pki = Pki::create();
+    fs::create_dir(pki.dir().join("logs")).unwrap();
+    let place = pki.dir().join("upgrade/egret.sock");
+    fs::create_dir(place.parent().unwrap()).unwrap();
+    let beside = |more: &[&str]| {
+        let mut arguments: Vec<OsString> = ["--sandbox", "require", "--upgrade-socket"]
+            .map(OsString::from)
+            .into();
+        arguments.push(place.clone().into());
+        arguments.extend(more.iter().map(OsString::from));
+        Beside {
+            arguments,
+            ..Beside::default()
+        }
+    };
+    let first = |text: &str| Egret::start_beside(text, &beside(&[]));
+    let mut mesh = Mesh::start_by(first, pki, &configuration("/one", "$ORIGIN_CA"));
+    until("it can be replaced", || place.exists().then_some(()));
+    let gateway = mesh.gateway();
+    // The second takes over what it was given, and gives it on.
+    for _ in 0..2 {
+        let running = fs::read_to_string(mesh.egret.configuration()).unwrap();
+        let next = Egret::launch_beside(&running, &beside(&["--upgrade"]));
+        let mut before = std::mem::replace(&mut mesh.egret, next);
+        let status = before.exit_within(Duration::from_secs(20));
+        assert!(
+            status.is_some_and(|status| status.success()),
+            "{status:?}:\n{}\n{}",
+            before.said(),
+            mesh.egret.said()
+        );
+        assert_eq!(mesh.gateway(), gateway, "the sockets are the same");
+        assert_eq!(mesh.fetch("sleep", HOST, "/one").status, 200);
+        let status = fs::read_to_string(format!("/proc/{}/status", mesh.egret.id())).unwrap();
+        assert!(status.lines().any(|line| line == "Seccomp:\t2"), "{status}");
+    }
+    // Reloads and logs as ever.
+    mesh.configure(&configuration("/two", "$ORIGIN_CA"));
+    mesh.until_served("sleep", HOST, "/two");
+    let log = mesh.pki.dir().join("logs/access.log");
+    until("the file has the line", || {
+        let lines = fs::read_to_string(&log).unwrap_or_default();
+        lines.contains("\"/two\"").then_some(())
+    });
 }

@@ -19,9 +19,11 @@ use serde_json::{Value, json};
 use integration_tests::client::Curl;
 use integration_tests::mesh::Mesh;
 use integration_tests::postgres::{self, Postgres};
+use integration_tests::process::Signal;
 use integration_tests::raw::{Ending, Hello, Raw};
 use integration_tests::record::{assert_has, reason};
 use integration_tests::sidecar::{External, Protocol, Setup, Sidecar, Sni, TCP_ALPN};
+use integration_tests::wait::until;
 
 const LISTENERS: &str = r#"
 listeners:
@@ -226,6 +228,78 @@ fn an_origin_still_answers_who_has_said_all() {
         &told,
         &json!({ "bytes_received": 19, "bytes_sent": 1_000_000, "failure": null, "response_flags": "-" }),
     );
+}
+
+#[test]
+fn a_tunnel_is_told_of_while_it_is_open() {
+    let (address, origin) = answering(b"heard".to_vec());
+    let route = format!(
+        "tcp: [{{ host: long.test, at: gateway:5432, upstream: {{ addresses: \"{address}\" }} }}]\n"
+    );
+    let logs = "logs: [{ openTunnels: 100ms }]\n";
+    let mesh = start(&[LOOPBACK, logs, &route, SLEEP]);
+    let mut raw = connect(&mesh, "sleep", "db");
+    raw.send(b"hello").unwrap();
+    let is_open = |told: &Value| told["response_code_details"] == "tunnel_open";
+    let open = mesh.egret.wait_for_record("the open tunnel", |told| {
+        is_open(told) && told["bytes_received"] == 5
+    });
+    assert_has(
+        &open,
+        &json!({
+            "decision": "allow", "rule": "sleepers", "bytes_sent": 0, "upstream_host": address,
+            "source_principal": "cluster.local/ns/default/sa/sleep", "response_flags": "-",
+        }),
+    );
+    let counted = || {
+        [
+            "connections_opened",
+            "connections_closed",
+            "received_bytes",
+            "sent_bytes",
+        ]
+        .map(|name| mesh.egret.metric(&format!("istio_tcp_{name}_total")))
+    };
+    assert_eq!(counted(), [1, 0, 5, 0]);
+    assert_eq!(
+        mesh.egret.metric("egret_requests_total"),
+        0,
+        "it has not ended"
+    );
+    raw.finish();
+    assert_eq!(raw.rest(Duration::from_secs(10)).0, b"heard");
+    origin.join().unwrap();
+    let ended = mesh.egret.wait_for_record("the end", |told| !is_open(told));
+    assert_has(&ended, &json!({ "bytes_received": 5, "bytes_sent": 5 }));
+    assert_eq!(counted(), [1, 1, 5, 5]);
+    assert_eq!(mesh.egret.metric("egret_requests_total"), 1);
+}
+
+#[test]
+fn every_tunnel_that_the_process_cuts_is_on_record() {
+    const TUNNELS: usize = 60;
+    // Nobody accepts: the kernel does, as far as connecting goes.
+    let origin = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = origin.local_addr().unwrap();
+    let route = format!(
+        "tcp: [{{ host: cut.test, at: gateway:5432, upstream: {{ addresses: \"{address}\" }} }}]\n"
+    );
+    let drain = "drain: { serve: 0s, finish: 0s }\n";
+    let mut mesh = start(&[LOOPBACK, drain, &route, SLEEP]);
+    let open: Vec<Raw> = (0..TUNNELS)
+        .map(|_| connect(&mesh, "sleep", "db"))
+        .collect();
+    let opened = || mesh.egret.metric("istio_tcp_connections_opened_total");
+    until("all are open", || {
+        (opened() == TUNNELS as u64).then_some(())
+    });
+    mesh.egret.signal(Signal::Terminate);
+    assert!(mesh.egret.exit_within(Duration::from_secs(20)).is_some());
+    let cut = mesh.egret.records_where(|told| {
+        told["response_code_details"] == "drained" && told["decision"] == "allow"
+    });
+    assert_eq!(cut.len(), TUNNELS);
+    drop(open);
 }
 
 #[test]

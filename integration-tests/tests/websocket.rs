@@ -17,9 +17,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tungstenite::Message;
 
+use integration_tests::http2;
 use integration_tests::mesh::Mesh;
 use integration_tests::pki::Pki;
-use integration_tests::raw::Hello;
+use integration_tests::raw::{Hello, Raw};
 use integration_tests::record::assert_has;
 use integration_tests::sidecar::Protocol;
 use integration_tests::websocket::{EchoServer, open};
@@ -92,6 +93,142 @@ fn messages_of_every_kind_go_both_ways_and_are_counted() {
         let bytes = record[direction].as_u64().unwrap();
         assert!(bytes > large.len() as u64, "{direction}: {record}");
     }
+}
+
+#[test]
+fn a_sidecar_that_speaks_http_2_asks_by_connect_and_is_served_alike() {
+    let (server, mesh) = bench("");
+    let sidecar = mesh.sidecar("sleep", Protocol::Http2);
+    let mut socket = open(sidecar.address(), HOST, "/chat?h2").unwrap();
+    for number in 0..5000 {
+        let message = Message::text(format!("{number}"));
+        socket.send(message.clone()).unwrap();
+        assert_eq!(socket.read().unwrap(), message);
+    }
+    let large = Message::binary(vec![7_u8; 700 * 1024]);
+    socket.send(large.clone()).unwrap();
+    assert_eq!(socket.read().unwrap(), large);
+    socket.close(None).unwrap();
+    while socket.read().is_ok() {}
+
+    let seen = server.seen();
+    assert_eq!((seen.len(), &*seen[0].target), (1, "/chat?h2"));
+    assert_eq!(seen[0].field("upgrade"), Some("websocket"));
+    assert_eq!(seen[0].field("connection"), Some("Upgrade"));
+    let record = mesh.egret.record_of("/chat?h2");
+    assert_has(
+        &record,
+        &json!({
+            "response_code": 200, "decision": "allow", "method": "GET", "protocol": "HTTP/2",
+            "response_flags": "-",
+        }),
+    );
+    assert!(
+        record["bytes_sent"].as_u64().unwrap() > 700 * 1024,
+        "{record}"
+    );
+
+    for (account, target, status) in [
+        ("politics", "/chat", "403"),
+        ("sleep", "/secret", "403"),
+        ("sleep", "/plain", "405"),
+    ] {
+        let sidecar = mesh.sidecar(account, Protocol::Http2);
+        let refused = open(sidecar.address(), HOST, target).map(drop).unwrap_err();
+        assert_eq!(refused, status, "{account} {target}");
+    }
+    assert_eq!(server.seen().len(), 1);
+}
+
+/// A connection over HTTP/2 on which a stream has been opened for a protocol.
+fn extended_connect(mesh: &Mesh, protocol: &str) -> Raw {
+    let hello = Hello {
+        alpn: vec!["h2"],
+        ..Hello::of(&mesh.pki, "sleep", HOST)
+    };
+    let mut raw = hello.connect(mesh.gateway()).unwrap();
+    let fields = [
+        (":method", "CONNECT"),
+        (":protocol", protocol),
+        (":scheme", "https"),
+        (":path", "/chat"),
+        (":authority", HOST),
+        ("sec-websocket-version", "13"),
+    ];
+    let fields = fields.map(|(name, value)| (name.into(), value.into()));
+    let block: Vec<u8> = fields.iter().flat_map(http2::literal).collect();
+    let opening = http2::frame(http2::HEADERS, http2::END_HEADERS, 1, &block);
+    raw.send(&[http2::preface(), opening].concat()).unwrap();
+    raw
+}
+
+/// What has come on the stream when it brings `end`.
+fn data_until(raw: &mut Raw, end: &[u8]) -> Vec<u8> {
+    let (mut bytes, mut data) = (Vec::new(), Vec::new());
+    while !data.ends_with(end) {
+        let more = raw.some().unwrap();
+        assert!(!more.is_empty(), "it ended after {data:?}");
+        bytes.extend(more);
+        while let Some((frame, length)) = http2::Frame::read(&bytes) {
+            if frame.kind == http2::DATA {
+                data.extend_from_slice(frame.payload);
+            }
+            bytes.drain(..length);
+        }
+    }
+    data
+}
+
+#[test]
+fn a_caller_of_http_2_has_no_key_and_the_server_is_asked_with_ours() {
+    let (server, mesh) = bench("");
+    let mut raw = extended_connect(&mesh, "websocket");
+    // A text of five bytes under a mask of zeros, which is the text itself.
+    let message = [&[0x81, 0x85, 0, 0, 0, 0][..], b"hello"].concat();
+    raw.send(&http2::frame(http2::DATA, 0, 1, &message))
+        .unwrap();
+    assert_eq!(data_until(&mut raw, b"hello"), b"\x81\x05hello");
+    let seen = server.seen();
+    assert!(seen[0].field("sec-websocket-key").is_some());
+    drop(raw);
+    let record = mesh.egret.record_of("/chat");
+    assert_has(
+        &record,
+        &json!({ "response_code": 200, "protocol": "HTTP/2" }),
+    );
+}
+
+#[test]
+fn a_server_that_proves_nothing_has_not_agreed() {
+    let origin = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mesh = before(&origin);
+    let served = thread::spawn(move || {
+        let (mut stream, _) = origin.accept().unwrap();
+        read_until(&mut stream, b"\r\n\r\n");
+        stream
+            .write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: no\r\n\r\n")
+            .unwrap();
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest);
+        rest
+    });
+    let mut raw = extended_connect(&mesh, "websocket");
+    raw.send(&http2::frame(http2::DATA, 0, 1, b"early"))
+        .unwrap();
+    let answer = http2::answer(&mut raw, 1).unwrap();
+    assert_eq!(answer.status, Some(502));
+    assert_eq!(served.join().unwrap(), b"");
+}
+
+#[test]
+fn no_other_protocol_is_connected_to() {
+    let (server, mesh) = bench("");
+    for protocol in ["connect-udp", "webtransport", "h2c"] {
+        let mut raw = extended_connect(&mesh, protocol);
+        let answer = http2::answer(&mut raw, 1).unwrap();
+        assert_eq!(answer.status, Some(405), "{protocol}");
+    }
+    assert_eq!(server.seen(), []);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::pattern::RegexPool;
 use crate::principal::Principal;
 use crate::refusal::Refusal;
 use crate::request::{RawRequest, Request};
-use crate::routing::{CompileError, DestinationId, Plan, Routing};
+use crate::routing::{ChosenLabels, CompileError, DestinationId, Plan, Routing};
 use crate::rule::{DefaultPolicy, Effect, Rule};
 use crate::ruleset::{Grant, Marks, RuleId, RuleSet};
 use crate::source::{Caller, SourceTable};
@@ -36,6 +36,8 @@ pub struct AdmissionSpec {
     pub upstreams: Vec<Upstream>,
     /// What `refer` rules refer to.
     pub authorisers: Vec<Authoriser>,
+    /// How much of a host that only a wildcard admits callers may choose.
+    pub chosen_labels: ChosenLabels,
 }
 
 /// Policies, destinations and routes of one snapshot, compiled.
@@ -103,6 +105,7 @@ impl Admission {
             spec.destinations,
             (spec.passages, spec.tcp),
             spec.upstreams,
+            spec.chosen_labels,
             &mut pool,
         );
         match (rules, routing, authorisers) {

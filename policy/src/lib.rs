@@ -31,6 +31,6 @@ pub use explain::{Explanation, Held, RouteStep, RuleStep, Stage, TunnelExplanati
 pub use log_filter::{DecisionError, DecisionWord, LogFilter, Outcome, StatusError, StatusPattern};
 pub use matching::{Key, Toward};
 pub use request::{Headers, NoHeaders, RawRequest, Request};
-pub use routing::{CompileError, DestinationId, Plan};
+pub use routing::{ChosenLabels, CompileError, DestinationId, Plan};
 pub use ruleset::{Grant, Marks, RuleId};
 pub use tunnel::{AdmittedTunnel, PassageId, RawTunnel, RefusedTunnel, To, Tunnel, TunnelPlan};

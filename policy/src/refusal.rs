@@ -73,6 +73,8 @@ closed! {
         OtherServerName,
         /// A bound on open connections is reached.
         TooManyConnections,
+        /// The source begins more TLS handshakes than it may.
+        TooManyHandshakes,
         /// The HTTP/2 connection sends more frames or fields than its requests call for.
         FrameFlood,
         /// The HTTP/2 connection resets more streams than it has served.
@@ -121,6 +123,10 @@ closed! {
         Malformed(Malformed),
         /// `Host` is another name than the one the TLS connection was opened for.
         Misdirected,
+        /// What is asked of a forward proxy is neither CONNECT nor an `http://` URL, or of HBONE not CONNECT.
+        ProxyTarget,
+        /// CONNECT announces a body: what follows its head is the tunnel's.
+        ConnectBody,
 
         // The decision.
         /// A `deny` rule matches.
@@ -143,8 +149,16 @@ closed! {
         NoRoute,
         /// No passage leads to this server name, or no TCP route from this port.
         UnknownPassage,
+        /// No passage and no TCP route leads to the host and port that CONNECT names.
+        NoTunnel,
+        /// The address that HBONE's CONNECT names is none of the mesh's for a host.
+        UnknownVip,
+        /// The host lies too many labels below the wildcard that admits it.
+        NameTooDeep,
 
         // The address.
+        /// The caller has asked for too many different hosts that wildcards admit.
+        TooManyNames,
         /// Every address of the upstream is one we may not dial.
         AddressDenied,
 
@@ -180,6 +194,7 @@ impl Refusal {
             Self::MalformedServerName => "malformed_server_name",
             Self::OtherServerName => "other_server_name",
             Self::TooManyConnections => "too_many_connections",
+            Self::TooManyHandshakes => "too_many_handshakes",
             Self::FrameFlood => "frame_flood",
             Self::ResetFlood => "reset_flood",
             Self::BareLineEnding => "bare_line_ending",
@@ -203,6 +218,8 @@ impl Refusal {
             Self::MalformedBody => "malformed_body",
             Self::Malformed(why) => why.code(),
             Self::Misdirected => "misdirected",
+            Self::ProxyTarget => "proxy_target",
+            Self::ConnectBody => "connect_body",
             Self::Denied => "denied",
             Self::NotAllowed => "not_allowed",
             Self::AuthoriserDenied => "authoriser_denied",
@@ -212,6 +229,10 @@ impl Refusal {
             Self::UnknownPort => "unknown_port",
             Self::NoRoute => "no_route",
             Self::UnknownPassage => "unknown_passage",
+            Self::NoTunnel => "no_tunnel",
+            Self::UnknownVip => "unknown_vip",
+            Self::NameTooDeep => "name_too_deep",
+            Self::TooManyNames => "too_many_names",
             Self::AddressDenied => "address_denied",
             Self::Overloaded => "overloaded",
             Self::LogUnavailable => "log_unavailable",
@@ -242,6 +263,7 @@ impl Refusal {
             | Self::OtherServerName
             | Self::UnknownPassage
             | Self::TooManyConnections
+            | Self::TooManyHandshakes
             | Self::FrameFlood
             | Self::ResetFlood
             // It has a head already, and takes no more.
@@ -254,7 +276,11 @@ impl Refusal {
             | Self::ContentLength
             | Self::ConnectionNominations
             | Self::MalformedStream
-            | Self::MalformedBody => 400,
+            | Self::MalformedBody
+            | Self::ProxyTarget
+            | Self::ConnectBody
+            // As ztunnel answers.
+            | Self::UnknownVip => 400,
             Self::HttpVersion => 426,
             Self::HeadTooLarge | Self::TooManyFields => 431,
             Self::TransferEncoding => 501,
@@ -267,8 +293,10 @@ impl Refusal {
             | Self::NotAllowed
             | Self::AuthoriserDenied
             | Self::AuthoriserUnavailable
+            | Self::NameTooDeep
             | Self::AddressDenied => 403,
-            Self::UnknownHost | Self::UnknownPort | Self::NoRoute => 404,
+            Self::TooManyNames => 429,
+            Self::UnknownHost | Self::UnknownPort | Self::NoRoute | Self::NoTunnel => 404,
             // As a sidecar answers that knows only its registry.
             Self::UnknownMeshHost => 502,
             Self::Overloaded | Self::LogUnavailable => 503,
@@ -279,17 +307,21 @@ impl Refusal {
     #[must_use]
     pub fn flags(self) -> &'static str {
         match self {
-            Self::Denied | Self::NotAllowed | Self::AddressDenied => "-",
+            Self::Denied | Self::NotAllowed | Self::NameTooDeep | Self::AddressDenied => "-",
+            Self::TooManyNames => "RL",
             Self::UnknownServerName
             | Self::NoServerName
             | Self::UnknownHost
             | Self::UnknownMeshHost
             | Self::UnknownPort
             | Self::NoRoute
-            | Self::UnknownPassage => "NR",
+            | Self::UnknownPassage
+            | Self::NoTunnel
+            | Self::UnknownVip => "NR",
             Self::AuthoriserDenied | Self::AuthoriserUnavailable => "UAEX",
             Self::HeadTimeout | Self::BodyTimeout | Self::BodyTooSlow | Self::ReaderTimeout => "SI",
             Self::Overloaded | Self::LogUnavailable | Self::TooManyConnections => "OM",
+            Self::TooManyHandshakes => "RL",
             _ => "DPE",
         }
     }
@@ -301,7 +333,9 @@ impl Refusal {
             Self::NotAllowed => "rbac_access_denied_matched_policy[none]",
             Self::AuthoriserDenied => "ext_authz_denied",
             Self::AuthoriserUnavailable => "ext_authz_error",
-            Self::UnknownHost | Self::UnknownPort | Self::NoRoute => "route_not_found",
+            Self::UnknownHost | Self::UnknownPort | Self::NoRoute | Self::NoTunnel => {
+                "route_not_found"
+            }
             Self::UnknownServerName | Self::NoServerName | Self::UnknownPassage => {
                 "filter_chain_not_found"
             }

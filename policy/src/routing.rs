@@ -1,6 +1,7 @@
 //! From a granted request to where it goes: destination, route, upstream.
 
 mod compiled;
+mod depth;
 mod passages;
 mod tcp;
 
@@ -10,7 +11,8 @@ use std::time::Duration;
 
 use crate::canonical::PathProfile;
 use crate::destination::{
-    Action, Destination, Passage, Route, TcpLead, TcpRoute, Upstream, UpstreamRef,
+    Action, Carries, Destination, Passage, Route, TcpLead, TcpRoute, Upstream, UpstreamRef,
+    Weighted,
 };
 use crate::door::{Door, View};
 use crate::origin::Origin;
@@ -22,6 +24,8 @@ use crate::source::Caller;
 use crate::tunnel::{PassageId, Tunnel, Way};
 
 use compiled::{Candidate, CompiledDestination};
+pub use depth::ChosenLabels;
+use depth::Depth;
 use passages::Passages;
 use tcp::TcpRoutes;
 
@@ -105,17 +109,19 @@ impl Routing {
         destinations: Vec<Destination>,
         (passages, tcp): (Vec<Passage>, Vec<TcpRoute>),
         upstreams: Vec<Upstream>,
+        most: ChosenLabels,
         pool: &mut RegexPool,
     ) -> Result<Self, Vec<CompileError>> {
         let mut errors = dangling(&destinations, &upstreams);
         errors.extend(stray_hops(&destinations));
-        let passages = Passages::compile(passages, &upstreams, &mut errors);
+        let passages = Passages::compile(passages, &upstreams, most, &mut errors);
         let tcp = TcpRoutes::compile(tcp, &upstreams, &mut errors);
         let (doors, everywhere) = by_door(&destinations);
         let mut compiled = Vec::with_capacity(destinations.len());
         for destination in destinations {
             let origin = Arc::clone(&destination.origin);
-            match CompiledDestination::compile(destination, pool) {
+            let depth = depth(&destination, &upstreams, most);
+            match CompiledDestination::compile(destination, depth, pool) {
                 Ok(destination) => compiled.push(destination),
                 Err(error) => errors.push(CompileError::new(&origin, &error)),
             }
@@ -148,9 +154,35 @@ impl Routing {
     }
 
     /// The passage for a tunnel, and one of its upstreams by `lot`.
-    pub(crate) fn lead_by_name(&self, tunnel: &Tunnel<'_>, lot: u32) -> Option<(Way, UpstreamRef)> {
+    pub(crate) fn lead_by_name(
+        &self,
+        tunnel: &Tunnel<'_>,
+        lot: u32,
+    ) -> Result<(Way, UpstreamRef), Refusal> {
         let (passage, upstream) = self.passages.lead(tunnel.host(), tunnel.door(), lot)?;
-        Some((Way::Passage(passage), upstream))
+        Ok((Way::Passage(passage), upstream))
+    }
+
+    /// Where CONNECT leads: by a passage to TLS for the very host, else by a TCP
+    /// route that leads to it.
+    pub(crate) fn lead_by_authority(
+        &self,
+        tunnel: &Tunnel<'_>,
+        lot: u32,
+    ) -> Result<(Way, Carries, UpstreamRef), Refusal> {
+        match self.lead_by_name(tunnel, lot) {
+            Ok((way, upstream)) => Ok((way, Carries::Tls, upstream)),
+            Err(Refusal::UnknownPassage) => {
+                let (way, lead) = self.tcp.lead_to(tunnel, lot).ok_or(Refusal::NoTunnel)?;
+                Ok((way, lead.carries, lead.upstream))
+            }
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// Whether a TCP route leads to a tunnel's own host.
+    pub(crate) fn is_led_by_tcp(&self, tunnel: &Tunnel<'_>) -> bool {
+        self.tcp.lead_to(tunnel, 0).is_some()
     }
 
     /// Whether server names lead anywhere through a door.
@@ -267,8 +299,20 @@ impl Routing {
             return Err(Refusal::UnknownPort);
         }
         let found = compiled.first_match(request).ok_or(Refusal::NoRoute)?;
+        compiled.check_depth(request.host())?;
         Ok((id, compiled, found))
     }
+}
+
+fn depth(destination: &Destination, upstreams: &[Upstream], most: ChosenLabels) -> Depth {
+    let leads = destination.routes.iter().flat_map(|route| {
+        let forwarded: &[Weighted] = match &route.action {
+            Action::Forward(all) => all,
+            Action::Redirect(_) | Action::Respond(_) | Action::Hop(_) => &[],
+        };
+        forwarded.iter().map(|weighted| weighted.upstream)
+    });
+    Depth::of(&destination.host, leads, upstreams, most)
 }
 
 type Doors = HashMap<Door, HostMap<DestinationId>>;

@@ -1,6 +1,7 @@
 //! A connection that passes through untouched: all that is known of it is who
 //! opened it, by which door, and, if it is TLS, for which server name. One that
-//! shows no name leads where the port does, and has that host.
+//! shows no name leads where the port does, and has that host; to a forward proxy
+//! CONNECT names host and port.
 //!
 //! Rules are asked as Istio asks AuthorizationPolicies of traffic that is not
 //! HTTP: the host is the server name, and a key that only HTTP has can neither
@@ -10,7 +11,7 @@
 
 use std::borrow::Cow;
 
-use crate::canonical::Authority;
+use crate::canonical::{Authority, Malformed};
 use crate::destination::{Carries, TcpLead, UpstreamRef};
 use crate::door::{Door, View};
 use crate::expr::{Attribute, Attributes, Truth, Value};
@@ -30,7 +31,8 @@ pub struct RawTunnel<'a> {
     pub caller: &'a Caller,
     /// Whose part the listener takes.
     pub view: View,
-    /// The port of the listener, as callers mean it: nothing else names one.
+    /// The port of the listener, as callers mean it: nothing but CONNECT names
+    /// another.
     pub port: u16,
     /// When it began, in nanoseconds since 1970.
     pub time: i128,
@@ -47,6 +49,8 @@ pub enum To<'a> {
         /// names one.
         server_name: Option<&'a str>,
     },
+    /// CONNECT's host and port, as sent.
+    Authority(&'a str),
 }
 
 /// A tunnel with a canonical host.
@@ -117,7 +121,8 @@ impl TunnelPlan {
         self.grant
     }
 
-    /// What may pass; what leads by its server name has shown it already.
+    /// What may pass. What leads by its server name has shown it already; what
+    /// CONNECT asked for has yet to.
     #[must_use]
     pub fn carries(&self) -> Carries {
         self.carries
@@ -148,8 +153,20 @@ impl<'a> Tunnel<'a> {
         Ok(Self { raw, host })
     }
 
-    /// INVARIANT(inner-name): TLS that passes by a port of TLS is for the host
-    /// the port leads to, which policy was asked about.
+    /// A tunnel to what CONNECT names. There is no port to fall back on (RFC 9110,
+    /// section 9.3.6).
+    pub(crate) fn asked_for(raw: RawTunnel<'a>, sent: &'a str) -> Result<Self, Refusal> {
+        let authority = Authority::parse(sent.as_bytes()).map_err(Refusal::Malformed)?;
+        let port = authority.port();
+        let port = port.ok_or(Refusal::Malformed(Malformed::HostPort))?;
+        Ok(Self {
+            raw: RawTunnel { port, ..raw },
+            host: authority.into_host(),
+        })
+    }
+
+    /// INVARIANT(inner-name): TLS that passes by a port of TLS, or after CONNECT,
+    /// is for the host policy was asked about.
     ///
     /// # Errors
     /// A server name, as sent, that is no host or another.
@@ -175,16 +192,17 @@ impl<'a> Tunnel<'a> {
         Self { raw, host }
     }
 
-    /// The canonical name of TLS: the application's own, else that around it.
+    /// The canonical name of TLS: the application's own, else that around it. After
+    /// CONNECT it can be for no other host.
     #[must_use]
     pub fn server_name(&self) -> Option<&str> {
         match self.raw.to {
-            To::ServerName(_) => Some(&self.host),
+            To::ServerName(_) | To::Authority(_) => Some(&self.host),
             To::Port { server_name } => server_name,
         }
     }
 
-    /// The canonical host: the server name, or whom the port leads to.
+    /// The canonical host: the server name, CONNECT's, or whom the port leads to.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
@@ -309,7 +327,7 @@ impl Attributes for Tunnel<'_> {
             Attribute::ContextReporterKind => text("outbound"),
             Attribute::ContextProtocol => text(match self.raw.to {
                 To::ServerName(_) => "tls",
-                To::Port { .. } => "tcp",
+                To::Port { .. } | To::Authority(_) => "tcp",
             }),
             Attribute::ConnectionMtls => Some(Value::Bool(principal.is_some())),
             _ => None,

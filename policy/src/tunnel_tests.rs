@@ -91,14 +91,12 @@ fn spec(default_policy: DefaultPolicy, rules: Vec<Rule>) -> AdmissionSpec {
     AdmissionSpec {
         default_policy,
         rules,
-        destinations: Vec::new(),
-        authorisers: Vec::new(),
-        tcp: Vec::new(),
         passages: vec![
             passage("*.googleapis.com", Door::mesh(443), &[(0, 1)]),
             passage("both.test", Door::gateway(443), &[(1, 3), (2, 1)]),
         ],
         upstreams: vec![upstream(), upstream(), upstream()],
+        ..AdmissionSpec::default()
     }
 }
 
@@ -325,6 +323,24 @@ fn policy_speaks_before_routing_and_the_default_counts() {
             "WWW.GoogleAPIs.com.",
             Door::mesh(443),
             Ok(0),
+        ),
+        (
+            DefaultPolicy::Allow,
+            "a.b.c.d.googleapis.com",
+            Door::mesh(443),
+            Ok(0),
+        ),
+        (
+            DefaultPolicy::Allow,
+            "a.b.c.d.e.googleapis.com",
+            Door::mesh(443),
+            Err(Refusal::NameTooDeep),
+        ),
+        (
+            DefaultPolicy::Deny,
+            "a.b.c.d.e.googleapis.com",
+            Door::mesh(443),
+            Err(Refusal::NotAllowed),
         ),
         (
             DefaultPolicy::Allow,

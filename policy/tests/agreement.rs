@@ -491,6 +491,7 @@ proptest! {
             passages: vec![passage()],
             upstreams: vec![upstream()],
             authorisers: vec![authoriser(OnError::Deny(403))],
+            ..AdmissionSpec::default()
         };
         for d in &mut spec.destinations {
             for r in &mut d.routes {
@@ -505,6 +506,7 @@ proptest! {
             passages: spec.passages.clone(),
             upstreams: spec.upstreams.clone(),
             authorisers: spec.authorisers.clone(),
+            chosen_labels: spec.chosen_labels,
         };
         let admission = Admission::compile(copy).unwrap();
         let headers = OneHeader(header);

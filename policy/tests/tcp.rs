@@ -1,4 +1,5 @@
-//! TCP routes: which applies, where it leads, and what rules are asked.
+//! TCP routes: which applies, where it leads, and what rules are asked; and what
+//! CONNECT leads to by them.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,9 +11,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use policy::canonical::Malformed;
 use policy::destination::{
-    Carries, Reach, TcpLead, TcpRoute, Upstream, UpstreamHost, UpstreamProtocol, UpstreamRef,
-    UpstreamTls,
+    Carries, Passage, Reach, TcpLead, TcpRoute, Upstream, UpstreamHost, UpstreamProtocol,
+    UpstreamRef, UpstreamTls, Weighted,
 };
 use policy::door::{Door, View};
 use policy::expr::Expr;
@@ -324,5 +326,179 @@ fn a_route_that_leads_nowhere_or_into_tls_twice_does_not_compile() {
         let messages = compiled.err().unwrap_or_default();
         let messages = messages.iter().map(|error| &*error.message);
         assert_eq!(messages.collect::<Vec<_>>(), Vec::from_iter(said));
+    }
+}
+
+fn passage(host: &str, port: u16, upstream: u32) -> Passage {
+    Passage {
+        host: HostPattern::parse(host).unwrap(),
+        name: host.into(),
+        door: Door::mesh(port),
+        upstreams: vec![Weighted {
+            upstream: UpstreamRef(upstream),
+            weight: 1,
+        }],
+        origin: origin(),
+    }
+}
+
+/// What CONNECT comes to: host, port, upstream, and what may pass.
+fn connected(
+    admission: &Admission,
+    authority: &str,
+    lot: u32,
+) -> Result<(String, u16, u32, Carries), Refusal> {
+    let caller = admission.caller(None, [192, 0, 2, 1].into());
+    let raw = RawTunnel {
+        to: To::Authority(authority),
+        caller: &caller,
+        view: View::Mesh,
+        // The proxy's own port is nobody's destination.
+        port: 5432,
+        time: 0,
+    };
+    let admitted = admission.admit_tunnel(raw, lot);
+    let admitted = admitted.map_err(|refused| refused.refusal)?;
+    let (tunnel, plan) = (admitted.tunnel, admitted.plan);
+    let (host, port) = (tunnel.host().to_owned(), tunnel.door().port);
+    Ok((host, port, plan.upstream().0, plan.carries()))
+}
+
+#[test]
+fn connect_leads_to_the_host_and_port_it_names_and_no_other() {
+    let at = |port| Door::mesh(port);
+    let admission = Admission::compile(AdmissionSpec {
+        default_policy: DefaultPolicy::Allow,
+        passages: vec![passage("*.a.test", 443, 0), passage("*", 8443, 0)],
+        tcp: vec![
+            TcpRoute {
+                door: at(5432),
+                ..route(vec![lead("one.test", 0, 1), lead("two.test", 1, 9)])
+            },
+            TcpRoute {
+                door: at(5432),
+                from: from("ns:others"),
+                ..route(vec![lead("three.test", 1, 1)])
+            },
+            TcpRoute {
+                door: at(5432),
+                ..route(vec![lead("three.test", 2, 1)])
+            },
+            TcpRoute {
+                door: at(443),
+                ..route(vec![TcpLead {
+                    carries: Carries::Tls,
+                    ..lead("x.a.test", 2, 1)
+                }])
+            },
+        ],
+        upstreams: (0..3).map(|_| upstream(UpstreamTls::Off)).collect(),
+        ..AdmissionSpec::default()
+    })
+    .unwrap();
+    let (tls, bytes) = (Carries::Tls, Carries::Bytes);
+    let to = |host: &str, port, upstream, carries| Ok((host.to_owned(), port, upstream, carries));
+    let malformed = |why| Err(Refusal::Malformed(why));
+    for (authority, expected) in [
+        ("x.a.test:443", to("x.a.test", 443, 0, tls)),
+        ("X.A.TEST.:443", to("x.a.test", 443, 0, tls)),
+        ("any.test:8443", to("any.test", 8443, 0, tls)),
+        ("a.test:443", Err(Refusal::NoTunnel)),
+        ("x.a.test:444", Err(Refusal::NoTunnel)),
+        ("x.a.test:5432", Err(Refusal::NoTunnel)),
+        // Whatever the lot, of several hosts the one that is named.
+        ("one.test:5432", to("one.test", 5432, 0, bytes)),
+        ("two.test:5432", to("two.test", 5432, 1, bytes)),
+        ("three.test:5432", to("three.test", 5432, 2, bytes)),
+        ("four.test:5432", Err(Refusal::NoTunnel)),
+        ("one.test:5433", Err(Refusal::NoTunnel)),
+        // No wildcard speaks of addresses.
+        ("192.0.2.7:8443", Err(Refusal::NoTunnel)),
+        ("[2001:db8::1]:8443", Err(Refusal::NoTunnel)),
+        ("x.a.test", malformed(Malformed::HostPort)),
+        ("x.a.test:", malformed(Malformed::HostPort)),
+        ("x.a.test:0", malformed(Malformed::HostPort)),
+        ("x.a.test:66000", malformed(Malformed::HostPort)),
+        ("x.a.test:0443", malformed(Malformed::HostPort)),
+        ("x.a.test:443:443", malformed(Malformed::HostColon)),
+        ("u@x.a.test:443", malformed(Malformed::HostDelimiter)),
+        ("x.a.test:443/", malformed(Malformed::HostDelimiter)),
+        ("0x7f.1:8443", malformed(Malformed::HostIpv4)),
+        (":443", malformed(Malformed::HostLength)),
+        ("", malformed(Malformed::HostEmpty)),
+    ] {
+        for lot in [0, u32::MAX] {
+            assert_eq!(
+                connected(&admission, authority, lot),
+                expected,
+                "{authority}"
+            );
+        }
+    }
+}
+
+#[test]
+fn rules_of_connect_are_those_of_tunnels_and_know_its_port() {
+    for (what, matcher, permits) in [
+        (
+            "host",
+            Matcher {
+                hosts: hosts(&["a.test"]),
+                ..Matcher::default()
+            },
+            true,
+        ),
+        (
+            "port",
+            Matcher {
+                ports: vec![443],
+                ..Matcher::default()
+            },
+            true,
+        ),
+        (
+            "the proxy's port",
+            Matcher {
+                ports: vec![5432],
+                ..Matcher::default()
+            },
+            false,
+        ),
+        (
+            "sni",
+            Matcher {
+                server_names: hosts(&["a.test"]),
+                ..Matcher::default()
+            },
+            true,
+        ),
+        (
+            "path",
+            Matcher {
+                paths: vec![PathPattern::Any],
+                ..Matcher::default()
+            },
+            false,
+        ),
+    ] {
+        let admission = Admission::compile(AdmissionSpec {
+            default_policy: DefaultPolicy::Deny,
+            rules: vec![rule(Effect::Allow, matcher)],
+            passages: vec![passage("a.test", 443, 0)],
+            upstreams: vec![upstream(UpstreamTls::Off)],
+            ..AdmissionSpec::default()
+        })
+        .unwrap();
+        let said = connected(&admission, "a.test:443", 0).map(|_| ());
+        let expected = if permits {
+            Ok(())
+        } else {
+            Err(Refusal::NotAllowed)
+        };
+        assert_eq!(said, expected, "{what}");
+        // Policy is asked before routes are: nobody learns what there is.
+        let other = connected(&admission, "b.test:443", 0).map(|_| ());
+        let no = matches!(other, Err(Refusal::NotAllowed | Refusal::NoTunnel));
+        assert!(no, "{what}: {other:?}");
     }
 }

@@ -17,6 +17,7 @@ mod telemetry;
 mod unhonoured;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use policy::authoriser::Authoriser;
 use policy::destination::{Destination, Passage, TcpRoute, Upstream};
@@ -65,6 +66,7 @@ struct Said {
     authorisers: Vec<Authoriser>,
     /// What Gateways listen on; for use where no native document says.
     listeners: Vec<Listener>,
+    vips: Vec<(IpAddr, Box<str>)>,
     lists: Vec<RemoteList>,
     /// Nothing where no object speaks of logs.
     logs: Option<Vec<Log>>,
@@ -122,6 +124,7 @@ pub(crate) fn lower(
         // In the order in which they were numbered.
         upstreams: [providers.upstreams, network.upstreams].concat(),
         listeners: network.listeners,
+        vips: network.vips,
         ..Said::default()
     };
     said.mixer(mixer::lower(&objects, &scope));
@@ -178,6 +181,10 @@ impl Said {
         spec.tcp.extend(self.tcp);
         spec.upstreams.extend(self.upstreams);
         spec.authorisers.extend(self.authorisers);
+        for (address, host) in self.vips {
+            // Of several hosts of an address, the first is meant.
+            settings.vips.add(address, &host);
+        }
         if !lowered.listeners_written {
             settings.listeners = self.listeners;
             // A Gateway's own certificate is the workload's, whatever files its

@@ -7,9 +7,10 @@ use crate::fields::{Fields, parsed};
 use crate::node::{Entry, Value};
 use crate::quantity;
 use crate::report::Report;
-use crate::snapshot::{Dns, Drain, Families, Limits, Pins};
+use crate::snapshot::{Dns, Drain, Families, Limits, Pins, Vips};
 
 use super::pins::pins;
+use super::vips::vips;
 
 const DNS_PORT: u16 = 53;
 /// Istio's readiness port; the address is that of every interface, since the
@@ -23,6 +24,8 @@ const MOST_HEAD: &str = "1MiB";
 const MOST_FIELDS: u32 = 256;
 /// The canonicaliser reads no longer target.
 const MOST_TARGET: &str = "8KiB";
+/// A name has no more (RFC 1035).
+const MOST_LABELS: u32 = 127;
 const MAX_COUNT: u32 = 10_000_000;
 /// No gateway does with less.
 const LEAST_MEMORY: &str = "16MiB";
@@ -46,6 +49,8 @@ fn read_limits(fields: &Fields<'_>) -> Limits {
             default.connections_per_principal,
         ),
         connections_per_source: count("connectionsPerSource", default.connections_per_source),
+        handshakes_per_source: count("handshakesPerSource", default.handshakes_per_source),
+        handshake_burst: default.handshake_burst,
         handshake_timeout: time("handshakeTimeout", default.handshake_timeout),
         head_timeout: time("headTimeout", default.head_timeout),
         idle_timeout: time("idleTimeout", default.idle_timeout),
@@ -62,11 +67,20 @@ fn read_limits(fields: &Fields<'_>) -> Limits {
         body_rate: fields.size("bodyRate").unwrap_or(default.body_rate),
         control_frames: count("controlFrames", default.control_frames),
         early_resets: count("earlyResets", default.early_resets),
+        wildcard_labels: fields
+            .number("wildcardLabels", 1..=MOST_LABELS)
+            .unwrap_or(default.wildcard_labels),
+        wildcard_names: count("wildcardNames", default.wildcard_names),
         memory: fields.parsed("memory", memory),
     };
     let limits = Limits {
         // Whoever bounds how long connections stand idle means tunnels too.
         tunnel_idle_timeout: time("tunnelIdleTimeout", limits.idle_timeout),
+        // A lower rate alone would leave all but floods as they were.
+        handshake_burst: count(
+            "handshakeBurst",
+            Limits::usual_burst(limits.handshakes_per_source),
+        ),
         ..limits
     };
     if limits.target_bytes > limits.head_bytes {
@@ -96,12 +110,12 @@ fn memory(text: &str) -> Result<u64, String> {
     }
 }
 
-/// `dns`: how names are resolved, and which are not.
-pub(super) fn dns(entry: Option<&Entry>, report: &Report) -> (Dns, Pins) {
+/// `dns`: how names are resolved, which are not, and which addresses are names.
+pub(super) fn dns(entry: Option<&Entry>, report: &Report) -> (Dns, Pins, Vips) {
     entry
         .and_then(|entry| {
             Fields::read(&entry.node, report, |fields| {
-                (read_dns(fields), pins(fields))
+                (read_dns(fields), pins(fields), vips(fields))
             })
         })
         .unwrap_or_default()

@@ -51,19 +51,12 @@ fn refuse_double(listener: &Listener, others: &[Listener], report: &Report) {
     }
 }
 
-/// What a `mode` word leads to.
-#[derive(Clone, Copy)]
-enum Mode {
-    Known(ListenerMode),
-    NotYet,
-}
-
 fn listener(fields: &Fields<'_>, context: &Context<'_>) -> Option<Listener> {
     let name = fields.text("name");
     let port = fields.number("port", 0..=u16::MAX);
     let bind = fields.parsed("bind", Bind::parse);
     let mode = mode(fields);
-    let view = fields.choice("as", &[("gateway", View::Gateway), ("mesh", View::Mesh)]);
+    let view = view(fields, mode);
     let hosts = hosts(fields, context);
     let bind = match fields.has("bind") {
         true => bind?,
@@ -75,7 +68,7 @@ fn listener(fields: &Fields<'_>, context: &Context<'_>) -> Option<Listener> {
     let place = bind.port.or(port)?;
     let mode = mode.unwrap_or(ListenerMode::MutualTls);
     if let (false, Some(entry)) = (mode.has_server_name(), fields.entry("hosts")) {
-        let message = "`hosts` has no effect here, plain text has no server name: delete it";
+        let message = "`hosts` has no effect here, where no server name is shown: delete it";
         fields.report.error(&entry.origin, message);
     }
     let port = match port.unwrap_or(place) {
@@ -86,7 +79,7 @@ fn listener(fields: &Fields<'_>, context: &Context<'_>) -> Option<Listener> {
         name: name.map_or_else(|| default_name(mode, port), Arc::from),
         bind: SocketAddr::new(bind.address.unwrap_or(ANY_ADDRESS), place),
         port,
-        view: view.unwrap_or_default(),
+        view,
         mode,
         hosts,
         origin: Arc::new(fields.origin().clone()),
@@ -99,31 +92,47 @@ pub(super) fn default_name(mode: ListenerMode, port: u16) -> Arc<str> {
         ListenerMode::Plaintext => "plaintext",
         ListenerMode::Passthrough | ListenerMode::InnerTls => "passthrough",
         ListenerMode::Tcp | ListenerMode::PlainTcp => "tcp",
+        ListenerMode::Proxy | ListenerMode::PlainProxy => "forward-proxy",
+        ListenerMode::Hbone => "hbone",
     };
     format!("{word}-{port}").into()
 }
 
 fn mode(fields: &Fields<'_>) -> Option<ListenerMode> {
     let words = [
-        ("mtls", Mode::Known(ListenerMode::MutualTls)),
-        ("plaintext", Mode::Known(ListenerMode::Plaintext)),
-        ("passthrough", Mode::Known(ListenerMode::Passthrough)),
-        ("tcp", Mode::Known(ListenerMode::Tcp)),
-        ("forward-proxy", Mode::NotYet),
+        ("mtls", ListenerMode::MutualTls),
+        ("plaintext", ListenerMode::Plaintext),
+        ("passthrough", ListenerMode::Passthrough),
+        ("tcp", ListenerMode::Tcp),
+        ("forward-proxy", ListenerMode::Proxy),
+        ("hbone", ListenerMode::Hbone),
     ];
-    match fields.choice("mode", &words)? {
-        Mode::Known(mode) => Some(around(fields, mode)),
-        Mode::NotYet => {
-            fields.not_yet("mode", "write `mtls`, `plaintext`, `passthrough` or `tcp`");
-            None
-        }
-    }
+    Some(around(fields, fields.choice("mode", &words)?))
 }
 
-/// `tls: mutual` or `off`: what is around that which passes through.
+/// `as`. Who names ports of the world himself meets the sidecars' part, and no
+/// other.
+fn view(fields: &Fields<'_>, mode: Option<ListenerMode>) -> View {
+    let view = fields.choice("as", &[("gateway", View::Gateway), ("mesh", View::Mesh)]);
+    if !mode.is_some_and(ListenerMode::names_ports) {
+        return view.unwrap_or_default();
+    }
+    if let (Some(View::Gateway), Some(entry)) = (view, fields.entry("as")) {
+        let message = "this mode takes the sidecars' part, whatever is written: delete `as`";
+        fields.report.error(&entry.origin, message);
+    }
+    View::Mesh
+}
+
+/// `tls: mutual` or `off`: what is around that which passes through, or is asked
+/// of a forward proxy.
 fn around(fields: &Fields<'_>, mode: ListenerMode) -> ListenerMode {
-    let passes = matches!(mode, ListenerMode::Passthrough | ListenerMode::Tcp);
-    if !passes {
+    let fixed = [
+        ListenerMode::MutualTls,
+        ListenerMode::Plaintext,
+        ListenerMode::Hbone,
+    ];
+    if fixed.contains(&mode) {
         return mode;
     }
     match (
@@ -132,6 +141,7 @@ fn around(fields: &Fields<'_>, mode: ListenerMode) -> ListenerMode {
     ) {
         (ListenerMode::Passthrough, Some(true)) => ListenerMode::InnerTls,
         (ListenerMode::Tcp, Some(false)) => ListenerMode::PlainTcp,
+        (ListenerMode::Proxy, Some(false)) => ListenerMode::PlainProxy,
         (mode, _) => mode,
     }
 }

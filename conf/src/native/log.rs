@@ -167,6 +167,7 @@ pub(super) fn every_attempt() -> Log {
         level: Level::Info,
         sink: Sink::Stdout,
         overflow: Overflow::default(),
+        open_tunnels: None,
     }
 }
 
@@ -215,6 +216,7 @@ fn log(
         level: fields.choice("level", &levels).unwrap_or(Level::Info),
         sink: sink(fields).unwrap_or(Sink::Stdout),
         overflow: fields.choice("overflow", &overflows).unwrap_or_default(),
+        open_tunnels: fields.duration("openTunnels"),
     }
 }
 

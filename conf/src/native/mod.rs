@@ -34,12 +34,13 @@ mod tcp;
 mod tls;
 mod upstream;
 mod via;
+mod vips;
 mod write;
 
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use policy::AdmissionSpec;
+use policy::{AdmissionSpec, ChosenLabels};
 
 use crate::Environment;
 use crate::node::Node;
@@ -105,8 +106,10 @@ pub(crate) fn lower(documents: &[Node], environment: &Environment, report: &Repo
     let formats = log::formats(&sections.formats, report);
     let logs = log::logs(&sections.logs, &formats, &context);
     pattern::warn_unserved(&context, &destinations, &passages, &tcp);
-    let (dns, pins) = limits::dns(sections.dns, report);
+    let (dns, pins, vips) = limits::dns(sections.dns, report);
     let identity = identity::identity(sections.identity, report);
+    let bounds = limits::limits(sections.limits, report);
+    let chosen_labels = ChosenLabels(bounds.wildcard_labels);
     let speaks_tls = listeners.iter().any(Listener::verifies_callers);
     Lowered {
         settings: Settings {
@@ -115,9 +118,10 @@ pub(crate) fn lower(documents: &[Node], environment: &Environment, report: &Repo
             trust,
             listeners,
             admin: limits::admin(sections.admin, report),
-            limits: limits::limits(sections.limits, report),
+            limits: bounds,
             dns,
             pins: Arc::new(pins),
+            vips,
             drain: limits::drain(sections.drain, report),
             logs,
         },
@@ -129,6 +133,7 @@ pub(crate) fn lower(documents: &[Node], environment: &Environment, report: &Repo
             tcp,
             upstreams,
             authorisers,
+            chosen_labels,
         },
         is_written: !documents.is_empty(),
         listeners_written: !sections.listeners.is_empty(),

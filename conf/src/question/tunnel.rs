@@ -1,6 +1,7 @@
 //! A tunnel as a person writes it: `tls://HOST:PORT` for TLS that passes through
 //! by its server name, `tcp://HOST:PORT` for bytes. The port is that of a
-//! listener; the host of bytes is what the mutual TLS around them is for.
+//! listener; the host of bytes is what the mutual TLS around them is for. And
+//! `CONNECT HOST:PORT`, as a forward proxy is asked, or HBONE for what is no HTTP.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -25,33 +26,66 @@ pub struct TunnelQuestion {
     pub principal: Option<Principal>,
     /// Where the connection comes from.
     pub address: IpAddr,
-    /// The server name of the application's own TLS, as sent; `None`: bytes.
-    pub inner: Option<Box<str>>,
+    /// What for.
+    pub to: Meant,
     /// The canonical host that the mutual TLS around it is for.
     pub outer: Option<Box<str>>,
-    /// The port callers come to.
-    pub port: u16,
     /// The name of the listener it comes in by; `None`: the first that fits.
     pub listener: Option<Box<str>>,
+}
+
+/// What a tunnel is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Meant {
+    /// TLS of the application's own.
+    Tls {
+        /// Its server name, as sent.
+        server_name: Box<str>,
+        /// The port callers come to.
+        port: u16,
+    },
+    /// Bytes.
+    Bytes {
+        /// The port callers come to.
+        port: u16,
+    },
+    /// CONNECT, and TLS for the same host within.
+    Connect {
+        /// Host and port, as sent.
+        authority: Box<str>,
+    },
 }
 
 /// What is asked for, without who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Wanted {
-    inner: Option<Box<str>>,
+    to: Meant,
     outer: Option<Box<str>>,
-    port: u16,
+}
+
+/// What a text asks of a forward proxy. With a scheme it is a request, to be
+/// refused like any other of that method.
+fn authority(text: &str) -> Option<&str> {
+    let authority = text.strip_prefix("CONNECT ")?;
+    (!authority.contains("://")).then_some(authority)
 }
 
 impl Wanted {
     /// Whether a text means a tunnel at all.
     pub(crate) fn is_meant(text: &str) -> bool {
-        text.starts_with("tls://") || text.starts_with("tcp://")
+        text.starts_with("tls://") || text.starts_with("tcp://") || authority(text).is_some()
     }
 
     /// `tls://www.googleapis.com`, `tls://www.googleapis.com:8443`,
-    /// `tcp://db.example.com:5432`, `tcp://:5432`.
+    /// `tcp://db.example.com:5432`, `tcp://:5432`, `CONNECT www.googleapis.com:443`.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        if let Some(authority) = authority(text) {
+            // Kept as it is written, so that a question can hold an attack.
+            let to = Meant::Connect {
+                authority: authority.into(),
+            };
+            return Ok(Self { to, outer: None });
+        }
         let wrong = || {
             format!(
                 "`{text}` is no tunnel: write such as `tls://www.googleapis.com:443`, `tcp://db.example.com:5432` or `tcp://:5432`"
@@ -65,14 +99,16 @@ impl Wanted {
         let port = port.ok_or_else(wrong)?;
         let canonical = Authority::parse(host.as_bytes()).ok();
         let outer = canonical.map(|authority| authority.host().into());
-        let inner = match (scheme, host) {
+        let to = match (scheme, host) {
             ("tls", "") => return Err(wrong()),
-            // Kept as it is written, so that a question can hold an attack.
-            ("tls", host) => Some(host.into()),
+            ("tls", host) => Meant::Tls {
+                server_name: host.into(),
+                port,
+            },
             _ if outer.is_none() && !host.is_empty() => return Err(wrong()),
-            _ => None,
+            _ => Meant::Bytes { port },
         };
-        Ok(Self { inner, outer, port })
+        Ok(Self { to, outer })
     }
 
     /// Asked by somebody; `outer` is the name the mutual TLS is for, if it is
@@ -87,9 +123,8 @@ impl Wanted {
         TunnelQuestion {
             principal,
             address,
-            inner: self.inner,
+            to: self.to,
             outer: outer.or(self.outer),
-            port: self.port,
             listener,
         }
     }
@@ -116,15 +151,14 @@ impl TunnelQuestion {
     pub fn listener<'s>(&self, settings: &'s Settings) -> Result<&'s Listener, String> {
         let named = |l: &&Listener| self.listener.as_ref().is_none_or(|name| *l.name == **name);
         let mut all = settings.listeners.iter().filter(named);
-        let takes = |l: &&Listener| l.port == self.port && self.is_taken_by(l);
-        let Some(found) = all.find(takes) else {
-            let what = if self.inner.is_some() { "TLS" } else { "bytes" };
+        let Some(found) = all.find(|listener| self.is_taken_by(listener)) else {
+            let what = match &self.to {
+                Meant::Tls { port, .. } => format!("passes TLS on at port {port}"),
+                Meant::Bytes { port } => format!("passes bytes on at port {port}"),
+                Meant::Connect { .. } => "is a forward proxy or speaks HBONE".to_owned(),
+            };
             let names = settings.listeners.iter().map(|listener| &*listener.name);
-            return Err(format!(
-                "no listener passes {what} on at port {}: there is {}",
-                self.port,
-                listed(names)
-            ));
+            return Err(format!("no listener {what}: there is {}", listed(names)));
         };
         match &self.principal {
             Some(principal) if !found.verifies_callers() => Err(format!(
@@ -137,12 +171,23 @@ impl TunnelQuestion {
     }
 
     fn is_taken_by(&self, listener: &Listener) -> bool {
-        match listener.mode {
-            ListenerMode::Tcp | ListenerMode::PlainTcp => true,
-            ListenerMode::Passthrough | ListenerMode::InnerTls => self.inner.is_some(),
-            ListenerMode::Plaintext => self.inner.is_some() && listener.view == View::Mesh,
-            ListenerMode::MutualTls => false,
-        }
+        let (is_tls, port) = match self.to {
+            // Whatever the listener's own port.
+            Meant::Connect { .. } => return listener.mode.names_ports(),
+            Meant::Tls { .. } if listener.mode == ListenerMode::Hbone => return true,
+            Meant::Tls { port, .. } => (true, port),
+            Meant::Bytes { port } => (false, port),
+        };
+        listener.port == port
+            && match listener.mode {
+                ListenerMode::Tcp | ListenerMode::PlainTcp => true,
+                ListenerMode::Passthrough | ListenerMode::InnerTls => is_tls,
+                ListenerMode::Plaintext => is_tls && listener.view == View::Mesh,
+                ListenerMode::MutualTls
+                | ListenerMode::Proxy
+                | ListenerMode::PlainProxy
+                | ListenerMode::Hbone => false,
+            }
     }
 
     /// The question as policy takes it, by the way the listener would go. `time`
@@ -166,12 +211,23 @@ impl TunnelQuestion {
             time,
         };
         let carries_bytes = matches!(listener.mode, ListenerMode::Tcp | ListenerMode::PlainTcp);
-        match &self.inner {
-            Some(name) if !carries_bytes || !admission.goes_by_port(by_port) => RawTunnel {
-                to: To::ServerName(name),
-                ..by_port
-            },
-            _ => by_port,
+        let to = match &self.to {
+            Meant::Connect { authority } => To::Authority(authority),
+            Meant::Tls { server_name, .. }
+                if !carries_bytes || !admission.goes_by_port(by_port) =>
+            {
+                To::ServerName(server_name)
+            }
+            Meant::Tls { .. } | Meant::Bytes { .. } => by_port.to,
+        };
+        let port = match self.to {
+            Meant::Tls { port, .. } | Meant::Bytes { port } => port,
+            Meant::Connect { .. } => listener.port,
+        };
+        RawTunnel {
+            to,
+            port,
+            ..by_port
         }
     }
 
@@ -180,10 +236,12 @@ impl TunnelQuestion {
     /// # Errors
     /// What is no TLS, or is for another.
     pub fn check_inner(&self, tunnel: &Tunnel<'_>, plan: &TunnelPlan) -> Result<(), Refusal> {
-        match (plan.carries(), &self.inner) {
-            (Carries::Bytes, _) => Ok(()),
-            (Carries::Tls, Some(name)) => Tunnel::check_inner(tunnel.host(), name),
-            (Carries::Tls, None) => Err(Refusal::Plaintext),
+        match (plan.carries(), &self.to) {
+            (Carries::Bytes, _) | (Carries::Tls, Meant::Connect { .. }) => Ok(()),
+            (Carries::Tls, Meant::Tls { server_name, .. }) => {
+                Tunnel::check_inner(tunnel.host(), server_name)
+            }
+            (Carries::Tls, Meant::Bytes { .. }) => Err(Refusal::Plaintext),
         }
     }
 }
@@ -191,12 +249,13 @@ impl TunnelQuestion {
 /// As it is written.
 impl fmt::Display for TunnelQuestion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.inner, &self.outer) {
-            (Some(name), _) => write!(f, "tls://{name}:{}", self.port),
-            (None, outer) => {
-                let outer = outer.as_deref().unwrap_or_default();
-                write!(f, "tcp://{outer}:{}", self.port)
+        match &self.to {
+            Meant::Tls { server_name, port } => write!(f, "tls://{server_name}:{port}"),
+            Meant::Bytes { port } => {
+                let outer = self.outer.as_deref().unwrap_or_default();
+                write!(f, "tcp://{outer}:{port}")
             }
+            Meant::Connect { authority } => write!(f, "CONNECT {authority}"),
         }
     }
 }
@@ -213,7 +272,8 @@ listeners:
   - { port: 8443, mode: passthrough }
   - { port: 5432, mode: tcp }
   - { port: 9443, mode: tcp }
-passthrough: [{ host: a.test, at: ['gateway:443', 'gateway:8443'] }]
+  - { port: 3128, mode: forward-proxy, tls: off }
+passthrough: [{ host: a.test, at: ['gateway:443', 'gateway:8443', 'mesh:443'] }]
 tcp:
   - { host: db.test, at: gateway:5432, sni: outer.test }
   - { host: web.test, at: gateway:9443, carries: tls }
@@ -267,6 +327,12 @@ defaults: { policy: allow }
                 "tls://a.test:80",
                 Err("no listener passes TLS on at port 80"),
             ),
+            ("anonymous", "CONNECT a.test:443", Ok("a.test")),
+            ("anonymous", "CONNECT A.test:443", Ok("a.test")),
+            ("anonymous", "CONNECT a.test:3128", Err("no_tunnel")),
+            ("anonymous", "CONNECT a.test", Err("host_port")),
+            ("anonymous", "CONNECT u@a.test:443", Err("host_delimiter")),
+            ("sa:a/b", "CONNECT a.test:443", Err("verifies nobody")),
             ("anonymous", "tls://:443", Err("is no tunnel")),
             ("anonymous", "tcp://a.test", Err("is no tunnel")),
             ("anonymous", "tcp://a b:443", Err("is no tunnel")),
@@ -279,6 +345,8 @@ defaults: { policy: allow }
             };
             assert!(same, "{who} {text}: {said:?}");
         }
-        assert!(TunnelQuestion::ask("anonymous", "GET http://a.test/", "d").is_none());
+        for request in ["GET http://a.test/", "CONNECT http://a.test/"] {
+            assert!(TunnelQuestion::ask("anonymous", request, "d").is_none());
+        }
     }
 }

@@ -7,6 +7,9 @@ use policy::door::View;
 use policy::origin::Origin;
 use policy::pattern::HostPattern;
 
+/// RFC 9110, section 4.2.1.
+const HTTP: u16 = 80;
+
 /// A socket for the mesh.
 #[derive(Clone, Debug)]
 pub struct Listener {
@@ -32,6 +35,16 @@ impl Listener {
     pub fn verifies_callers(&self) -> bool {
         self.mode.is_mutual()
     }
+
+    /// The port meant by who names none: the one he comes to; where nobody comes
+    /// for its own sake, that of `http`.
+    #[must_use]
+    pub fn unnamed_port(&self) -> u16 {
+        match self.mode.names_ports() {
+            true => HTTP,
+            false => self.port,
+        }
+    }
 }
 
 /// What a listener speaks.
@@ -50,18 +63,50 @@ pub enum ListenerMode {
     Tcp,
     /// Bytes, which go where the port leads: no principal.
     PlainTcp,
+    /// Mutual TLS, and within it a forward proxy's clients: requests for
+    /// `http://` URLs, and CONNECT.
+    Proxy,
+    /// The same without TLS: no principal.
+    PlainProxy,
+    /// HBONE, as ztunnel brings it: mutual TLS 1.3, and within it HTTP/2 whose
+    /// every stream is a CONNECT with a connection of an application's inside.
+    Hbone,
 }
 
 impl ListenerMode {
     /// Whether callers prove who they are.
     #[must_use]
     pub fn is_mutual(self) -> bool {
-        matches!(self, Self::MutualTls | Self::InnerTls | Self::Tcp)
+        matches!(
+            self,
+            Self::MutualTls | Self::InnerTls | Self::Tcp | Self::Proxy | Self::Hbone
+        )
     }
 
-    /// Whether a server name is shown before anything is said.
+    /// Whether callers name ports of the world, and so come in the sidecars' view.
+    #[must_use]
+    pub fn names_ports(self) -> bool {
+        self.is_proxy() || self == Self::Hbone
+    }
+
+    /// Whether what comes is passed on, whatever it is.
+    #[must_use]
+    pub fn passes_on(self) -> bool {
+        matches!(
+            self,
+            Self::Passthrough | Self::InnerTls | Self::Tcp | Self::PlainTcp
+        )
+    }
+
+    /// Whether its callers know it for a forward proxy.
+    #[must_use]
+    pub fn is_proxy(self) -> bool {
+        matches!(self, Self::Proxy | Self::PlainProxy)
+    }
+
+    /// Whether a server name is shown before anything is said. ztunnel shows none.
     #[must_use]
     pub fn has_server_name(self) -> bool {
-        self.is_mutual() || self == Self::Passthrough
+        (self.is_mutual() && self != Self::Hbone) || self == Self::Passthrough
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use policy::LogFilter;
 use policy::expr::Expr;
@@ -24,6 +25,8 @@ pub struct Log {
     pub sink: Sink,
     /// What happens when the sink does not keep up.
     pub overflow: Overflow,
+    /// How often it tells of a tunnel that is still open; `None`: at its end alone.
+    pub open_tunnels: Option<Duration>,
     /// Where it was written; the log that nobody wrote was nowhere.
     pub origin: Option<Arc<Origin>>,
 }

@@ -29,6 +29,21 @@ impl Pins {
         before.is_none()
     }
 
+    /// All of them, as `HOST` or `HOST:PORT`, in order.
+    pub(crate) fn all(&self) -> Vec<(String, &[Pin])> {
+        let hosts = self
+            .hosts
+            .iter()
+            .map(|(host, pins)| (host.to_string(), &**pins));
+        let ports = self.ports.iter().flat_map(|(host, ports)| {
+            let own = ports.iter();
+            own.map(move |(port, pins)| (format!("{host}:{port}"), &**pins))
+        });
+        let mut all: Vec<_> = hosts.chain(ports).collect();
+        all.sort_unstable();
+        all
+    }
+
     /// What to dial for `host` at `port`; `None`: ask for its addresses.
     #[must_use]
     pub fn find(&self, host: &str, port: u16) -> Option<Vec<SocketAddr>> {

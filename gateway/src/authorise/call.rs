@@ -88,7 +88,8 @@ impl Call<'_> {
         body: Option<&Bytes>,
     ) -> Result<Answering, String> {
         let host = self.host();
-        let addresses = self.target.addresses(&self.gateway.resolver, host).await;
+        let resolver = &self.gateway.resolver;
+        let addresses = self.target.addresses(resolver, host, |_| Ok(())).await;
         let addresses = addresses.map_err(|none| match none {
             NoAddress::Refused(refusal) => refusal.code().to_owned(),
             NoAddress::Failed(failure) => failure.code().to_owned(),

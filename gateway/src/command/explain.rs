@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use conf::question::{Question, TunnelQuestion};
 use policy::authoriser::{Referral, Word};
-use policy::destination::Action;
+use policy::destination::{Action, Upgrades};
 use policy::refusal::Refusal;
 use policy::rule::{DefaultPolicy, Effect};
 use policy::{
@@ -33,7 +33,7 @@ pub(super) struct ExplainArgs {
     listener: Option<String>,
     /// The method; or a tunnel, `tls://HOST:PORT` or `tcp://HOST:PORT`.
     method: String,
-    /// The URL.
+    /// The URL; of CONNECT, `HOST:PORT`.
     url: Option<String>,
 }
 
@@ -47,7 +47,9 @@ pub(super) fn explain(args: &ExplainArgs) -> ExitCode {
     };
     let (admission, settings) = (snapshot.admission(), snapshot.settings());
     let domain = settings.trust.first().map_or(LOCAL, |t| &*t.domain);
-    if let Some(asked) = TunnelQuestion::ask(&args.caller, &args.method, domain) {
+    let words = [Some(&*args.method), args.url.as_deref()];
+    let text = words.into_iter().flatten().collect::<Vec<_>>().join(" ");
+    if let Some(asked) = TunnelQuestion::ask(&args.caller, &text, domain) {
         let told = asked.and_then(|mut tunnel| {
             tunnel.listener = args.listener.as_deref().map(Box::from);
             explain_tunnel::explain(admission, settings, &tunnel)
@@ -242,8 +244,12 @@ fn allowed(admission: &Admission, request: &Request<'_>, plan: &Plan) -> String 
         Action::Respond(respond) => format!("answers {}", respond.status),
         Action::Hop(port) => format!("goes on at the gateway's port {port}"),
     };
+    let websockets = match route.upgrades {
+        Upgrades::WebSocket => "; WebSockets are let through",
+        Upgrades::Refused => "",
+    };
     format!(
-        "allowed by {by}; route `{}` ({}) {leads}",
+        "allowed by {by}; route `{}` ({}) {leads}{websockets}",
         route.name, route.origin
     )
 }

@@ -1,9 +1,9 @@
-//! `egret explain tls://HOST:PORT` and `tcp://HOST:PORT`: how what passes through
-//! would be decided, and why.
+//! `egret explain tls://HOST:PORT`, `tcp://HOST:PORT` and `CONNECT HOST:PORT`: how
+//! what passes through would be decided, and why.
 
 use std::fmt::Write as _;
 
-use conf::question::TunnelQuestion;
+use conf::question::{Meant, TunnelQuestion};
 use conf::snapshot::Settings;
 use policy::destination::{UpstreamHost, UpstreamTls};
 use policy::refusal::Refusal;
@@ -24,9 +24,10 @@ pub(super) fn explain(
     let story = admission.explain_tunnel(raw);
     let name = question.principal.as_ref();
     let name = name.map_or("anonymous", |principal| principal.as_str());
-    let what = match &question.inner {
-        Some(name) => format!("TLS for {name}"),
-        None => "bytes".to_owned(),
+    let what = match &question.to {
+        Meant::Tls { server_name, .. } => format!("TLS for {server_name}"),
+        Meant::Bytes { .. } => "bytes".to_owned(),
+        Meant::Connect { .. } => question.to_string(),
     };
     let mut out = String::new();
     let at = &listener.name;
@@ -44,18 +45,27 @@ fn verdict(
     question: &TunnelQuestion,
     story: &TunnelExplanation<'_>,
 ) -> String {
+    let no = |refused, rule| no(admission, question, refused, rule);
     match &story.outcome {
-        Err(refused) => no(admission, refused.refusal, refused.rule),
+        Err(refused) => no(refused.refusal, refused.rule),
         Ok(admitted) => match question.check_inner(&admitted.tunnel, &admitted.plan) {
-            Err(refused) => no(admission, refused, admitted.plan.grant().rule()),
+            Err(refused) => no(refused, admitted.plan.grant().rule()),
             Ok(()) => allowed(admission, admitted),
         },
     }
 }
 
-/// There is nobody to answer with a status.
-fn no(admission: &Admission, refused: Refusal, rule: Option<RuleId>) -> String {
+/// Of those who ask, only who said CONNECT is answered with a status.
+fn no(
+    admission: &Admission,
+    question: &TunnelQuestion,
+    refused: Refusal,
+    rule: Option<RuleId>,
+) -> String {
     let said = refusal(admission, refused, rule);
+    if matches!(question.to, Meant::Connect { .. }) {
+        return said;
+    }
     let without = said.split_once(' ').map_or("", |(_, rest)| rest);
     format!("refused: {without}")
 }

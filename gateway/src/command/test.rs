@@ -9,7 +9,7 @@ use conf::question::{Question, TunnelQuestion};
 use conf::snapshot::Settings;
 use conf::{Problem, Snapshot, SourceFile};
 use policy::refusal::Refusal;
-use policy::rule::Effect;
+use policy::rule::{Effect, Rule};
 use policy::{Admission, Next, RawRequest, RawTunnel};
 
 use super::{ConfigArgs, LOCAL};
@@ -183,8 +183,8 @@ fn decide_tunnel(admission: &Admission, question: &TunnelQuestion, raw: RawTunne
         ),
     };
     let (decided, rule) = decided;
-    let rule = rule.and_then(|id| admission.rule(id));
-    let rule = rule.map(|rule| rule.name.to_string());
+    let deciding = rule.and_then(|id| admission.rule(id));
+    let rule = deciding.map(|rule| rule.name.to_string());
     match decided {
         Ok(()) => Outcome {
             verdict: "allow".to_owned(),
@@ -193,13 +193,24 @@ fn decide_tunnel(admission: &Admission, question: &TunnelQuestion, raw: RawTunne
             code: "",
             rule,
         },
-        Err(refusal) => Outcome {
-            verdict: format!("deny {} {}", refusal.status(), refusal.code()),
-            decided: Decided::Refused,
-            status: refusal.status(),
-            code: refusal.code(),
-            rule,
-        },
+        Err(refusal) => {
+            let (status, code) = (status(refusal, deciding), refusal.code());
+            Outcome {
+                verdict: format!("deny {status} {code}"),
+                decided: Decided::Refused,
+                status,
+                code,
+                rule,
+            }
+        }
+    }
+}
+
+/// What a refusal is answered with, or would be: a rule may name another status.
+fn status(refusal: Refusal, rule: Option<&Rule>) -> u16 {
+    match (refusal, rule.map(|rule| &rule.effect)) {
+        (Refusal::Denied, Some(Effect::Deny(answer))) => answer.status,
+        (refusal, _) => refusal.status(),
     }
 }
 
@@ -221,10 +232,7 @@ fn decide(admission: &Admission, raw: RawRequest<'_>) -> Outcome {
         }
         Err(refused) => {
             let rule = refused.rule.and_then(|id| admission.rule(id));
-            let status = match (refused.refusal, rule.map(|r| &r.effect)) {
-                (Refusal::Denied, Some(Effect::Deny(answer))) => answer.status,
-                (refusal, _) => refusal.status(),
-            };
+            let status = status(refused.refusal, rule);
             let code = refused.refusal.code();
             Outcome {
                 verdict: format!("deny {status} {code}"),

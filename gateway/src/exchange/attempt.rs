@@ -11,6 +11,7 @@ use pingora_core::protocols::http::HttpTask;
 use pingora_core::protocols::http::server::Session;
 use pingora_error::{Error, ErrorType};
 use pingora_http::ResponseHeader;
+use policy::canonical::Malformed;
 use policy::destination::Route;
 use policy::refusal::{Failure, Refusal};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -18,7 +19,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::Outbound;
 use super::pace::Pace;
 use super::trace::Trace;
-use super::websocket;
+use super::{extended_connect, websocket};
 use crate::headers::{self, Outgoing, RequestBody};
 use crate::intake::chunks::is_malformed;
 use crate::upstream::{Part, UpstreamSession};
@@ -80,9 +81,14 @@ impl Attempt<'_> {
         progress: &mut Progress,
     ) -> Result<(), Broken> {
         upstream.set_write_timeout(self.limits.body_idle_timeout);
-        let mut request_done = session.is_body_empty();
+        let opened = extended_connect::is_one(session);
+        // What comes on a stream opened for a WebSocket is not the request's.
+        let mut request_done = session.is_body_empty() || opened;
         let websocket =
             request_done && upstream.can_switch() && websocket::is_asked_for(session, self.route);
+        if opened && !websocket {
+            return Err(Broken::Caller(Refusal::Malformed(Malformed::MethodRefused)));
+        }
         let head = self.head(session, upstream, websocket)?;
         if websocket {
             upstream.ask_to_switch();
@@ -231,7 +237,7 @@ impl Attempt<'_> {
                 Ok(end)
             }
             Part::Switched(mut head) => {
-                self.dress_switch(trace, &mut head)?;
+                self.dress_switch(trace, session, &mut head)?;
                 progress.answered = true;
                 session.write_response_header(head).await.map_err(gone)?;
                 Ok(true)
@@ -286,12 +292,23 @@ impl Attempt<'_> {
         .map_err(|_| Broken::Failed(Failure::Internal))
     }
 
-    fn dress_switch(&self, trace: &mut Trace<'_>, head: &mut ResponseHeader) -> Result<(), Broken> {
-        trace.status = head.status.as_u16();
+    fn dress_switch(
+        &self,
+        trace: &mut Trace<'_>,
+        session: &Session,
+        head: &mut ResponseHeader,
+    ) -> Result<(), Broken> {
+        if let Some(key) = &trace.websocket_key {
+            key.check(head)
+                .map_err(|_| Broken::Failed(Failure::Protocol))?;
+        }
         trace.details = Cow::Borrowed("via_upstream");
         let waited = trace.service_time.unwrap_or_default().as_millis();
-        headers::switching(head, &self.route.changes().headers.response, waited)
-            .map_err(|_| Broken::Failed(Failure::Internal))
+        let edits = &self.route.changes().headers.response;
+        headers::switching(head, edits, waited, session.is_http2())
+            .map_err(|_| Broken::Failed(Failure::Internal))?;
+        trace.status = head.status.as_u16();
+        Ok(())
     }
 
     /// What an upstream's error means, and whether another connection may try.

@@ -16,7 +16,7 @@ use super::attempt::{Attempt, Broken, Progress};
 use super::deadline::{deadline, of_call};
 use super::trace::Trace;
 use super::websocket;
-use super::{Ending, Exchange, Outbound};
+use super::{Ending, Exchange, Outbound, extended_connect};
 use crate::connection::Connection;
 use crate::headers::RequestBody;
 use crate::resolve::{NoAddress, VettedAddress};
@@ -69,7 +69,8 @@ impl Exchange<'_> {
             self.late(outbound, &progress);
         }
         if let (Ok(()), Some(upstream)) = (&ended, progress.conversation.take()) {
-            return Box::pin(self.converse(session, upstream)).await;
+            self.switched = Some(upstream);
+            return Ending::Finish;
         }
         self.end(session, ended, &progress).await
     }
@@ -180,9 +181,11 @@ impl Exchange<'_> {
         target: &Target,
         host: &str,
     ) -> Result<std::sync::Arc<[VettedAddress]>, Stop> {
-        let resolver = &self.trace.connection.gateway.resolver;
+        let connection = self.trace.connection;
         target
-            .addresses(resolver, host)
+            .addresses(&connection.gateway.resolver, host, |host| {
+                connection.count_name(host)
+            })
             .await
             .map_err(|none| match none {
                 NoAddress::Refused(refusal) => Stop::Refused(refusal),
@@ -316,8 +319,8 @@ async fn within(
 /// The version of HTTP that a request could do with.
 fn wanted(session: &Session, route: &Route) -> Wanted {
     match session.is_http2() {
+        _ if websocket::is_asked_for(session, route) => Wanted::Switchable,
         true => Wanted::Http2,
-        false if websocket::is_asked_for(session, route) => Wanted::Switchable,
         false => Wanted::Http1,
     }
 }
@@ -350,6 +353,9 @@ fn http_status(grpc: u16) -> u16 {
 }
 
 fn body_of(session: &mut Session) -> RequestBody {
+    if extended_connect::is_one(session) {
+        return RequestBody::None;
+    }
     if session.is_body_empty() {
         // `content-length: 0` says so to the origin too.
         let sized = session

@@ -4,8 +4,10 @@
 //! INVARIANT(one-record): every exchange is recorded exactly once, when its
 //! [`Trace`] is closed; one dropped half-way (a panic) records itself.
 
+mod abortive;
 mod attempt;
 mod deadline;
+mod extended_connect;
 mod forward;
 mod pace;
 mod referral;
@@ -13,11 +15,11 @@ mod trace;
 mod websocket;
 
 use bytes::Bytes;
-use conf::snapshot::ListenerMode;
 use pingora_core::protocols::http::server::Session;
+use policy::canonical::Malformed;
 use policy::destination::{Action, Redirect, Route};
 use policy::refusal::{Failure, Refusal};
-use policy::rule::{Effect, TemplatePart};
+use policy::rule::Effect;
 use policy::{Admitted, Next, RawRequest, Refused, Request};
 use tokio::time::timeout;
 
@@ -26,10 +28,12 @@ use crate::clock::Moment;
 use crate::connection::Connection;
 use crate::headers::{Changes, Received, is_grpc};
 use crate::reply::Reply;
+use crate::upstream::UpstreamSession;
 
+pub(crate) use abortive::{record_abandoned, record_cut, record_unparsed};
 use referral::Question;
-use trace::{Injected, Trace};
-pub(crate) use trace::{record_abandoned, record_cut, record_unparsed};
+use trace::{Injected, Told, Trace};
+pub(crate) use websocket::Conversation;
 
 /// What becomes of the connection after an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,9 +44,19 @@ pub(crate) enum Ending {
     Abort,
 }
 
+/// What came of an exchange.
+pub(crate) enum Served<'c> {
+    /// It is over, and recorded.
+    Ended(Ending),
+    /// It goes on in another protocol, to be recorded at its end.
+    Switched(Box<Conversation<'c>>),
+}
+
 /// See the module.
 pub(crate) struct Exchange<'c> {
     trace: Trace<'c>,
+    /// The upstream has agreed to another protocol, and the caller been told.
+    switched: Option<UpstreamSession>,
 }
 
 /// What is asked of an upstream: canonical, owned, after rewriting.
@@ -98,13 +112,18 @@ impl<'c> Exchange<'c> {
     pub(crate) fn new(connection: &'c Connection, begun: Moment) -> Self {
         Self {
             trace: Trace::new(connection, begun),
+            switched: None,
         }
     }
 
     /// Serves one request and records it.
-    pub(crate) async fn run(mut self, session: &mut Session, expects_continue: bool) -> Ending {
+    pub(crate) async fn run(mut self, session: &mut Session, expects_continue: bool) -> Served<'c> {
         self.trace.grpc = is_grpc(&session.req_header().headers);
-        let admitted = match self.admit(session) {
+        let admitted = match self.check_fields(session) {
+            Ok(()) => self.admit(session),
+            Err(refusal) => Err(self.trace.refused(refusal)),
+        };
+        let admitted = match admitted {
             Ok(Step::Go(outbound)) => Ok(outbound),
             Ok(Step::Ask(question)) => Box::pin(self.refer(*question)).await,
             Err(reply) => Err(reply),
@@ -115,8 +134,11 @@ impl<'c> Exchange<'c> {
             Ok(outbound) => self.serve(session, outbound, expects_continue).await,
             Err(reply) => self.reply(session, reply).await,
         };
-        self.trace.close(session);
-        ending
+        if let Some(upstream) = self.switched {
+            return Served::Switched(Box::new(Conversation::new(self.trace, upstream)));
+        }
+        self.trace.close(&Told::of(session));
+        Served::Ended(ending)
     }
 
     /// The decision. An error is the answer to give.
@@ -130,9 +152,6 @@ impl<'c> Exchange<'c> {
         }
         if self.trace.connection.gateway.memory.is_scarce() {
             return Err(self.trace.refused(Refusal::Overloaded));
-        }
-        if let Some(refusal) = self.refuse_fields(session) {
-            return Err(self.trace.refused(refusal));
         }
         let seen = std::sync::Arc::clone(&self.trace.seen);
         let headers = Received(&session.req_header().headers);
@@ -163,16 +182,20 @@ impl<'c> Exchange<'c> {
     }
 
     /// HTTP/2 heads are framed by the library; what HTTP/1.1's `intake` asks of
-    /// fields is asked of them here.
-    fn refuse_fields(&self, session: &Session) -> Option<Refusal> {
+    /// fields is asked of them here, and one way of asking is made the other.
+    fn check_fields(&mut self, session: &mut Session) -> Result<(), Refusal> {
         if !session.is_http2() {
-            return None;
+            return Ok(());
         }
-        crate::intake::head::check_http2(
-            &session.req_header().headers,
-            &self.trace.connection.limits,
-        )
-        .err()
+        let headers = &session.req_header().headers;
+        crate::intake::head::check_http2(headers, &self.trace.connection.limits)?;
+        match extended_connect::adopt(session) {
+            Ok(key) => {
+                self.trace.websocket_key = key;
+                Ok(())
+            }
+            Err(_) => Err(Refusal::TooManyFields),
+        }
     }
 
     fn raw<'a>(
@@ -186,7 +209,8 @@ impl<'c> Exchange<'c> {
     {
         trace::raw(
             self.trace.connection,
-            session,
+            session.req_header(),
+            session.is_http2(),
             headers,
             seen,
             self.trace.begun,
@@ -199,7 +223,7 @@ impl<'c> Exchange<'c> {
             source: connection.remote,
             destination: connection.local,
             is_http2: session.is_http2(),
-            is_secure: connection.listener.mode == ListenerMode::MutualTls,
+            is_secure: connection.listener.mode.is_mutual(),
         }
     }
 
@@ -215,8 +239,7 @@ impl<'c> Exchange<'c> {
         if let (Refusal::Denied, Some(Effect::Deny(answer))) =
             (refused.refusal, rule.map(|r| &r.effect))
         {
-            let body = body_of(&answer.body.0, request);
-            reply = Reply::written(answer.status, body.unwrap_or(reply.body));
+            reply = Reply::denial(answer, request);
         }
         reply
     }
@@ -264,6 +287,15 @@ impl<'c> Exchange<'c> {
             Action::Redirect(redirect) => {
                 self.trace.details = "direct_response".into();
                 let reply = redirection(redirect, &outbound);
+                self.reply(session, reply).await
+            }
+            // What waits behind it is no body, and nobody would answer to it.
+            Action::Forward(_)
+                if extended_connect::is_one(session)
+                    && !websocket::is_asked_for(session, route) =>
+            {
+                let refusal = Refusal::Malformed(Malformed::MethodRefused);
+                let reply = self.trace.refused(refusal);
                 self.reply(session, reply).await
             }
             Action::Forward(_) => {
@@ -327,25 +359,6 @@ fn outbound(request: Asked<'_>, route: Option<&Route>) -> Outbound {
         target: target.into(),
         changes: Changes::default(),
     }
-}
-
-/// The text of a rule's answer; `None` when the operator wrote none.
-fn body_of(parts: &[TemplatePart], request: &Request<'_>) -> Option<Bytes> {
-    if parts.is_empty() {
-        return None;
-    }
-    let mut body = String::new();
-    for part in parts {
-        match part {
-            TemplatePart::Text(text) => body.push_str(text),
-            TemplatePart::Value(expr) => {
-                if let Ok(value) = expr.eval(request) {
-                    body.push_str(&value.to_string());
-                }
-            }
-        }
-    }
-    Some(body.into())
 }
 
 fn redirection(redirect: &Redirect, outbound: &Outbound) -> Reply {

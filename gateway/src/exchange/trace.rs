@@ -6,19 +6,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pingora_core::protocols::http::server::Session;
+use pingora_http::{RequestHeader, ResponseHeader};
 use policy::door::Door;
 use policy::refusal::{Failure, Refusal};
 use policy::{Marks, Plan, RawRequest, Request, RuleId};
 
+use super::extended_connect::Key;
 use crate::clock::Moment;
 use crate::connection::Connection;
 use crate::headers::Received;
-use crate::intake::head::Sketch;
 use crate::live::Seen;
 use crate::record::{Authorisation, Decision, HeaderFields, Record, Reservation, RuleName};
 use crate::reply::Reply;
 
 use super::referral::Said;
+use super::websocket::Opening;
+
+/// Ours for what the process does not live to see the end of.
+const DRAINED: &str = "drained";
 
 /// See the module.
 pub(crate) struct Trace<'c> {
@@ -29,6 +34,8 @@ pub(crate) struct Trace<'c> {
     pub(crate) status: u16,
     pub(crate) details: Cow<'static, str>,
     pub(crate) grpc: bool,
+    /// Ours to a WebSocket's server.
+    pub(super) websocket_key: Option<Key>,
     pub(crate) grpc_status: Option<u16>,
     pub(crate) service_time: Option<Duration>,
     pub(crate) upstream: Option<SocketAddr>,
@@ -47,6 +54,8 @@ pub(crate) struct Trace<'c> {
     marks: Marks,
     refusal: Option<Refusal>,
     failure: Option<Failure>,
+    /// How it began, if it became a conversation.
+    pub(super) opening: Option<Box<Opening>>,
     /// Room in logs that would rather refuse than drop.
     reservation: Option<Reservation>,
     closed: bool,
@@ -59,6 +68,29 @@ pub(crate) enum Injected {
     Delay,
     /// It answered in the upstream's stead.
     Abort,
+}
+
+/// What the record tells of the messages themselves.
+pub(super) struct Told<'s> {
+    pub(super) request: &'s RequestHeader,
+    pub(super) answer: Option<&'s ResponseHeader>,
+    pub(super) is_http2: bool,
+    /// Bytes from the caller, but for the head.
+    pub(super) received: u64,
+    /// Bytes to him.
+    pub(super) sent: u64,
+}
+
+impl<'s> Told<'s> {
+    pub(super) fn of(session: &'s Session) -> Self {
+        Self {
+            request: session.req_header(),
+            answer: session.response_written(),
+            is_http2: session.is_http2(),
+            received: count(session.body_bytes_read()),
+            sent: count(session.body_bytes_sent()),
+        }
+    }
 }
 
 /// Host and target as they were judged.
@@ -78,6 +110,7 @@ impl<'c> Trace<'c> {
             status: 0,
             details: Cow::Borrowed("via_upstream"),
             grpc: false,
+            websocket_key: None,
             grpc_status: None,
             service_time: None,
             upstream: None,
@@ -93,6 +126,7 @@ impl<'c> Trace<'c> {
             marks: Marks::default(),
             refusal: None,
             failure: None,
+            opening: None,
             reservation: None,
             closed: false,
         }
@@ -161,37 +195,57 @@ impl<'c> Trace<'c> {
     }
 
     /// Ends the exchange: one line, one set of metrics.
-    pub(crate) fn close(mut self, session: &mut Session) {
-        self.closed = true;
+    pub(super) fn close(mut self, told: &Told<'_>) {
+        self.tell(Some(told));
+    }
+
+    /// The same for a conversation.
+    pub(super) fn close_conversation(mut self) {
+        let opening = self.opening.take();
+        self.tell(opening.as_ref().map(|opening| opening.told()).as_ref());
+    }
+
+    fn tell(&mut self, told: Option<&Told<'_>>) {
+        if std::mem::replace(&mut self.closed, true) {
+            return;
+        }
         let reservation = self.reservation.take();
         let seen = Arc::clone(&self.seen);
-        let head = session.req_header();
-        let headers = Received(&head.headers);
         let mut record = self.connection.record(&seen.live, self.begun);
         self.fill(&mut record);
+        let gateway = &self.connection.gateway;
+        let Some(told) = told else {
+            gateway.observe(&record, None, &seen.live, reservation);
+            return;
+        };
+        let head = told.request;
+        let headers = Received(&head.headers);
         record.method = Some(Cow::Borrowed(head.method.as_str()));
-        record.protocol = Some(if session.is_http2() {
-            "HTTP/2"
-        } else {
-            "HTTP/1.1"
-        });
+        record.protocol = Some(if told.is_http2 { "HTTP/2" } else { "HTTP/1.1" });
         if self.canonical.is_none() {
             record.path = Some(String::from_utf8_lossy(head.raw_path()));
-            record.authority = Some(String::from_utf8_lossy(authority(session)));
+            let authority = authority(head, told.is_http2);
+            record.authority = Some(String::from_utf8_lossy(authority));
         }
         let field = |name: &str| head.headers.get(name).map(http::HeaderValue::as_bytes);
         record.x_forwarded_for = field("x-forwarded-for");
         record.user_agent = field("user-agent");
         record.referer = field("referer");
         record.request_id = field("x-request-id");
-        record.bytes_received = count(session.body_bytes_read());
-        record.bytes_sent = count(session.body_bytes_sent());
+        record.bytes_received = told.received;
+        record.bytes_sent = told.sent;
         record.request_bytes = record.bytes_received + head_size(&head.headers);
-        let answered = session.response_written();
-        record.response_bytes = record.bytes_sent + answered.map_or(0, |r| head_size(&r.headers));
+        let answered = told.answer.map_or(0, |answer| head_size(&answer.headers));
+        record.response_bytes = record.bytes_sent + answered;
         record.headers = Some(HeaderFields(&headers));
-        let raw = raw(self.connection, session, &headers, &seen, self.begun);
-        let gateway = &self.connection.gateway;
+        let raw = raw(
+            self.connection,
+            head,
+            told.is_http2,
+            &headers,
+            &seen,
+            self.begun,
+        );
         gateway.observe(&record, Some(raw), &seen.live, reservation);
     }
 
@@ -270,102 +324,53 @@ impl<'c> Trace<'c> {
     }
 }
 
-/// A panic has passed: the request is over, and recorded like every other.
+/// Dropped before its end: the process ends while it goes on, or a panic has
+/// passed. It is recorded like every other.
 impl Drop for Trace<'_> {
     fn drop(&mut self) {
         if self.closed {
             return;
         }
-        self.closed = true;
-        self.failed(Failure::Internal);
-        let reservation = self.reservation.take();
-        let seen = Arc::clone(&self.seen);
-        let mut record = self.connection.record(&seen.live, self.begun);
-        self.fill(&mut record);
-        let room = reservation;
-        self.connection
-            .gateway
-            .observe(&record, None, &seen.live, room);
+        if std::thread::panicking() {
+            self.failed(Failure::Internal);
+        } else {
+            self.details = DRAINED.into();
+        }
+        let opening = self.opening.take();
+        self.tell(opening.as_ref().map(|opening| opening.told()).as_ref());
     }
-}
-
-/// Records a request that was refused before there was one to judge.
-pub(crate) fn record_unparsed(
-    connection: &Connection,
-    sketch: &Sketch<'_>,
-    refusal: Refusal,
-    begun: Moment,
-) {
-    let seen = connection.seen();
-    let mut record = connection.record(&seen.live, begun);
-    let text = |bytes: Option<&'_ [u8]>| bytes.map(|b| String::from_utf8_lossy(b).into_owned());
-    record.method = text(sketch.method).map(Cow::Owned);
-    record.path = text(sketch.target).map(Cow::Owned);
-    record.authority = text(sketch.host).map(Cow::Owned);
-    record.protocol = sketch.method.map(|_| match sketch.is_http2 {
-        true => "HTTP/2",
-        false => "HTTP/1.1",
-    });
-    record.response_code = refusal.status();
-    record.response_flags = refusal.flags().into();
-    record.response_code_details = Some(refusal.details().into());
-    record.refusal = Some(refusal.code());
-    connection.gateway.observe(&record, None, &seen.live, None);
-}
-
-/// Records that an HTTP/2 connection is cut for what its caller does on it,
-/// whatever becomes of its requests.
-pub(crate) fn record_cut(connection: &Connection, refusal: Refusal) {
-    let seen = connection.seen();
-    let mut record = connection.record(&seen.live, Moment::now());
-    record.protocol = Some("HTTP/2");
-    record.is_cut = true;
-    record.refusal = Some(refusal.code());
-    record.response_flags = refusal.flags().into();
-    record.response_code_details = Some(refusal.details().into());
-    record.connection_termination_details = Some(refusal.details().into());
-    connection.gateway.observe(&record, None, &seen.live, None);
-}
-
-/// Records a request whose caller left before anybody looked at it.
-pub(crate) fn record_abandoned(connection: &Connection, begun: Moment) {
-    let seen = connection.seen();
-    let failure = Failure::ClientGone;
-    let mut record = connection.record(&seen.live, begun);
-    record.response_flags = failure.flags().into();
-    record.response_code_details = Some(failure.details().into());
-    record.failure = Some(failure.code());
-    connection.gateway.observe(&record, None, &seen.live, None);
 }
 
 /// A request as its session holds it.
 pub(crate) fn raw<'a>(
     connection: &'a Connection,
-    session: &'a Session,
+    head: &'a RequestHeader,
+    is_http2: bool,
     headers: &'a Received<'a>,
     seen: &'a Seen,
     begun: Moment,
 ) -> RawRequest<'a> {
-    let head = session.req_header();
     RawRequest {
         method: head.method.as_str().as_bytes(),
-        authority: authority(session),
+        authority: authority(head, is_http2),
         target: head.raw_path(),
         headers,
         caller: &seen.caller,
         server_name: connection.server_name.host(),
         view: connection.listener.view,
-        port: connection.listener.port,
+        port: connection.listener.unnamed_port(),
         time: begun.nanos,
     }
 }
 
 /// `:authority` of HTTP/2, `Host` of HTTP/1.1.
-fn authority(session: &Session) -> &[u8] {
-    let head = session.req_header();
+fn authority(head: &RequestHeader, is_http2: bool) -> &[u8] {
     match head.uri.authority() {
-        Some(authority) if session.is_http2() => authority.as_str().as_bytes(),
-        _ => session.get_header_bytes(http::header::HOST),
+        Some(authority) if is_http2 => authority.as_str().as_bytes(),
+        _ => {
+            let host = head.headers.get(http::header::HOST);
+            host.map(http::HeaderValue::as_bytes).unwrap_or_default()
+        }
     }
 }
 

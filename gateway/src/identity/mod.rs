@@ -20,7 +20,7 @@ use boring::ssl::{
 };
 use boring::x509::X509;
 use boring::x509::X509VerifyError;
-use conf::snapshot::{IdentityFiles, Settings};
+use conf::snapshot::{IdentityFiles, ListenerMode, Settings};
 use policy::principal::Principal;
 use policy::refusal::Refusal;
 use zeroize::Zeroizing;
@@ -31,6 +31,30 @@ pub(crate) use shown::Shown;
 /// HTTP/2 before HTTP/1.1; never an `istio*` protocol, which would oblige us
 /// to speak it.
 const PROTOCOLS: &[u8] = b"\x02h2\x08http/1.1";
+/// What is agreed upon at a kind of listener.
+struct Terms {
+    oldest: SslVersion,
+    protocols: &'static [u8],
+    /// What becomes of a client with other protocols.
+    otherwise: AlpnError,
+}
+
+/// Without overlap the handshake goes on without ALPN, as Envoy's does.
+const MESH: Terms = Terms {
+    oldest: SslVersion::TLS1_2,
+    protocols: PROTOCOLS,
+    otherwise: AlpnError::NOACK,
+};
+const PROXY: Terms = Terms {
+    protocols: b"\x08http/1.1",
+    ..MESH
+};
+/// As ztunnel and waypoints speak it, and nobody else.
+const HBONE: Terms = Terms {
+    oldest: SslVersion::TLS1_3,
+    protocols: b"\x02h2",
+    otherwise: AlpnError::ALERT_FATAL,
+};
 /// The sidecars' own order: post-quantum hybrid first.
 const GROUPS: &str = "X25519MLKEM768:X25519:P-256";
 /// Leaf, two intermediates and the root istiod appends.
@@ -38,7 +62,9 @@ const MAX_DEPTH: u32 = 4;
 
 /// TLS for the mesh, as the files were when it was made.
 pub struct Acceptor {
-    acceptor: SslAcceptor,
+    mesh: SslAcceptor,
+    proxy: SslAcceptor,
+    hbone: SslAcceptor,
     domains: Vec<DomainRoots>,
     trust: u64,
 }
@@ -97,30 +123,23 @@ impl Acceptor {
         let revoked = files.crl.as_deref();
         let revoked = revoked.map(RevocationLists::read).transpose()?;
         let domains = roots::domains(files, settings, revoked.as_ref())?;
-        let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls())?;
-        builder.set_min_proto_version(Some(SslVersion::TLS1_2))?;
-        builder.set_curves_list(GROUPS)?;
-        builder.set_options(SslOptions::NO_TICKET | SslOptions::NO_RENEGOTIATION);
-        builder.set_session_cache_mode(SslSessionCacheMode::OFF);
-        builder.set_mode(SslMode::RELEASE_BUFFERS);
-        builder.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
-        builder.set_verify_depth(MAX_DEPTH);
-        let everyone = domains.iter().flat_map(|d| &d.certificates);
-        builder.set_verify_cert_store(store(everyone, revoked.as_ref())?)?;
-        builder.set_alpn_select_callback(|_, offered| {
-            // Without overlap the handshake goes on without ALPN, as Envoy's does.
-            select_next_proto(PROTOCOLS, offered).ok_or(AlpnError::NOACK)
-        });
-        present(&mut builder, files)?;
+        let speaking = |terms| acceptor(files, &domains, revoked.as_ref(), terms);
         Ok(Self {
-            acceptor: builder.build(),
+            mesh: speaking(MESH)?,
+            proxy: speaking(PROXY)?,
+            hbone: speaking(HBONE)?,
             trust: roots::fingerprint(&domains, revoked.as_ref())?,
             domains,
         })
     }
 
-    pub(crate) fn tls(&self) -> &SslAcceptor {
-        &self.acceptor
+    /// TLS as it is spoken at a listener.
+    pub(crate) fn tls(&self, mode: ListenerMode) -> &SslAcceptor {
+        match mode {
+            ListenerMode::Proxy => &self.proxy,
+            ListenerMode::Hbone => &self.hbone,
+            _ => &self.mesh,
+        }
     }
 
     /// Differs whenever roots, trust domains or revocation lists do.
@@ -193,6 +212,29 @@ fn unverified(why: X509VerifyError) -> Refusal {
         X509VerifyError::INVALID_PURPOSE => Refusal::CertificatePurpose,
         _ => Refusal::CertificateUntrusted,
     }
+}
+
+fn acceptor(
+    files: &IdentityFiles,
+    domains: &[DomainRoots],
+    revoked: Option<&RevocationLists>,
+    terms: Terms,
+) -> Result<SslAcceptor, IdentityError> {
+    let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls())?;
+    builder.set_min_proto_version(Some(terms.oldest))?;
+    builder.set_curves_list(GROUPS)?;
+    builder.set_options(SslOptions::NO_TICKET | SslOptions::NO_RENEGOTIATION);
+    builder.set_session_cache_mode(SslSessionCacheMode::OFF);
+    builder.set_mode(SslMode::RELEASE_BUFFERS);
+    builder.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
+    builder.set_verify_depth(MAX_DEPTH);
+    let everyone = domains.iter().flat_map(|d| &d.certificates);
+    builder.set_verify_cert_store(store(everyone, revoked)?)?;
+    builder.set_alpn_select_callback(move |_, offered| {
+        select_next_proto(terms.protocols, offered).ok_or(terms.otherwise)
+    });
+    present(&mut builder, files)?;
+    Ok(builder.build())
 }
 
 fn present(

@@ -84,7 +84,6 @@ impl Framing {
 
     /// M6, and one `Host` (RFC 9112, section 3.2).
     pub(crate) fn check(&self) -> Result<Head, Refusal> {
-        use policy::canonical::Malformed;
         if self.content_lengths > 0 && self.transfer_encodings > 0 {
             return Err(Refusal::ConflictingFraming);
         }
@@ -94,15 +93,34 @@ impl Framing {
         if self.transfer_encodings > 1 {
             return Err(Refusal::TransferEncoding);
         }
-        match self.hosts {
-            0 => return Err(Refusal::Malformed(Malformed::HostMissing)),
-            1 => {}
-            _ => return Err(Refusal::Malformed(Malformed::HostRepeated)),
-        }
+        self.check_host(true)?;
         Ok(Head {
             expects_continue: self.expects_continue,
             is_chunked: self.transfer_encodings > 0,
         })
+    }
+}
+
+impl Framing {
+    /// CONNECT has no body: what follows its head is the tunnel's (RFC 9110,
+    /// section 9.3.6), and one who read it otherwise would find a second request.
+    pub(super) fn check_connect(&self, needs_host: bool) -> Result<(), Refusal> {
+        if self.content_lengths > 0 || self.transfer_encodings > 0 {
+            return Err(Refusal::ConnectBody);
+        }
+        if self.expects_continue {
+            return Err(Refusal::Expectation);
+        }
+        self.check_host(needs_host)
+    }
+
+    fn check_host(&self, needed: bool) -> Result<(), Refusal> {
+        use policy::canonical::Malformed;
+        match self.hosts {
+            0 if needed => Err(Refusal::Malformed(Malformed::HostMissing)),
+            0 | 1 => Ok(()),
+            _ => Err(Refusal::Malformed(Malformed::HostRepeated)),
+        }
     }
 }
 

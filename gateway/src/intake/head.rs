@@ -44,10 +44,46 @@ pub(crate) fn end(bytes: &[u8], already_seen: usize) -> Option<usize> {
 /// # Errors
 /// The first rule it breaks.
 pub(crate) fn check(head: &[u8], limits: &Limits) -> Result<Head, Refusal> {
+    let (line, fields) = split(head, limits)?;
+    if line.version == Version::Http10 {
+        return Err(Refusal::HttpVersion);
+    }
+    gather(fields, limits, |_, _| {})?.check()
+}
+
+/// The first line of a head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RequestLine<'a> {
+    pub(super) method: &'a [u8],
+    pub(super) target: &'a [u8],
+    pub(super) version: Version,
+}
+
+/// Of the lines of HTTP/1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    Http10,
+    Http11,
+}
+
+/// The first line of a head, judged, and its others.
+pub(super) fn split<'h>(
+    head: &'h [u8],
+    limits: &Limits,
+) -> Result<(RequestLine<'h>, impl Iterator<Item = &'h [u8]>), Refusal> {
     check_line_endings(head)?;
     let text = head.strip_suffix(b"\r\n\r\n").unwrap_or(head);
     let mut lines = split_lines(text);
-    check_request_line(lines.next().unwrap_or_default(), limits)?;
+    let first = request_line(lines.next().unwrap_or_default(), limits)?;
+    Ok((first, lines))
+}
+
+/// Judges the fields of a head one by one, and shows each.
+pub(super) fn gather<'h>(
+    lines: impl Iterator<Item = &'h [u8]>,
+    limits: &Limits,
+    mut show: impl FnMut(&'h [u8], &'h [u8]),
+) -> Result<Framing, Refusal> {
     let mut framing = Framing::default();
     let mut count = 0_u32;
     for line in lines {
@@ -57,8 +93,9 @@ pub(crate) fn check(head: &[u8], limits: &Limits) -> Result<Head, Refusal> {
         }
         let (name, value) = split_field(line)?;
         framing.take(name, value)?;
+        show(name, value);
     }
-    framing.check()
+    Ok(framing)
 }
 
 /// M1: every line feed follows a carriage return and every carriage return
@@ -79,8 +116,8 @@ fn split_lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
         .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
 }
 
-/// M2: exactly `method SP target SP HTTP/1.1`.
-fn check_request_line(line: &[u8], limits: &Limits) -> Result<(), Refusal> {
+/// M2: exactly `method SP target SP version`.
+fn request_line<'h>(line: &'h [u8], limits: &Limits) -> Result<RequestLine<'h>, Refusal> {
     let mut parts = line.split(|b| *b == b' ');
     let (Some(method), Some(target), Some(version), None) =
         (parts.next(), parts.next(), parts.next(), parts.next())
@@ -90,11 +127,11 @@ fn check_request_line(line: &[u8], limits: &Limits) -> Result<(), Refusal> {
     if method.is_empty() || target.is_empty() || !method.iter().all(|b| fields::is_token(*b)) {
         return Err(Refusal::MalformedRequestLine);
     }
-    match version {
-        b"HTTP/1.1" => {}
-        b"HTTP/1.0" => return Err(Refusal::HttpVersion),
+    let version = match version {
+        b"HTTP/1.1" => Version::Http11,
+        b"HTTP/1.0" => Version::Http10,
         _ => return Err(Refusal::MalformedRequestLine),
-    }
+    };
     if target.len() > usize::try_from(limits.target_bytes).unwrap_or(usize::MAX) {
         return Err(Refusal::Malformed(
             policy::canonical::Malformed::TargetTooLong,
@@ -111,7 +148,11 @@ fn check_request_line(line: &[u8], limits: &Limits) -> Result<(), Refusal> {
     if target.iter().any(|b| !(0x21..=0x7e).contains(b)) {
         return Err(Refusal::Malformed(policy::canonical::Malformed::TargetByte));
     }
-    Ok(())
+    Ok(RequestLine {
+        method,
+        target,
+        version,
+    })
 }
 
 /// M3: `name: value`, the name a token, no folding, no control bytes.

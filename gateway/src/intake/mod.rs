@@ -8,4 +8,5 @@ pub(crate) mod chunks;
 pub(crate) mod fields;
 mod frames;
 pub(crate) mod head;
+pub(crate) mod proxy;
 pub(crate) mod streams;

@@ -58,7 +58,7 @@ async fn exchange(
 ) -> Result<Fetched, String> {
     // The upstream of a list has a name of its own; it is never "as requested".
     let host = target.host("");
-    let found = target.addresses(&gateway.resolver, host).await;
+    let found = target.addresses(&gateway.resolver, host, |_| Ok(())).await;
     let addresses = found.map_err(|why| match why {
         NoAddress::Refused(refusal) => refusal.code(),
         NoAddress::Failed(failure) => failure.code(),

@@ -69,6 +69,8 @@ fn exposes_exactly_this_text() {
     let _open = metrics.connection_opened();
     drop(metrics.connection_opened());
     metrics.upstream_connected();
+    let _socket = metrics.websocket_opened();
+    drop(metrics.websocket_opened());
     metrics.reloaded(Reload::Applied);
     metrics.using_snapshot("0123456789ab");
     let text = metrics.render(&sinks(), states());

@@ -18,7 +18,7 @@ use std::time::SystemTime;
 
 use conf::snapshot::GatewayName;
 
-use crate::record::{Decision, Record};
+use crate::record::{Decision, Record, TunnelPart};
 use family::{Family, Key, Share};
 use histogram::{Count, Histogram};
 
@@ -62,6 +62,8 @@ pub struct Metrics {
     cuts: Family<Count>,
     authorisations: Family<Count>,
     connections: Arc<AtomicU64>,
+    websockets: Arc<AtomicU64>,
+    websockets_opened: AtomicU64,
     upstream_connections: AtomicU64,
     reloads_applied: AtomicU64,
     reloads_refused: AtomicU64,
@@ -95,10 +97,11 @@ struct Exchange {
     response_bytes: Histogram,
 }
 
-/// What Istio measures of connections it does not look into. All of it is
-/// counted at their end, when there is a record of them.
+/// What Istio measures of connections it does not look into, at their beginning,
+/// every now and then, and at their end.
 #[derive(Debug, Default)]
 struct Tunnels {
+    begun: Count,
     ended: Count,
     received: Count,
     sent: Count,
@@ -121,12 +124,13 @@ thread_local! {
     static SHARES: RefCell<Vec<(u64, Shares)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// An open downstream connection; no longer one when this is dropped.
+/// Something that is open, such as a downstream connection; no longer when this
+/// is dropped.
 #[derive(Debug)]
 #[must_use]
-pub struct OpenConnection(Arc<AtomicU64>);
+pub struct Open(Arc<AtomicU64>);
 
-impl Drop for OpenConnection {
+impl Drop for Open {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -149,6 +153,8 @@ impl Metrics {
             cuts: Family::new(COUNTERS),
             authorisations: Family::new(COUNTERS),
             connections: Arc::default(),
+            websockets: Arc::default(),
+            websockets_opened: AtomicU64::new(0),
             upstream_connections: AtomicU64::new(0),
             reloads_applied: AtomicU64::new(0),
             reloads_refused: AtomicU64::new(0),
@@ -172,9 +178,16 @@ impl Metrics {
     }
 
     /// Counts a downstream connection as open, until the answer is dropped.
-    pub fn connection_opened(&self) -> OpenConnection {
+    pub fn connection_opened(&self) -> Open {
         self.connections.fetch_add(1, Ordering::Relaxed);
-        OpenConnection(Arc::clone(&self.connections))
+        Open(Arc::clone(&self.connections))
+    }
+
+    /// Counts a WebSocket as open, until the answer is dropped.
+    pub fn websocket_opened(&self) -> Open {
+        self.websockets_opened.fetch_add(1, Ordering::Relaxed);
+        self.websockets.fetch_add(1, Ordering::Relaxed);
+        Open(Arc::clone(&self.websockets))
     }
 
     /// Counts a connection made to an upstream.
@@ -238,8 +251,10 @@ impl Metrics {
     }
 
     fn observe_in(&self, shares: &mut Shares, record: &Record<'_>) {
+        if let Some(part) = record.tunnel {
+            return self.observe_tunnel(shares, record, part);
+        }
         match record.refusal {
-            _ if record.is_tunnel => self.observe_tunnel(shares, record),
             Some(reason) if record.is_cut => {
                 shares.key.begin().text(caller(record)).text(reason);
                 shares
@@ -267,17 +282,20 @@ impl Metrics {
         self.observe_attempt(shares, record);
     }
 
-    fn observe_tunnel(&self, shares: &mut Shares, record: &Record<'_>) {
+    fn observe_tunnel(&self, shares: &mut Shares, record: &Record<'_>, part: TunnelPart) {
         if record.decision == Decision::Allow {
             let key = shares.key.begin().text(destination(record));
             key.text(&record.response_flags);
             shares.tunnels.of(&self.tunnels, &shares.key, |tunnels| {
-                tunnels.ended.add(1);
-                tunnels.received.add(record.bytes_received);
-                tunnels.sent.add(record.bytes_sent);
+                tunnels.begun.add(part.begins.into());
+                tunnels.ended.add(part.ends.into());
+                tunnels.received.add(part.received);
+                tunnels.sent.add(part.sent);
             });
         }
-        self.observe_attempt(shares, record);
+        if part.ends {
+            self.observe_attempt(shares, record);
+        }
     }
 
     fn observe_attempt(&self, shares: &mut Shares, record: &Record<'_>) {

@@ -101,8 +101,8 @@ impl Metrics {
         let metrics: [OfTunnels; 4] = [
             (
                 "istio_tcp_connections_opened_total",
-                "Connections passed through, counted at their end.",
-                |tunnels| &tunnels.ended,
+                "Connections passed through that have begun.",
+                |tunnels| &tunnels.begun,
             ),
             (
                 "istio_tcp_connections_closed_total",
@@ -223,6 +223,12 @@ impl Metrics {
         let name = "egret_upstream_connections_total";
         out.metric(name, Kind::Counter, "Connections made to upstreams.");
         out.sample(name, &none, read(&self.upstream_connections));
+        let name = "egret_websockets";
+        out.metric(name, Kind::Gauge, "Open WebSockets.");
+        out.sample(name, &none, read(&self.websockets));
+        let name = "egret_websockets_total";
+        out.metric(name, Kind::Counter, "WebSockets opened.");
+        out.sample(name, &none, read(&self.websockets_opened));
     }
 
     /// Where there are no remote lists, nothing is told of them.

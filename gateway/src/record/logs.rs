@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use conf::snapshot::{Layout, Log, Overflow};
 use conf::text_format::TextFormat;
@@ -37,6 +38,7 @@ struct Logger {
     form: Form,
     channel: Arc<Channel>,
     overflow: Overflow,
+    open_tunnels: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -93,7 +95,7 @@ impl Loggers {
     /// Writes the record to every log whose filter `selects` finds true. What
     /// finds no room is dropped and counted.
     pub fn write(&self, record: &Record<'_>, selects: impl Fn(&LogFilter) -> bool) {
-        self.write_as(record, Claim::Open, selects);
+        self.write_as(record, Claim::Open, |log| selects(&log.filter));
     }
 
     /// As [`Loggers::write`], into the room reserved for this attempt: nothing
@@ -104,14 +106,33 @@ impl Loggers {
         record: &Record<'_>,
         selects: impl Fn(&LogFilter) -> bool,
     ) {
-        self.write_as(record, Claim::Reserved, selects);
+        self.write_as(record, Claim::Reserved, |log| selects(&log.filter));
         drop(reservation);
     }
 
-    fn write_as(&self, record: &Record<'_>, claim: Claim, selects: impl Fn(&LogFilter) -> bool) {
+    /// As [`Loggers::write`], to those logs whose time to tell of a tunnel that
+    /// is still open came between two ages of it.
+    pub fn write_open(
+        &self,
+        record: &Record<'_>,
+        ages: (Duration, Duration),
+        selects: impl Fn(&LogFilter) -> bool,
+    ) {
+        self.write_as(record, Claim::Open, |log| {
+            log.is_due(ages) && selects(&log.filter)
+        });
+    }
+
+    /// The shortest time after which a log tells of a tunnel that is still open.
+    #[must_use]
+    pub fn open_tunnels(&self) -> Option<Duration> {
+        self.logs.iter().filter_map(|log| log.open_tunnels).min()
+    }
+
+    fn write_as(&self, record: &Record<'_>, claim: Claim, selects: impl Fn(&Logger) -> bool) {
         let mut line = LINE.try_with(Cell::take).unwrap_or_default();
         let mut write = |log: &Logger| {
-            if selects(&log.filter) {
+            if selects(log) {
                 line.clear();
                 log.form.line(&mut line, record);
                 line.push(b'\n');
@@ -148,7 +169,16 @@ impl Logger {
             form,
             channel,
             overflow: log.overflow,
+            open_tunnels: log.open_tunnels,
         }
+    }
+
+    fn is_due(&self, (before, now): (Duration, Duration)) -> bool {
+        let times = |age: Duration| {
+            let every = self.open_tunnels.map(|every| every.as_nanos());
+            every.and_then(|every| age.as_nanos().checked_div(every))
+        };
+        times(before) < times(now)
     }
 
     fn push(&self, line: &[u8], claim: Claim) {

@@ -22,6 +22,7 @@ fn log(path: &Path, layout: Layout, overflow: Overflow) -> Log {
             rotate: None,
         },
         overflow,
+        open_tunnels: None,
         origin: None,
     }
 }
@@ -174,4 +175,35 @@ fn reserves_a_line_for_each_log_of_a_sink_and_none_for_logs_that_drop() {
     assert_eq!(held.len(), 2);
     drop(held);
     assert!(loggers.reserve().is_ok());
+}
+
+#[test]
+fn each_log_tells_of_an_open_tunnel_in_its_own_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let often = dir.path().join("often.log");
+    let seldom = dir.path().join("seldom.log");
+    let never = dir.path().join("never.log");
+    let every = |path: &Path, seconds: Option<u64>| Log {
+        open_tunnels: seconds.map(Duration::from_secs),
+        ..log(path, Layout::Json, Overflow::DropAndCount)
+    };
+    let sinks = Sinks::new();
+    let logs = [
+        every(&often, Some(2)),
+        every(&seldom, Some(5)),
+        every(&never, None),
+    ];
+    let loggers = sinks.loggers(&logs).unwrap();
+    assert_eq!(loggers.open_tunnels(), Some(Duration::from_secs(2)));
+    let world = World::new();
+    for second in 0..11 {
+        let ages = (Duration::from_secs(second), Duration::from_secs(second + 1));
+        loggers.write_open(&world.tunnel(), ages, |_| true);
+    }
+    assert_eq!(sinks.flush(LONG), 0);
+    let lines = [often, seldom, never].map(|path| {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        text.lines().count()
+    });
+    assert_eq!(lines, [5, 2, 0]);
 }

@@ -192,9 +192,9 @@ pub struct Record<'a> {
     pub grpc_status: Option<u16>,
     /// Whether the request was gRPC.
     pub grpc: bool,
-    /// Whether this is what passed through, or was to: no request, but an
+    /// What this tells of what passes through, or was to: no request, but an
     /// attempt that was decided upon.
-    pub is_tunnel: bool,
+    pub tunnel: Option<TunnelPart>,
     /// Whether this tells the end of a connection on which requests had come.
     pub is_cut: bool,
     /// The header fields of the request, once there are any.
@@ -203,6 +203,20 @@ pub struct Record<'a> {
     pub reporter_uid: Option<&'a str>,
     /// Digest of the snapshot that decided.
     pub snapshot: &'a str,
+}
+
+/// What a record tells of a tunnel's life. The record itself is of the whole
+/// until now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TunnelPart {
+    /// Its beginning.
+    pub begins: bool,
+    /// Its end.
+    pub ends: bool,
+    /// Bytes from the caller since it was told of last.
+    pub received: u64,
+    /// Bytes to him since then.
+    pub sent: u64,
 }
 
 impl<'a> Record<'a> {
@@ -252,7 +266,7 @@ impl<'a> Record<'a> {
             destination: None,
             grpc_status: None,
             grpc: false,
-            is_tunnel: false,
+            tunnel: None,
             is_cut: false,
             headers: None,
             reporter_uid: None,

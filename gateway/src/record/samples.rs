@@ -6,7 +6,7 @@ use std::time::Duration;
 use policy::origin::Origin;
 use policy::principal::Principal;
 
-use super::{Decision, Record, RuleName};
+use super::{Decision, Record, RuleName, TunnelPart};
 
 /// What a record borrows.
 #[derive(Debug)]
@@ -80,7 +80,12 @@ impl World {
     /// TLS to the same host that passed through, from a caller nobody knows.
     pub(crate) fn tunnel(&self) -> Record<'_> {
         Record {
-            is_tunnel: true,
+            tunnel: Some(TunnelPart {
+                begins: true,
+                ends: true,
+                received: 517,
+                sent: 4_096,
+            }),
             bytes_received: 517,
             bytes_sent: 4_096,
             requested_server_name: Some("edition.cnn.com"),

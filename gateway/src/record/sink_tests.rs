@@ -21,6 +21,7 @@ fn log_to(path: &Path) -> Log {
             rotate: None,
         },
         overflow: Overflow::DropAndCount,
+        open_tunnels: None,
         origin: None,
     }
 }

@@ -7,6 +7,7 @@
 //! gather above TLS, in [`Gathered`].
 
 mod gathered;
+mod http2_stream;
 mod observed;
 mod spare;
 
@@ -27,6 +28,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 
 pub(crate) use gathered::Gathered;
+pub(crate) use http2_stream::Http2Stream;
 pub(crate) use observed::{Observed, Observer};
 use spare::ReadBuffer;
 

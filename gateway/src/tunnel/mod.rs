@@ -6,25 +6,25 @@
 //! is around it, and else by address. What is asked within is not seen.
 
 mod client_hello;
-mod copy;
-mod relay;
+mod connect;
 mod trace;
 mod way;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use pingora_core::protocols::Stream;
+use policy::TunnelPlan;
 use policy::refusal::{Failure, Refusal};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::clock::Moment;
 use crate::connection::Connection;
+use crate::relay::{Bounds, End, Side, relay};
 use crate::resolve::NoAddress;
-use crate::upstream::{Connected, DialError, Target, connect};
+use crate::upstream::{self, Connected, DialError, Target};
 
 pub(crate) use client_hello::ClientHello;
-use relay::{Bounds, End, relay};
+pub(crate) use connect::{Asking, OverHttp1, connect, decline};
 use trace::Trace;
 use way::Way;
 
@@ -45,67 +45,92 @@ pub(crate) async fn serve(
     begun: Moment,
 ) {
     let mut trace = Trace::new(connection, begun);
-    let limits = &connection.limits;
-    let mut bounds = Bounds {
-        idle: limits.tunnel_idle_timeout,
-        whole: limits.tunnel_timeout,
-    };
     match open(&mut trace, &mut caller, hello).await {
-        Ok((upstream, age)) => {
-            bounds.whole = bounds.whole.into_iter().chain(age).min();
-            let end = tokio::select! {
-                end = relay(&mut caller, upstream, &trace.traffic, bounds) => end,
-                Err(lost) = connection.over(None) => End::Lost(lost),
-            };
-            trace.ended(end);
-        }
-        Err(Stop::Refused(refusal)) => trace.refused(refusal),
-        Err(Stop::Failed(failure)) => trace.failed(failure),
+        Ok((upstream, read)) => carry(&mut trace, &mut caller, upstream, read).await,
+        Err(stop) => trace.stopped(&stop),
     }
     // First the end, then the record of it.
     drop(caller);
     trace.close();
 }
 
-/// Decides, dials, and hands over what has been read; with how long it may stand
-/// by the word of its upstream.
+/// Bytes both ways, to the end; first what has been `read` of the caller.
+async fn carry(
+    trace: &mut Trace<'_>,
+    caller: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    upstream: Stream,
+    read: Vec<u8>,
+) {
+    let limits = &trace.connection.limits;
+    let bounds = Bounds {
+        idle: limits.tunnel_idle_timeout,
+        whole: limits.tunnel_timeout.into_iter().chain(trace.age).min(),
+        // What a half-closed connection means is its protocol's to say.
+        rest: None,
+    };
+    let caller = Side {
+        stream: caller,
+        read,
+    };
+    let upstream = Side {
+        stream: upstream,
+        read: Vec::new(),
+    };
+    trace.opened();
+    let end = tokio::select! {
+        end = relay(caller, upstream, &trace.traffic, bounds) => end,
+        Err(lost) = trace.connection.over(None) => End::Lost(lost),
+        never = trace.tell_in_between() => match never {},
+    };
+    trace.ended(end);
+}
+
+/// Decides and dials; what has been read of the caller comes with it.
 async fn open(
     trace: &mut Trace<'_>,
     caller: &mut (impl AsyncRead + Unpin),
     hello: Option<ClientHello>,
-) -> Result<(Stream, Option<Duration>), Stop> {
-    trace.reserve().map_err(Stop::Refused)?;
-    if trace.connection.gateway.memory.is_scarce() {
-        return Err(Stop::Refused(Refusal::Overloaded));
-    }
+) -> Result<(Stream, Vec<u8>), Stop> {
+    check_room(trace)?;
     let Way { host, plan, read } = way::find(trace, caller, hello)
         .await
         .map_err(Stop::Refused)?;
+    Ok((dial(trace, &plan, &host).await?, read))
+}
+
+/// Room for its line in the log, and for itself in memory.
+fn check_room(trace: &mut Trace<'_>) -> Result<(), Stop> {
+    trace.reserve().map_err(Stop::Refused)?;
+    match trace.connection.gateway.memory.is_scarce() {
+        true => Err(Stop::Refused(Refusal::Overloaded)),
+        false => Ok(()),
+    }
+}
+
+/// Connects to where a plan leads.
+async fn dial(trace: &mut Trace<'_>, plan: &TunnelPlan, host: &str) -> Result<Stream, Stop> {
     let seen = Arc::clone(&trace.seen);
     let target = seen.live.target(plan.upstream());
     let target = target.ok_or(Stop::Failed(Failure::Internal))?;
-    let mut upstream = dial(trace, target, &host).await?;
-    if !read.is_empty() {
-        trace.traffic.add_up(read.len());
-        let sent = async {
-            upstream.write_all(&read).await?;
-            upstream.flush().await
-        };
-        sent.await.map_err(|_| Stop::Failed(Failure::Closed))?;
-    }
-    Ok((upstream, target.upstream().bounds.age))
+    trace.age = target.upstream().bounds.age;
+    dial_target(trace, target, host).await
 }
 
-async fn dial(trace: &mut Trace<'_>, target: &Target, requested: &str) -> Result<Stream, Stop> {
-    let gateway = &trace.connection.gateway;
+async fn dial_target(
+    trace: &mut Trace<'_>,
+    target: &Target,
+    requested: &str,
+) -> Result<Stream, Stop> {
+    let connection = trace.connection;
+    let gateway = &connection.gateway;
     let host = target.host(requested);
     trace.cluster = Some(target.cluster(host));
-    let addresses = target.addresses(&gateway.resolver, host).await;
-    let addresses = addresses.map_err(|none| match none {
+    let addresses = target.addresses(&gateway.resolver, host, |host| connection.count_name(host));
+    let addresses = addresses.await.map_err(|none| match none {
         NoAddress::Refused(refusal) => Stop::Refused(refusal),
         NoAddress::Failed(failure) => Stop::Failed(failure),
     })?;
-    match connect(target, host, &addresses).await {
+    match upstream::connect(target, host, &addresses).await {
         Ok(Connected {
             stream,
             address,

@@ -1,23 +1,34 @@
 //! What is known of a tunnel so far; at its end, the record.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use policy::door::Door;
 use policy::refusal::{Failure, Refusal};
+use policy::rule::Effect;
 use policy::{Marks, RawTunnel, RuleId, To, Tunnel, TunnelPlan};
+use tokio::time::{Instant, interval_at};
 
-use super::relay::{End, Traffic};
+use super::Stop;
 use crate::clock::Moment;
 use crate::connection::Connection;
+use crate::intake::proxy::Connect;
 use crate::live::Seen;
-use crate::record::{Decision, Record, Reservation, RuleName};
+use crate::record::{Decision, Record, Reservation, RuleName, TunnelPart};
+use crate::relay::{End, Traffic};
+use crate::reply::Reply;
 
 /// Envoy's word for a session of TCP that was idle for too long.
 const IDLE: &str = "tcp_session_idle_timeout";
 /// Envoy's word for one that stood too long, and its flags.
 const EXPIRED: &str = "max_connection_duration_reached";
 const DURATION_TIMEOUT: &str = "DT";
+/// Ours for one that is still open.
+const OPEN: &str = "tunnel_open";
+/// Istio's time between two reports of a connection it does not look into.
+const REPORT: Duration = Duration::from_secs(5);
 /// Ours for one that outlived the process.
 const DRAINED: &str = "drained";
 
@@ -25,7 +36,15 @@ const DRAINED: &str = "drained";
 struct Asked {
     host: Box<str>,
     door: Door,
-    by_port: bool,
+    by: By,
+}
+
+/// By what the tunnel goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    Name,
+    Port,
+    Authority,
 }
 
 /// See the module.
@@ -37,9 +56,14 @@ pub(super) struct Trace<'c> {
     pub(super) upstream: Option<SocketAddr>,
     pub(super) upstream_local: Option<SocketAddr>,
     pub(super) cluster: Option<String>,
+    /// How long it may stand by the word of its upstream.
+    pub(super) age: Option<Duration>,
     pub(super) transport_failure: Option<String>,
     /// The server name of TLS within, as sent.
     pub(super) inner: Option<Box<str>>,
+    /// Of the answer to CONNECT.
+    pub(super) status: u16,
+    connect: Option<Connect>,
     plan: Option<TunnelPlan>,
     asked: Option<Asked>,
     rule: Option<RuleId>,
@@ -49,6 +73,7 @@ pub(super) struct Trace<'c> {
     details: Option<&'static str>,
     /// Room in logs that would rather refuse than drop.
     reservation: Option<Reservation>,
+    opened: bool,
     closed: bool,
 }
 
@@ -62,8 +87,11 @@ impl<'c> Trace<'c> {
             upstream: None,
             upstream_local: None,
             cluster: None,
+            age: None,
             transport_failure: None,
             inner: None,
+            status: 0,
+            connect: None,
             plan: None,
             asked: None,
             rule: None,
@@ -72,8 +100,22 @@ impl<'c> Trace<'c> {
             failure: None,
             details: None,
             reservation: None,
+            opened: false,
             closed: false,
         }
+    }
+
+    /// Of a tunnel that CONNECT asks for.
+    pub(super) fn asked_for(connection: &'c Connection, connect: Connect, begun: Moment) -> Self {
+        let mut trace = Self::new(connection, begun);
+        trace.connect = Some(connect);
+        trace
+    }
+
+    /// What CONNECT names, as sent.
+    pub(super) fn authority(&self) -> Box<str> {
+        let connect = self.connect.as_ref();
+        connect.map_or_else(Box::default, |connect| connect.authority.clone())
     }
 
     /// Makes sure that what passes can be recorded.
@@ -87,7 +129,11 @@ impl<'c> Trace<'c> {
         self.asked = Some(Asked {
             host: tunnel.host().into(),
             door: tunnel.door(),
-            by_port: matches!(tunnel.to(), To::Port { .. }),
+            by: match tunnel.to() {
+                To::ServerName(_) => By::Name,
+                To::Port { .. } => By::Port,
+                To::Authority(_) => By::Authority,
+            },
         });
     }
 
@@ -112,6 +158,29 @@ impl<'c> Trace<'c> {
         self.details = Some(failure.details());
     }
 
+    pub(super) fn stopped(&mut self, stop: &Stop) {
+        match stop {
+            Stop::Refused(refusal) => self.refused(*refusal),
+            Stop::Failed(failure) => self.failed(*failure),
+        }
+    }
+
+    /// What a caller is told who waits for an answer.
+    pub(super) fn reply(&self, stop: &Stop) -> Reply {
+        let refusal = match stop {
+            Stop::Refused(refusal) => *refusal,
+            Stop::Failed(failure) => return Reply::failure(*failure),
+        };
+        let admission = self.seen.live.snapshot().admission();
+        let rule = self.rule.and_then(|id| admission.rule(id));
+        match (refusal, rule.map(|rule| &rule.effect), self.tunnel()) {
+            (Refusal::Denied, Some(Effect::Deny(answer)), Some(tunnel)) => {
+                Reply::denial(answer, &tunnel)
+            }
+            _ => Reply::refusal(refusal),
+        }
+    }
+
     pub(super) fn ended(&mut self, end: End) {
         match end {
             End::Finished => {}
@@ -120,6 +189,48 @@ impl<'c> Trace<'c> {
             End::Broken(failure) => self.failed(failure),
             End::Lost(refusal) => self.refused(refusal),
         }
+    }
+
+    /// Bytes are about to move: from now on the tunnel is counted.
+    pub(super) fn opened(&mut self) {
+        self.opened = true;
+        self.tell_open(
+            TunnelPart {
+                begins: true,
+                ..TunnelPart::default()
+            },
+            None,
+        );
+    }
+
+    /// Tells of the tunnel while it is open.
+    pub(super) async fn tell_in_between(&self) -> Infallible {
+        let every = self.seen.live.loggers().open_tunnels();
+        let every = every.map_or(REPORT, |every| every.min(REPORT));
+        let mut ticks = interval_at(Instant::now() + every, every);
+        let mut before = self.traffic.age();
+        loop {
+            ticks.tick().await;
+            let now = self.traffic.age();
+            let (received, sent) = self.traffic.untold();
+            let part = TunnelPart {
+                received,
+                sent,
+                ..TunnelPart::default()
+            };
+            self.tell_open(part, Some((before, now)));
+            before = now;
+        }
+    }
+
+    fn tell_open(&self, part: TunnelPart, ages: Option<(Duration, Duration)>) {
+        let live = &self.seen.live;
+        let mut record = self.connection.record(live, self.begun);
+        self.fill(&mut record);
+        record.tunnel = Some(part);
+        record.response_code_details = Some(OPEN.into());
+        let gateway = &self.connection.gateway;
+        gateway.observe_open_tunnel(&record, self.tunnel(), live, ages);
     }
 
     /// Ends the tunnel: one line, one set of metrics.
@@ -136,6 +247,13 @@ impl<'c> Trace<'c> {
         let live = &self.seen.live;
         let mut record = self.connection.record(live, self.begun);
         self.fill(&mut record);
+        let (received, sent) = self.traffic.untold();
+        record.tunnel = Some(TunnelPart {
+            begins: !self.opened,
+            ends: true,
+            received,
+            sent,
+        });
         let gateway = &self.connection.gateway;
         gateway.observe_tunnel(&record, self.tunnel(), live, reservation);
     }
@@ -161,12 +279,17 @@ impl<'c> Trace<'c> {
 
     /// What policy was asked about, once it was.
     fn tunnel(&self) -> Option<Tunnel<'_>> {
-        let Asked { host, by_port, .. } = self.asked.as_ref()?;
-        let to = match by_port {
-            true => self.to_port(),
-            false => To::ServerName(host),
+        let Asked { host, door, by } = self.asked.as_ref()?;
+        let to = match by {
+            By::Name => To::ServerName(host),
+            By::Port => self.to_port(),
+            By::Authority => To::Authority(&self.connect.as_ref()?.authority),
         };
-        Some(Tunnel::again(self.raw(&self.seen, to), host))
+        let raw = RawTunnel {
+            port: door.port,
+            ..self.raw(&self.seen, to)
+        };
+        Some(Tunnel::again(raw, host))
     }
 
     fn fill<'a>(&'a self, record: &mut Record<'a>) {
@@ -177,9 +300,9 @@ impl<'c> Trace<'c> {
                 origin: &rule.origin,
             })
         };
-        record.is_tunnel = true;
         record.host = self.asked.as_ref().map(|asked| &*asked.host);
         record.inner_server_name = self.inner.as_deref();
+        self.fill_request(record);
         record.rule = self.rule.and_then(rule);
         record.shadow_rule = self.marks.shadow.and_then(rule);
         record.audit_rule = self.marks.audit.and_then(rule);
@@ -207,7 +330,7 @@ impl<'c> Trace<'c> {
             self.transport_failure.as_deref().map(Into::into);
         record.destination = match (&self.plan, &self.asked) {
             (Some(plan), _) => admission.tunnel_destination(plan),
-            (None, Some(asked)) if asked.by_port => Some(&*asked.host),
+            (None, Some(asked)) if asked.by == By::Port => Some(&*asked.host),
             // What policy refuses has no plan; its name tells the passage.
             (None, Some(asked)) => {
                 let passage = admission.find_passage(&asked.host, asked.door);
@@ -215,6 +338,24 @@ impl<'c> Trace<'c> {
             }
             (None, None) => None,
         };
+    }
+}
+
+/// What only CONNECT has.
+impl Trace<'_> {
+    fn fill_request<'a>(&'a self, record: &mut Record<'a>) {
+        let Some(connect) = &self.connect else {
+            return;
+        };
+        record.method = Some("CONNECT".into());
+        record.protocol = Some(connect.protocol);
+        record.response_code = self.status;
+        record.user_agent = connect.user_agent.as_deref();
+        record.request_id = connect.request_id.as_deref();
+        record.authority = Some(match &self.asked {
+            Some(asked) => format!("{}:{}", asked.host, asked.door.port).into(),
+            None => (&*connect.authority).into(),
+        });
     }
 }
 

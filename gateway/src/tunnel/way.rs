@@ -40,6 +40,12 @@ pub(super) async fn find(
     Ok(Way { host, plan, read })
 }
 
+/// Finds the way that CONNECT names.
+pub(super) fn by_authority(trace: &mut Trace<'_>) -> Result<(Box<str>, TunnelPlan), Refusal> {
+    let authority = trace.authority();
+    admit(trace, To::Authority(&authority))
+}
+
 /// Whether the port says where to.
 fn leads_by_port(trace: &Trace<'_>) -> bool {
     let listener = &trace.connection.listener;
@@ -59,16 +65,23 @@ async fn by_port(
     let (host, plan) = admit(trace, trace.to_port())?;
     let read = match plan.carries() {
         Carries::Bytes => Vec::new(),
-        Carries::Tls => {
-            let hello = inner_hello(trace, caller).await?;
-            Tunnel::check_inner(&host, &hello.server_name)?;
-            hello.wire
-        }
+        Carries::Tls => meant_for(&host, trace, caller).await?,
     };
     Ok(Way { host, plan, read })
 }
 
-/// The first bytes of TLS that an application opened within what we ended.
+/// The first bytes of TLS that an application opened within what we ended, once
+/// they name the host that policy was asked about.
+pub(super) async fn meant_for(
+    host: &str,
+    trace: &mut Trace<'_>,
+    caller: &mut (impl AsyncRead + Unpin),
+) -> Result<Vec<u8>, Refusal> {
+    let hello = inner_hello(trace, caller).await?;
+    Tunnel::check_inner(host, &hello.server_name)?;
+    Ok(hello.wire)
+}
+
 async fn inner_hello(
     trace: &mut Trace<'_>,
     caller: &mut (impl AsyncRead + Unpin),

@@ -22,6 +22,7 @@ use std::time::Instant;
 use arc_swap::ArcSwapOption;
 use conf::snapshot::Pins;
 use policy::destination::{Upstream, UpstreamHost};
+use policy::refusal::Refusal;
 
 use crate::metrics::UpstreamState;
 use crate::resolve::{NoAddress, Resolver, VettedAddress, vet};
@@ -127,17 +128,19 @@ impl Target {
         format!("outbound|{}||{host}", self.upstream.port)
     }
 
-    /// The addresses that may be dialled for `host`, vetted.
+    /// The addresses that may be dialled for `host`, vetted. `count` is asked
+    /// about a host that is to be looked up because a caller named it.
     ///
     /// # Errors
-    /// When there is none.
+    /// When there is none, or `count` says no.
     pub async fn addresses(
         &self,
         resolver: &Arc<Resolver>,
         host: &str,
+        count: impl Fn(&str) -> Result<(), Refusal>,
     ) -> Result<Arc<[VettedAddress]>, NoAddress> {
         self.budget.deposit();
-        let addresses = self.all_addresses(resolver, host).await?;
+        let addresses = self.all_addresses(resolver, host, count).await?;
         match &self.outliers {
             None => Ok(addresses),
             Some(outliers) => outliers.left(host, addresses).map_err(NoAddress::Failed),
@@ -148,11 +151,16 @@ impl Target {
         &self,
         resolver: &Arc<Resolver>,
         host: &str,
+        count: impl Fn(&str) -> Result<(), Refusal>,
     ) -> Result<Arc<[VettedAddress]>, NoAddress> {
         let (host, port, reach) = match &self.upstream.via {
             None => (host, self.upstream.port, &self.upstream.reach),
             Some(via) => {
                 self.vet_for_proxy(host)?;
+                // The proxy looks it up in our stead.
+                if self.upstream.host == UpstreamHost::Requested {
+                    count(host).map_err(NoAddress::Refused)?;
+                }
                 (&*via.host, via.port, &via.reach)
             }
         };
@@ -170,6 +178,9 @@ impl Target {
         }
         if !named && let Some(pinned) = self.pins.find(host, port) {
             return Ok(vet(&pinned, reach)?.into());
+        }
+        if !named {
+            count(host).map_err(NoAddress::Refused)?;
         }
         let found = resolver.addresses(host, port).await?;
         let addresses: Arc<[_]> = vet(&found.addresses, reach)?.into();

@@ -23,6 +23,7 @@ use super::framing::{self, Afterwards};
 use super::tenure::Tenure;
 use super::{PoolKey, Target};
 use crate::headers::{UpstreamVersion, names_websocket};
+use crate::relay::{Side, now};
 
 /// Responses of status 1xx an upstream may send before its answer.
 const MAX_INFORMATIONAL: u8 = 10;
@@ -40,7 +41,7 @@ pub(crate) struct UpstreamSession {
 }
 
 /// What an exchange has of its upstream, and gives back at its end.
-pub(super) struct Lease {
+pub(crate) struct Lease {
     pub(super) key: PoolKey,
     /// How long the connection is kept afterwards.
     pub(super) idle: Duration,
@@ -321,6 +322,23 @@ impl UpstreamSession {
         };
         self.stage = Stage::Done;
         Ok(trailers.map_or(Part::End, Part::Trailers))
+    }
+
+    /// The connection itself, once the protocol has been switched, with what has
+    /// been read of it already; and its place, to be kept until it is over.
+    ///
+    /// # Errors
+    /// When the upstream has closed.
+    pub(crate) async fn into_stream(self) -> Result<(Side<Stream>, Lease)> {
+        let Wire::Http1(mut session) = self.wire else {
+            return Error::e_explain(ErrorType::InternalError, "HTTP/2 does not switch");
+        };
+        let read = match now(session.read_body_bytes()).await {
+            Some(read) => read?.unwrap_or_default().into(),
+            None => Vec::new(),
+        };
+        let stream = session.into_inner();
+        Ok((Side { stream, read }, self.lease))
     }
 
     /// Ends the exchange at once; the connection does not serve again.

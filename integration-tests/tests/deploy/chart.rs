@@ -6,7 +6,8 @@ use std::process::Command;
 use serde_yaml::Value;
 
 use crate::{
-    OVERLAYS, config_map, deployment, documents, files, manifest, named, read, root, text, version,
+    OVERLAYS, config_map, deployment, documents, files, manifest, named, read, root, service_ports,
+    text, version,
 };
 
 #[test]
@@ -35,6 +36,24 @@ fn the_charts_configuration_is_that_of_the_manifests() {
     ] {
         assert_eq!(&values[key], agreed);
     }
+}
+
+#[test]
+fn the_charts_ports_are_those_of_the_manifests() {
+    let values = manifest("deploy/helm/egret/values.yaml");
+    let ports = values["ports"].as_sequence().expect("a list");
+    let number = |port: &Value, key: &str| port[key].as_u64().expect("a number");
+    let ports: Vec<_> = ports
+        .iter()
+        .map(|port| {
+            (
+                text(&port["name"]).to_owned(),
+                number(port, "port"),
+                number(port, "targetPort"),
+            )
+        })
+        .collect();
+    assert_eq!(ports, service_ports());
 }
 
 /// The paths of all values a chart has, `a.b.c`.

@@ -1,9 +1,12 @@
 //! A gateway under attack, and a caller who behaves.
 
+use std::io::Read;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tokio::net::TcpSocket;
 
 use integration_tests::client::Reply;
 use integration_tests::http2::{self, SETTINGS, WINDOW_UPDATE, frame};
@@ -33,6 +36,37 @@ pub(crate) struct Siege {
     pub(crate) mesh: Mesh,
     good: Load,
     before: usize,
+}
+
+/// A connection from another address of loopback.
+pub(crate) fn connect_from(source: &str, gateway: SocketAddr) -> TcpStream {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().build().unwrap();
+    runtime.block_on(async {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket
+            .bind(SocketAddr::new(source.parse().unwrap(), 0))
+            .unwrap();
+        let tcp = socket.connect(gateway).await.unwrap().into_std().unwrap();
+        tcp.set_nonblocking(false).unwrap();
+        tcp
+    })
+}
+
+/// How many of these the gateway has closed; others are silent.
+pub(crate) fn closed(crowd: &mut [TcpStream]) -> usize {
+    let closed = |tcp: &mut TcpStream| {
+        tcp.set_read_timeout(Some(Duration::from_millis(10)))
+            .unwrap();
+        match tcp.read(&mut [0]) {
+            Ok(read) => read == 0,
+            Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+        }
+    };
+    crowd
+        .iter_mut()
+        .filter_map(|tcp| closed(tcp).then_some(()))
+        .count()
 }
 
 /// The configuration with these `limits`.

@@ -1,46 +1,13 @@
 //! More connections than there may be.
 
 use std::io::Read;
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
-
-use tokio::net::TcpSocket;
 
 use integration_tests::raw::Raw;
 
-use crate::besieged::{KIB, MIB, Siege};
-
-/// How many of these the gateway has closed; others are silent.
-fn closed(crowd: &mut [TcpStream]) -> usize {
-    let closed = |tcp: &mut TcpStream| {
-        tcp.set_read_timeout(Some(Duration::from_millis(10)))
-            .unwrap();
-        match tcp.read(&mut [0]) {
-            Ok(read) => read == 0,
-            Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
-        }
-    };
-    crowd
-        .iter_mut()
-        .filter_map(|tcp| closed(tcp).then_some(()))
-        .count()
-}
-
-fn connect_from(source: &str, gateway: SocketAddr) -> TcpStream {
-    let mut runtime = tokio::runtime::Builder::new_current_thread();
-    let runtime = runtime.enable_all().build().unwrap();
-    runtime.block_on(async {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket
-            .bind(SocketAddr::new(source.parse().unwrap(), 0))
-            .unwrap();
-        let tcp = socket.connect(gateway).await.unwrap().into_std().unwrap();
-        tcp.set_nonblocking(false).unwrap();
-        tcp
-    })
-}
+use crate::besieged::{KIB, MIB, Siege, closed, connect_from};
 
 #[test]
 fn beyond_the_bound_on_all_connections_others_are_closed_at_once() {

@@ -17,6 +17,7 @@ mod besieged;
 mod ceiling;
 mod crowds;
 mod floods;
+mod handshakes;
 mod heads;
 mod readers;
 mod resets;

@@ -18,9 +18,9 @@ impl Admission {
     /// As [`Admission::admit`], for what is to pass through untouched.
     ///
     /// # Errors
-    /// A server name that is no host, what policy refuses, what no passage
-    /// serves, in this order. A port that leads nowhere has no host to ask
-    /// policy about.
+    /// A server name or an authority that is no host, what policy refuses, what
+    /// no passage serves, in this order. A port that leads nowhere has no host
+    /// to ask policy about.
     #[expect(
         clippy::result_large_err,
         reason = "both outcomes carry the tunnel, and neither is rare enough to box"
@@ -48,12 +48,12 @@ impl Admission {
             }
         };
         match lead {
-            Some(lead) => {
+            Ok(lead) => {
                 let plan = plan(grant, lead);
                 Ok(AdmittedTunnel { tunnel, plan })
             }
-            None => Err(RefusedTunnel {
-                refusal: Refusal::UnknownPassage,
+            Err(refusal) => Err(RefusedTunnel {
+                refusal,
                 tunnel: Some(tunnel),
                 rule: grant.rule(),
                 marks: grant.marks(),
@@ -66,7 +66,7 @@ impl Admission {
         &self,
         raw: RawTunnel<'a>,
         lot: u32,
-    ) -> Result<(Tunnel<'a>, Option<Lead>), Refusal> {
+    ) -> Result<(Tunnel<'a>, Result<Lead, Refusal>), Refusal> {
         match raw.to {
             To::ServerName(sent) => {
                 let tunnel = Tunnel::canonicalise(raw, sent)?;
@@ -75,10 +75,15 @@ impl Admission {
                 let lead = lead.map(|(way, upstream)| (way, Carries::Bytes, upstream));
                 Ok((tunnel, lead))
             }
+            To::Authority(sent) => {
+                let tunnel = Tunnel::asked_for(raw, sent)?;
+                let lead = self.routing.lead_by_authority(&tunnel, lot);
+                Ok((tunnel, lead))
+            }
             To::Port { .. } => {
                 let (way, lead) = self.lead_by_port(raw, lot).ok_or(Refusal::UnknownPassage)?;
                 let tunnel = Tunnel::leading(raw, lead);
-                Ok((tunnel, Some((way, lead.carries, lead.upstream))))
+                Ok((tunnel, Ok((way, lead.carries, lead.upstream))))
             }
         }
     }
@@ -96,6 +101,17 @@ impl Admission {
     #[must_use]
     pub fn goes_by_port(&self, raw: RawTunnel<'_>) -> bool {
         self.lead_by_port(raw, 0).is_some() || !self.routing.has_passages(raw.door())
+    }
+
+    /// Whether what CONNECT asks for is led by a TCP route, so that it need not be
+    /// looked at to be known.
+    #[must_use]
+    pub fn goes_by_authority(&self, raw: RawTunnel<'_>) -> bool {
+        let To::Authority(sent) = raw.to else {
+            return false;
+        };
+        let tunnel = Tunnel::asked_for(raw, sent).ok();
+        tunnel.is_some_and(|tunnel| self.routing.is_led_by_tcp(&tunnel))
     }
 
     /// Where TLS passes through to.

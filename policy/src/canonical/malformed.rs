@@ -40,7 +40,7 @@ macro_rules! reasons {
 
 reasons! {
     MethodToken 400 "method_token" "the method is not 1 to 32 upper-case letters and hyphens beginning with a letter"
-    MethodRefused 405 "method_refused" "CONNECT, TRACE and TRACK are never proxied"
+    MethodRefused 405 "method_refused" "TRACE and TRACK are never proxied, and CONNECT by forward proxies alone"
 
     HostMissing 400 "host_missing" "the request names no host: send exactly one Host field"
     HostRepeated 400 "host_repeated" "the request names its host more than once: send exactly one Host field"
@@ -59,7 +59,7 @@ reasons! {
     TargetByte 400 "target_byte" "the request target holds a control character, a space or a byte outside ASCII: percent-encode it"
     TargetFragment 400 "target_fragment" "the request target holds a fragment: `#` is never sent to a server"
     TargetForm 400 "target_form" "the request target is neither a path nor an http or https URL"
-    TargetAuthority 400 "target_authority" "the URL in the request target names another host or port than the Host field"
+    TargetAuthority 400 "target_authority" "the request target names another host or port than the Host field"
 
     PathByte 400 "path_byte" "the path holds a character that RFC 3986 does not allow there: percent-encode it"
     PathEscape 400 "path_escape" "the path holds a `%` that two hexadecimal digits do not follow"

@@ -53,6 +53,19 @@ impl HostPattern {
         }
     }
 
+    /// How many labels of a host that matches the caller chose. `*` leaves the
+    /// choice of them all, of which the last two make a name somebody registered.
+    #[must_use]
+    pub fn labels_chosen(&self, host: &str) -> usize {
+        let given = match self {
+            Self::Exact(_) => return 0,
+            Self::Subdomains(parent) => labels(parent),
+            Self::Suffix(suffix) => labels(suffix),
+            Self::Any => REGISTERED,
+        };
+        labels(host).saturating_sub(given)
+    }
+
     /// Whether some host matches both patterns.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
@@ -78,6 +91,13 @@ impl HostPattern {
             Self::Exact(_) | Self::Any => None,
         }
     }
+}
+
+/// Labels of a name such as `example.com`.
+const REGISTERED: usize = 2;
+
+fn labels(name: &str) -> usize {
+    name.split('.').count()
 }
 
 /// The spelling that [`HostPattern::parse`] reads.

@@ -157,3 +157,24 @@ fn a_pattern_is_spelled_as_it_is_read() {
         assert_eq!(host(text).to_string(), text);
     }
 }
+
+#[test]
+fn tells_how_many_labels_of_a_host_its_caller_chose() {
+    for (pattern, name, chosen) in [
+        ("edition.cnn.com", "edition.cnn.com", 0),
+        ("*.cnn.com", "edition.cnn.com", 1),
+        ("*.cnn.com", "a.b.c.cnn.com", 3),
+        ("*cnn.com", "cnn.com", 0),
+        ("*cnn.com", "xcnn.com", 0),
+        ("*cnn.com", "a.b.xcnn.com", 2),
+        ("*", "localhost", 0),
+        ("*", "cnn.com", 0),
+        ("*", "a.b.cnn.com", 2),
+    ] {
+        assert_eq!(
+            host(pattern).labels_chosen(name),
+            chosen,
+            "{pattern} {name}"
+        );
+    }
+}

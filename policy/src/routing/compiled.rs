@@ -8,13 +8,17 @@ use crate::canonical::PathProfile;
 use crate::destination::{Action, Destination, Route, UpstreamRef, Weighted};
 use crate::matching::Toward;
 use crate::pattern::{Case, PathIndex, PathPattern, PatternError, RegexPool};
+use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::rule::Matcher;
 use crate::ruleset::residue;
 
+use super::depth::Depth;
+
 #[derive(Debug)]
 pub(super) struct CompiledDestination {
     profile: PathProfile,
+    depth: Depth,
     paths: PathIndex,
     /// In the order of routes; the numbers of the path index.
     candidates: Box<[Candidate]>,
@@ -45,6 +49,7 @@ enum Lead {
 impl CompiledDestination {
     pub(super) fn compile(
         destination: Destination,
+        depth: Depth,
         pool: &mut RegexPool,
     ) -> Result<Self, PatternError> {
         let mut draft = Draft::default();
@@ -53,6 +58,7 @@ impl CompiledDestination {
         }
         Ok(Self {
             profile: destination.profile,
+            depth,
             paths: PathIndex::build(draft.paths, Case::Sensitive, pool)?,
             candidates: draft.candidates.into(),
             conditions: draft.conditions.into(),
@@ -71,6 +77,11 @@ impl CompiledDestination {
     pub(super) fn serves_port(&self, port: u16) -> bool {
         let ports = &self.destination().ports;
         ports.is_empty() || ports.contains(&port)
+    }
+
+    /// Whether a canonical host lies not too deep below this one's wildcard.
+    pub(super) fn check_depth(&self, host: &str) -> Result<(), Refusal> {
+        self.depth.check(host, || &self.destination().host)
     }
 
     /// A route by its number.

@@ -6,15 +6,19 @@ use std::sync::Arc;
 use crate::destination::{Passage, Upstream, UpstreamRef, UpstreamTls};
 use crate::door::Door;
 use crate::pattern::HostMap;
+use crate::refusal::Refusal;
 use crate::tunnel::PassageId;
 
 use super::CompileError;
 use super::compiled::draw;
+use super::depth::{ChosenLabels, Depth};
 
 /// Every passage, indexed.
 #[derive(Debug)]
 pub(super) struct Passages {
     all: Box<[Passage]>,
+    /// One for each.
+    depths: Box<[Depth]>,
     doors: HashMap<Door, HostMap<PassageId>>,
 }
 
@@ -22,6 +26,7 @@ impl Passages {
     pub(super) fn compile(
         all: Vec<Passage>,
         upstreams: &[Upstream],
+        most: ChosenLabels,
         errors: &mut Vec<CompileError>,
     ) -> Self {
         let wrong = all.iter().filter_map(|passage| {
@@ -40,7 +45,12 @@ impl Passages {
             .into_iter()
             .map(|(door, own)| (door, HostMap::build(own)))
             .collect();
+        let depth = |passage: &Passage| {
+            let leads = passage.upstreams.iter().map(|w| w.upstream);
+            Depth::of(&passage.host, leads, upstreams, most)
+        };
         Self {
+            depths: all.iter().map(depth).collect(),
             all: all.into(),
             doors,
         }
@@ -65,10 +75,15 @@ impl Passages {
         host: &str,
         door: Door,
         lot: u32,
-    ) -> Option<(PassageId, UpstreamRef)> {
-        let id = self.find(host, door)?;
-        let passage = self.all.get(usize::try_from(id.0).ok()?)?;
-        Some((id, draw(&passage.upstreams, lot)?))
+    ) -> Result<(PassageId, UpstreamRef), Refusal> {
+        let found = self.find(host, door).and_then(|id| {
+            let number = usize::try_from(id.0).ok()?;
+            let (passage, depth) = (self.all.get(number)?, self.depths.get(number)?);
+            let upstream = draw(&passage.upstreams, lot)?;
+            Some((id, upstream, depth.check(host, || &passage.host)))
+        });
+        let (id, upstream, checked) = found.ok_or(Refusal::UnknownPassage)?;
+        checked.map(|()| (id, upstream))
     }
 }
 

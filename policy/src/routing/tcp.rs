@@ -1,13 +1,14 @@
-//! Where bytes lead: by door, the server name around them, and caller.
+//! Where bytes lead: by door, the server name around them, and caller; or, where
+//! CONNECT names it, by host.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::destination::{Carries, TcpLead, TcpRoute, Upstream, UpstreamRef, UpstreamTls};
 use crate::door::Door;
 use crate::matching::{Toward, from_holds};
 use crate::source::Caller;
-use crate::tunnel::Way;
+use crate::tunnel::{Tunnel, Way};
 
 use super::CompileError;
 use super::compiled::drawn;
@@ -16,7 +17,15 @@ use super::compiled::drawn;
 #[derive(Debug)]
 pub(super) struct TcpRoutes {
     all: Box<[TcpRoute]>,
-    doors: HashMap<Door, Vec<u32>>,
+    doors: HashMap<Door, At>,
+}
+
+/// The routes of one door.
+#[derive(Debug, Default)]
+struct At {
+    all: Vec<u32>,
+    /// Those that lead to a host.
+    by_host: HashMap<Arc<str>, Vec<u32>>,
 }
 
 impl TcpRoutes {
@@ -32,9 +41,14 @@ impl TcpRoutes {
             })
         });
         errors.extend(wrong);
-        let mut doors: HashMap<Door, Vec<u32>> = HashMap::new();
+        let mut doors: HashMap<Door, At> = HashMap::new();
         for (id, route) in (0..).zip(&all) {
-            doors.entry(route.door).or_default().push(id);
+            let at = doors.entry(route.door).or_default();
+            at.all.push(id);
+            let hosts: BTreeSet<_> = route.leads.iter().map(|lead| &lead.host).collect();
+            for host in hosts {
+                at.by_host.entry(Arc::clone(host)).or_default().push(id);
+            }
         }
         Self {
             all: all.into(),
@@ -53,8 +67,16 @@ impl TcpRoutes {
         server_name: Option<&str>,
         caller: &Caller,
     ) -> Option<(u32, &TcpRoute)> {
-        let mut numbers = self.doors.get(&door)?.iter();
-        numbers.find_map(|&id| {
+        self.first(&self.doors.get(&door)?.all, server_name, caller)
+    }
+
+    fn first(
+        &self,
+        numbers: &[u32],
+        server_name: Option<&str>,
+        caller: &Caller,
+    ) -> Option<(u32, &TcpRoute)> {
+        numbers.iter().find_map(|&id| {
             let route = self.all.get(usize::try_from(id).ok()?)?;
             let names = &route.server_names;
             let named =
@@ -74,15 +96,28 @@ impl TcpRoutes {
         caller: &Caller,
         lot: u32,
     ) -> Option<(Way, &TcpLead)> {
-        let (route, found) = self.find(door, server_name, caller)?;
-        let weights = found.leads.iter().map(|lead| lead.weight);
-        let lead = drawn(weights, lot)?;
-        let way = Way::Tcp {
-            route,
-            lead: u32::try_from(lead).ok()?,
-        };
-        Some((way, found.leads.get(lead)?))
+        draw(self.find(door, server_name, caller)?, lot, |_| true)
     }
+
+    /// The first route that applies of those that lead to a tunnel's own host, and
+    /// the one of its leads there that `lot` draws.
+    pub(super) fn lead_to(&self, tunnel: &Tunnel<'_>, lot: u32) -> Option<(Way, &TcpLead)> {
+        let numbers = self.doors.get(&tunnel.door())?.by_host.get(tunnel.host())?;
+        let found = self.first(numbers, tunnel.server_name(), tunnel.caller())?;
+        draw(found, lot, |host| host == tunnel.host())
+    }
+}
+
+/// One of the leads to hosts that fit.
+fn draw(
+    (id, route): (u32, &TcpRoute),
+    lot: u32,
+    fits: impl Fn(&str) -> bool,
+) -> Option<(Way, &TcpLead)> {
+    let fitting = || (0..).zip(&route.leads).filter(|(_, lead)| fits(&lead.host));
+    let drawn = drawn(fitting().map(|(_, lead)| lead.weight), lot)?;
+    let (lead, found) = fitting().nth(drawn)?;
+    Some((Way::Tcp { route: id, lead }, found))
 }
 
 fn fault(route: &TcpRoute, upstreams: &[Upstream]) -> Option<&'static str> {

@@ -61,6 +61,10 @@ fn every_example_decides_the_same_when_it_is_converted() {
             "realistic.yaml",
             include_str!("../../../examples/realistic.yaml"),
         ),
+        (
+            "forward-proxy.yaml",
+            include_str!("../../../examples/forward-proxy.yaml"),
+        ),
     ] {
         assert_converts(&[SourceFile::new(name, text)]);
     }

@@ -11,7 +11,7 @@ use policy::expr::Expr;
 use policy::origin::Origin;
 use policy::pattern::HostPattern;
 use policy::rule::*;
-use policy::{Admission, AdmissionSpec, DecisionWord, LogFilter, StatusPattern};
+use policy::{Admission, AdmissionSpec, ChosenLabels, DecisionWord, LogFilter, StatusPattern};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -362,6 +362,7 @@ prop_compose! {
             tcp: Vec::new(),
             upstreams,
             authorisers: Vec::new(),
+            chosen_labels: ChosenLabels::default(),
         }
     }
 }
@@ -397,6 +398,7 @@ prop_compose! {
             level: if error { Level::Error } else { Level::Info },
             sink: Sink::Stdout,
             overflow: Overflow::DropAndCount,
+            open_tunnels: None,
             origin: Some(origin()),
         }
     }

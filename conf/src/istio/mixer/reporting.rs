@@ -44,6 +44,7 @@ pub(super) fn log(
         level,
         sink: stdio.sink.clone(),
         overflow: Overflow::default(),
+        open_tunnels: None,
         origin: Some(Arc::new(when.object.origin.clone())),
     })
 }

@@ -28,6 +28,8 @@ mod tcp_view;
 mod upstreams;
 mod virtual_service;
 
+use std::net::IpAddr;
+
 use policy::destination::{Destination, Passage, TcpRoute, Upstream};
 use policy::door::View;
 
@@ -36,6 +38,7 @@ pub(super) use gateway_api::{deployed, is_our_gateway};
 use super::object::Objects;
 use super::scope::Scope;
 use crate::snapshot::Listener;
+use service::Service;
 
 pub(super) use service_entry::labels;
 
@@ -50,6 +53,8 @@ pub(super) struct Lowered {
     pub(super) tcp: Vec<TcpRoute>,
     pub(super) upstreams: Vec<Upstream>,
     pub(super) listeners: Vec<Listener>,
+    /// Addresses by which the mesh means hosts.
+    pub(super) vips: Vec<(IpAddr, Box<str>)>,
 }
 
 /// The port of a gateway where neither a listener nor a Gateway names one.
@@ -90,6 +95,7 @@ pub(super) fn lower(
         upstreams.remark_unused(scope);
     }
     Lowered {
+        vips: services.iter().flat_map(Service::vips).collect(),
         destinations,
         passages,
         tcp,

@@ -19,10 +19,23 @@ pub(super) struct Service<'a> {
     pub(super) endpoints: Vec<Endpoint<'a>>,
     /// Names of which the certificate must have one.
     pub(super) names: Vec<Box<str>>,
+    /// Addresses by which the mesh means it.
+    pub(super) vips: Vec<IpAddr>,
     pub(super) namespace: &'a str,
     pub(super) origin: &'a Origin,
     /// As messages call it: `ServiceEntry cnn.default`.
     pub(super) what: String,
+}
+
+impl Service<'_> {
+    /// Its addresses in the mesh, each with its name. Of a pattern nobody could say
+    /// which host is meant.
+    pub(super) fn vips(&self) -> Vec<(IpAddr, Box<str>)> {
+        match &self.host {
+            HostPattern::Exact(host) => self.vips.iter().map(|vip| (*vip, host.clone())).collect(),
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// A port of a declared host.

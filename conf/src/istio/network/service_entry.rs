@@ -41,6 +41,7 @@ struct Declared<'a> {
     resolution: Resolution,
     endpoints: Vec<Endpoint<'a>>,
     names: Vec<Box<str>>,
+    vips: Vec<IpAddr>,
 }
 
 impl<'a> Declared<'a> {
@@ -67,6 +68,7 @@ impl<'a> Declared<'a> {
             resolution: self.resolution,
             endpoints: self.endpoints.clone(),
             names: self.names.clone(),
+            vips: self.vips.clone(),
             namespace: object.namespace,
             origin: object.origin,
             what: what(object),
@@ -111,8 +113,7 @@ fn service_entry<'a>(
     let locations = [("MESH_EXTERNAL", 0, ()), ("MESH_INTERNAL", 1, ())];
     fields.need("hosts", "[edition.cnn.com]");
     let hosts = fields.many("hosts");
-    // Virtual addresses of the mesh mean nothing to whoever resolves by himself.
-    pass_over(fields, &["addresses"]);
+    let vips = vips(fields, scope.report);
     fields.need("ports", "[{ number: 443, name: https, protocol: HTTPS }]");
     let ports = ports(fields);
     choice(fields, "location", &locations);
@@ -142,8 +143,17 @@ fn service_entry<'a>(
         resolution: resolution.unwrap_or(Resolution::Dns),
         endpoints,
         names,
+        vips,
     };
     declared.services(object, hosts, scope)
+}
+
+/// `addresses`, by which HBONE's callers mean the hosts. Networks name nobody in
+/// particular.
+fn vips(fields: &Fields<'_>, report: &Report) -> Vec<IpAddr> {
+    let nodes = fields.many("addresses").iter();
+    let addresses = nodes.filter_map(|node| text(node, report)?.parse().ok());
+    addresses.collect()
 }
 
 /// The kind of Istio 0.7: `discovery` for `resolution`.
@@ -168,6 +178,7 @@ fn external_service<'a>(
         resolution: resolution.unwrap_or(Resolution::Dns),
         endpoints,
         names: Vec::new(),
+        vips: Vec::new(),
     };
     declared.services(object, hosts, scope)
 }
@@ -230,6 +241,7 @@ fn egress_rule<'a>(
         resolution: Resolution::Dns,
         endpoints: Vec::new(),
         names: Vec::new(),
+        vips: Vec::new(),
     };
     let service = host.map(|(host, name)| declared.service(object, host, name));
     service.into_iter().collect()

@@ -242,6 +242,7 @@ fn log(told: Told) -> Log {
         level: Level::Info,
         sink: told.provider.sink,
         overflow: Overflow::default(),
+        open_tunnels: None,
         // Several objects and MeshConfig may have had their part in it.
         origin: None,
     }

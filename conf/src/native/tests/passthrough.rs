@@ -144,6 +144,36 @@ policies: [{ allow: { host: x.a.test } }]
 }
 
 #[test]
+fn virtual_addresses_stand_for_hosts() {
+    let written = snapshot(
+        "dns: { vips: { 240.240.0.10: API.example.com, '2001:db8::10': api.example.com } }\n",
+    );
+    let vips = &written.settings().vips;
+    assert_eq!(vips.find([240, 240, 0, 10].into()), Some("api.example.com"));
+    let six: std::net::IpAddr = "2001:db8:0::10".parse().unwrap();
+    assert_eq!(vips.find(six), Some("api.example.com"));
+    assert_eq!(vips.find([240, 240, 0, 11].into()), None);
+    for (text, expected) in [
+        (
+            "dns: { vips: { here: a.example } }",
+            "`here` is no address: write such as `240.240.0.10: api.example.com`",
+        ),
+        (
+            "dns: { vips: { '2001:db8::1': a.example, '2001:db8:0::1': b.example } }",
+            "`2001:db8::1` is given twice: delete one of them",
+        ),
+        (
+            "dns: { vips: [1] }",
+            "found a list where a map `ADDRESS: HOST` belongs",
+        ),
+        ("dns: { vips: { 10.0.0.1: '*.example' } }", "*.example"),
+    ] {
+        let problems = problems(&format!("{text}\n"));
+        assert!(problems.concat().contains(expected), "{text}: {problems:?}");
+    }
+}
+
+#[test]
 fn pins_are_found_by_host_and_port() {
     let text = "dns:
   hosts:

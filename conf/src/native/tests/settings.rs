@@ -267,6 +267,26 @@ fn a_listener_has_the_port_callers_mean_and_a_place_to_bind() {
             "tcp-5432",
             ListenerMode::PlainTcp,
         ),
+        (
+            "{ port: 3128, mode: forward-proxy, hosts: proxy.test }",
+            "forward-proxy-3128",
+            ListenerMode::Proxy,
+        ),
+        (
+            "{ port: 3128, mode: forward-proxy, as: mesh, tls: mutual }",
+            "forward-proxy-3128",
+            ListenerMode::Proxy,
+        ),
+        (
+            "{ port: 3128, mode: forward-proxy, tls: off }",
+            "forward-proxy-3128",
+            ListenerMode::PlainProxy,
+        ),
+        (
+            "{ port: 15008, mode: hbone }",
+            "hbone-15008",
+            ListenerMode::Hbone,
+        ),
     ] {
         let read = listener(text);
         assert_eq!((read.2.as_str(), read.3), (name, mode), "{text}");
@@ -295,19 +315,21 @@ fn a_listener_that_cannot_be_bound_or_meant_is_refused() {
         ["3:5 error: `port` is missing: write such as `port: 8443`"]
     );
     assert_eq!(
-        wrong("- { port: 1, mode: forward-proxy }"),
-        [
-            "3:16 error: not supported yet: `mode`: write `mtls`, `plaintext`, `passthrough` or `tcp`"
-        ]
+        wrong("- { port: 1, mode: forward-proxy, as: gateway }"),
+        ["3:37 error: this mode takes the sidecars' part, whatever is written: delete `as`",]
+    );
+    assert_eq!(
+        wrong("- { port: 1, mode: forward-proxy, tls: off, hosts: a.example }"),
+        ["3:47 error: `hosts` has no effect here, where no server name is shown: delete it"]
     );
     assert_eq!(
         wrong("- { port: 1, mode: plaintext, hosts: a.example }"),
-        ["3:33 error: `hosts` has no effect here, plain text has no server name: delete it"]
+        ["3:33 error: `hosts` has no effect here, where no server name is shown: delete it"]
     );
     assert_eq!(
         wrong("- { port: 1, mode: tls }"),
         [
-            "3:22 error: unknown word `tls`: write `mtls`, `plaintext`, `passthrough`, `tcp` or `forward-proxy`",
+            "3:22 error: unknown word `tls`: write `mtls`, `plaintext`, `passthrough`, `tcp`, `forward-proxy` or `hbone`",
         ]
     );
     assert_eq!(
@@ -327,20 +349,29 @@ fn a_listener_that_cannot_be_bound_or_meant_is_refused() {
 fn limits_have_defaults_and_bounds() {
     assert_eq!(settings("").limits, Limits::default());
     let limits =
-        settings("limits: { connections: 5, headTimeout: 3s, headSize: 32KiB, bodySize: 1MiB, bodyRate: 0B, controlFrames: 9, earlyResets: 7, memory: 1GiB }\n")
+        settings("limits: { connections: 5, handshakesPerSource: 20, headTimeout: 3s, headSize: 32KiB, bodySize: 1MiB, bodyRate: 0B, controlFrames: 9, earlyResets: 7, wildcardLabels: 2, wildcardNames: 30, memory: 1GiB }\n")
             .limits;
     let expected = Limits {
         connections: 5,
+        handshakes_per_source: 20,
+        handshake_burst: 80,
         head_timeout: Duration::from_secs(3),
         head_bytes: 32_768,
         body_bytes: 1_048_576,
         body_rate: 0,
         control_frames: 9,
         early_resets: 7,
+        wildcard_labels: 2,
+        wildcard_names: 30,
         memory: Some(1 << 30),
         ..Limits::default()
     };
     assert_eq!(limits, expected);
+    let limits = settings("limits: { handshakeBurst: 9 }\n").limits;
+    assert_eq!(
+        (limits.handshakes_per_source, limits.handshake_burst),
+        (1000, 9)
+    );
     assert_eq!(
         problems(
             "limits: { streams: 0, headSize: 2MiB, fields: 1, idleTimeout: 0s, targetSize: 16KiB, headFields: +1 }\n"
@@ -349,8 +380,8 @@ fn limits_have_defaults_and_bounds() {
             "3:20 error: `0` is no number from 1 to 10000000: write one",
             "3:33 error: `2MiB` is out of range: write a size from `64B` to `1MiB`",
             "3:39 error: unknown field `fields`: write `connections`, `connectionsPerPrincipal`, `connectionsPerSource`, \
-         `handshakeTimeout`, `headTimeout`, `idleTimeout`, `tunnelTimeout`, `bodyIdleTimeout`, `headSize`, `headFields`, \
-         `targetSize`, `streams`, `bodySize`, `bodyRate`, `controlFrames`, `earlyResets`, `memory` or `tunnelIdleTimeout`",
+         `handshakesPerSource`, `handshakeTimeout`, `headTimeout`, `idleTimeout`, `tunnelTimeout`, `bodyIdleTimeout`, `headSize`, `headFields`, \
+         `targetSize`, `streams`, `bodySize`, `bodyRate`, `controlFrames`, `earlyResets`, `wildcardLabels`, `wildcardNames`, `memory`, `tunnelIdleTimeout` or `handshakeBurst`",
             "3:63 error: `0s` is no time at all: write such as `5s`",
             "3:79 error: `16KiB` is out of range: write a size from `64B` to `8KiB`",
             "3:98 error: `+1` is no number from 1 to 256: write one",

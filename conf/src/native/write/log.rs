@@ -9,7 +9,7 @@ use policy::origin::Origin;
 use super::super::log::{BUILT_IN, every_attempt};
 use super::Writer;
 use super::matcher::can_hold;
-use super::settings::{path, size};
+use super::settings::{duration, path, size};
 use crate::snapshot::{Layout, Level, Log, Overflow, Sink};
 use crate::text_format::TextFormat;
 use crate::yaml::emit::{Map, Out};
@@ -106,6 +106,7 @@ impl Writer<'_> {
             Overflow::DropAndCount => {}
             Overflow::Refuse => map.put("overflow", Out::word("refuse")),
         }
+        map.put_some("openTunnels", log.open_tunnels.map(duration));
         map.put_some("when", self.when(&log.filter, origin));
         map.put_some("unless", self.any_of(&log.filter.unless, origin));
         if map.is_empty() {
@@ -227,5 +228,6 @@ fn is_usual(log: &Log) -> bool {
     !asks
         && matches!(log.layout, Layout::Json)
         && log.name == usual.name
+        && log.open_tunnels == usual.open_tunnels
         && (log.level, &log.sink, log.overflow) == (usual.level, &usual.sink, usual.overflow)
 }

@@ -1,5 +1,6 @@
 //! Who the gateway is, where it listens and within which bounds.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use super::super::identity;
 use super::super::limits::ADMIN;
 use super::super::listener::{UNNAMED_PORT, default_name};
 use crate::snapshot::{
-    Dns, Drain, Families, GatewayName, IdentityFiles, Limits, Listener, ListenerMode, Settings,
-    TrustDomain,
+    Dns, Drain, Families, GatewayName, IdentityFiles, Limits, Listener, ListenerMode, Pin,
+    Settings, TrustDomain,
 };
 use crate::yaml::emit::{Map, Out};
 
@@ -28,7 +29,7 @@ pub(super) fn sections(settings: &Settings) -> Map {
     }
     root.put_all("listeners", settings.listeners.iter().map(listener));
     root.put_map("limits", limits(&settings.limits));
-    root.put_map("dns", dns(&settings.dns));
+    root.put_map("dns", dns(settings));
     match settings.admin {
         Some(ADMIN) => {}
         Some(bind) => root.put("admin", Out::one("bind", Out::word(bind))),
@@ -126,7 +127,7 @@ fn listener(listener: &Listener) -> Out {
         (false, true) => map.put("bind", Out::word(listener.bind.ip())),
         (false, false) => map.put("bind", Out::word(listener.bind)),
     }
-    if listener.view == View::Mesh {
+    if listener.view == View::Mesh && !listener.mode.names_ports() {
         map.put("as", Out::word("mesh"));
     }
     match listener.mode {
@@ -136,10 +137,14 @@ fn listener(listener: &Listener) -> Out {
             map.put("mode", Out::word("passthrough"));
         }
         ListenerMode::Tcp | ListenerMode::PlainTcp => map.put("mode", Out::word("tcp")),
+        ListenerMode::Proxy | ListenerMode::PlainProxy => {
+            map.put("mode", Out::word("forward-proxy"));
+        }
+        ListenerMode::Hbone => map.put("mode", Out::word("hbone")),
     }
     match listener.mode {
         ListenerMode::InnerTls => map.put("tls", Out::word("mutual")),
-        ListenerMode::PlainTcp => map.put("tls", Out::word("off")),
+        ListenerMode::PlainTcp | ListenerMode::PlainProxy => map.put("tls", Out::word("off")),
         _ => {}
     }
     if listener.mode.has_server_name() {
@@ -163,6 +168,16 @@ fn limits(limits: &Limits) -> Map {
             limits.connections_per_source,
             default.connections_per_source,
         ),
+        (
+            "handshakesPerSource",
+            limits.handshakes_per_source,
+            default.handshakes_per_source,
+        ),
+        (
+            "handshakeBurst",
+            limits.handshake_burst,
+            Limits::usual_burst(limits.handshakes_per_source),
+        ),
         ("headFields", limits.fields, default.fields),
         ("streams", limits.streams, default.streams),
         (
@@ -171,6 +186,16 @@ fn limits(limits: &Limits) -> Map {
             default.control_frames,
         ),
         ("earlyResets", limits.early_resets, default.early_resets),
+        (
+            "wildcardLabels",
+            limits.wildcard_labels,
+            default.wildcard_labels,
+        ),
+        (
+            "wildcardNames",
+            limits.wildcard_names,
+            default.wildcard_names,
+        ),
     ];
     let times = [
         (
@@ -219,7 +244,8 @@ fn limits(limits: &Limits) -> Map {
     map
 }
 
-fn dns(dns: &Dns) -> Map {
+fn dns(settings: &Settings) -> Map {
+    let dns = &settings.dns;
     let default = Dns::default();
     let mut map = Map::default();
     map.put_list("servers", dns.servers.iter().map(Out::word).collect());
@@ -234,7 +260,24 @@ fn dns(dns: &Dns) -> Map {
         Families::V4 => map.put("families", Out::word("v4")),
         Families::V6 => map.put("families", Out::word("v6")),
     }
+    let mut hosts = Map::default();
+    for (host, pins) in settings.pins.all() {
+        hosts.put_list(&host, pins.iter().map(pin).collect());
+    }
+    map.put_map("hosts", hosts);
+    let mut vips = Map::default();
+    for (address, host) in settings.vips.all() {
+        vips.put(&address.to_string(), Out::text(host));
+    }
+    map.put_map("vips", vips);
     map
+}
+
+fn pin((address, port): &Pin) -> Out {
+    match port {
+        Some(port) => Out::word(SocketAddr::new(*address, *port)),
+        None => Out::word(address),
+    }
 }
 
 fn drain(drain: &Drain) -> Map {

@@ -118,3 +118,22 @@ spec: { hosts: [a.example], http: [{ route: [{ destination: { host: a.example, s
         assert_eq!(asked(&rules).0, expected, "{rules}");
     }
 }
+
+#[test]
+fn addresses_stand_for_their_host_and_networks_for_nobody() {
+    let text = [
+        entry(
+            "default",
+            "addresses: [240.240.0.1, 240.241.0.0/16, '2001:db8::1']",
+        ),
+        entry("shop", "addresses: [240.240.0.2]").replace("a.example", "'*.b.example'"),
+        // Of two hosts of an address the first is meant.
+        entry("late", "addresses: [240.240.0.1]").replace("a.example", "late.example"),
+    ];
+    let snapshot = snapshot(&text.concat());
+    let find = |address: &str| snapshot.settings().vips.find(address.parse().unwrap());
+    assert_eq!(find("240.240.0.1"), Some("a.example"));
+    assert_eq!(find("2001:db8::1"), Some("a.example"));
+    assert_eq!(find("240.240.0.2"), None);
+    assert_eq!(find("240.241.0.7"), None);
+}

@@ -6,6 +6,7 @@ use super::*;
 const LONG: Bounds = Bounds {
     idle: Duration::from_secs(30),
     whole: None,
+    rest: None,
 };
 
 /// Both ends of a connection.
@@ -29,6 +30,10 @@ async fn bench(
     let (upstream, origin) = pair().await;
     let relaying = tokio::spawn(async move {
         let traffic = Traffic::new();
+        let [caller, upstream] = [caller, upstream].map(|stream| Side {
+            stream,
+            read: Vec::new(),
+        });
         let end = relay(caller, upstream, &traffic, bounds).await;
         (end, traffic.up(), traffic.down())
     });
@@ -86,7 +91,7 @@ async fn what_moves_puts_the_end_off() {
     let (limit, traffic) = (Duration::from_secs(1), Traffic::new());
     let moving = async {
         sleep(limit / 10).await;
-        traffic.add_up(1);
+        traffic.moved(&traffic.up, 1);
         Instant::now()
     };
     let (moved, ()) = tokio::join!(moving, traffic.idle_for(limit));

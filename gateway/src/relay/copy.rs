@@ -1,8 +1,9 @@
-//! One direction of a tunnel.
+//! One direction of a relay.
 //!
 //! Bytes pass through a buffer that the thread lends while they move, so that a
-//! tunnel in which nothing moves holds none. Only what the reader does not take
-//! at once is kept, and no more is read before he has taken it.
+//! relay in which nothing moves holds none. Only what the reader does not take
+//! at once is kept, and no more is read before he has taken it. However a side
+//! ends, what it said before goes out.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -20,9 +21,10 @@ thread_local! {
     static LENT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// Copies to the end, which is told; `moved` hears of what has been taken. The
-/// failures are those of the two sides.
+/// Copies what has been `read` already, and then to the end, which is told;
+/// `moved` hears of what has been taken. The failures are those of the two sides.
 pub(super) async fn copy(
+    read: Vec<u8>,
     from: impl AsyncRead + Unpin,
     to: impl AsyncWrite + Unpin,
     [reading, writing]: [Failure; 2],
@@ -32,8 +34,9 @@ pub(super) async fn copy(
         from,
         to,
         moved,
-        kept: Vec::new(),
+        kept: read,
         sent: 0,
+        ended: None,
         reading,
         writing,
     };
@@ -50,6 +53,8 @@ struct Copy<R, W, M> {
     /// Read, and not yet taken from `sent` on.
     kept: Vec<u8>,
     sent: usize,
+    /// Nothing more will come, and whether that is as it should be.
+    ended: Option<Result<(), Failure>>,
     reading: Failure,
     writing: Failure,
 }
@@ -59,14 +64,19 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin, M: Fn(usize)> Copy<R, W, M> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         loop {
             ready!(self.write_kept(cx))?;
+            if let Some(ended) = self.ended {
+                // Writes may have gathered on the way.
+                let flushed = ready!(Pin::new(&mut self.to).poll_flush(cx));
+                return Poll::Ready(ended.and(flushed.map_err(|_| self.writing)));
+            }
             let mut room = LENT.try_with(Cell::take).unwrap_or_default();
             room.resize(ROOM, 0);
             let passed = self.pass(cx, &mut room);
             let _ = LENT.try_with(|lent| lent.set(room));
             match passed {
-                Poll::Ready(Ok(0)) => {
-                    let flushed = ready!(Pin::new(&mut self.to).poll_flush(cx));
-                    return Poll::Ready(flushed.map_err(|_| self.writing));
+                Poll::Ready(Ok(0)) => self.ended = Some(Ok(())),
+                Poll::Ready(Err(failure)) if failure == self.reading => {
+                    self.ended = Some(Err(failure));
                 }
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(failure)) => return Poll::Ready(Err(failure)),
@@ -156,7 +166,7 @@ mod tests {
                 sink.read_to_end(&mut all).await.unwrap();
                 all
             };
-            let copying = copy(from, to, FAILURES, |n| *count.borrow_mut() += n);
+            let copying = copy(Vec::new(), from, to, FAILURES, |n| *count.borrow_mut() += n);
             let ((), copied, seen) = tokio::join!(writing, copying, reading);
             copied.unwrap();
             assert!(seen == some, "{given} {taken}");
@@ -170,14 +180,32 @@ mod tests {
         let (to, sink) = duplex(64);
         drop(sink);
         source.write_all(b"x").await.unwrap();
-        let copied = copy(from, to, FAILURES, |_| {}).await;
+        let copied = copy(Vec::new(), from, to, FAILURES, |_| {}).await;
         assert_eq!(copied, Err(Failure::Closed));
         let reset = broken();
         let (to, _sink) = duplex(64);
         assert_eq!(
-            copy(reset, to, FAILURES, |_| {}).await,
+            copy(Vec::new(), reset, to, FAILURES, |_| {}).await,
             Err(Failure::ClientGone)
         );
+    }
+
+    #[tokio::test]
+    async fn what_was_said_before_an_end_or_a_break_goes_out() {
+        for broken_off in [false, true] {
+            let (to, mut sink) = duplex(64);
+            // Above it writes gather until somebody flushes.
+            let to = crate::socket::Gathered::new(to);
+            let said = &b"last words"[..];
+            let copied = match broken_off {
+                true => copy(b"some ".into(), said.chain(broken()), to, FAILURES, |_| {}).await,
+                false => copy(b"some ".into(), said, to, FAILURES, |_| {}).await,
+            };
+            assert_eq!(copied.is_err(), broken_off);
+            let mut heard = Vec::new();
+            sink.read_to_end(&mut heard).await.unwrap();
+            assert_eq!(heard, b"some last words");
+        }
     }
 
     /// A reader that breaks off.

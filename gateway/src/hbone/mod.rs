@@ -1,0 +1,179 @@
+//! HBONE, by which ztunnel brings applications' connections: HTTP/2 within mutual
+//! TLS 1.3, every stream a CONNECT, and within it whatever the application says to
+//! the address it dialled.
+//!
+//! The connection's certificate is the workload's own. What is within is judged
+//! like what an application says where a sidecar would be: requests by their
+//! `Host`, TLS by its server name, at the port that CONNECT names. Only what speaks
+//! neither is led by host and port, and decided upon before there is an answer.
+
+mod stream;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use conf::snapshot::ListenerMode;
+use h2::RecvStream;
+use h2::server::SendResponse;
+use http::Request;
+use policy::canonical::{Authority, Malformed};
+use policy::refusal::Refusal;
+use policy::{RawTunnel, To};
+use tokio::time::timeout;
+
+use crate::clock::Moment;
+use crate::connection::Connection;
+use crate::drain::Phase;
+use crate::exchange::{record_abandoned, record_unparsed};
+use crate::intake::head::Sketch;
+use crate::intake::proxy::{self, Connect};
+use crate::reply::Reply;
+use crate::socket::Gathered;
+use crate::tunnel::{self, Asking};
+use crate::{http1, http2};
+
+use stream::{OverHttp2, Within};
+
+/// The first byte of a TLS connection (RFC 8446, section 5.1).
+const TLS_HANDSHAKE: u8 = 22;
+/// What HTTP/2 begins with (RFC 9113, section 3.4), as far as no request does.
+const PREFACE: &[u8] = b"PRI ";
+
+/// Serves one stream to its end. Boxed, since within it there may be HTTP/2 again.
+pub(crate) fn serve(
+    connection: Arc<Connection>,
+    request: Request<RecvStream>,
+    respond: SendResponse<Bytes>,
+    begun: Moment,
+) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(stream(connection, request, respond, begun))
+}
+
+async fn stream(
+    connection: Arc<Connection>,
+    request: Request<RecvStream>,
+    respond: SendResponse<Bytes>,
+    begun: Moment,
+) {
+    let (head, body) = request.into_parts();
+    let caller = OverHttp2::new(respond, body);
+    let asked = match proxy::check_http2(&head, &connection.limits) {
+        Ok(asked) => asked,
+        Err(refusal) => {
+            caller.refuse(Reply::refusal(refusal)).await;
+            let sketch = Sketch {
+                method: Some(head.method.as_str().as_bytes()),
+                target: None,
+                host: head.uri.authority().map(|host| host.as_str().as_bytes()),
+                is_http2: true,
+            };
+            record_unparsed(&connection, &sketch, refusal, begun);
+            return;
+        }
+    };
+    let (host, port) = match meant(&connection, &asked.authority) {
+        Ok(meant) => meant,
+        Err(refusal) => return tunnel::decline(&connection, caller, asked, refusal, begun).await,
+    };
+    let asked = Connect {
+        authority: format!("{host}:{port}").into(),
+        ..asked
+    };
+    let inner = match connection.within(port) {
+        Ok(inner) => inner,
+        Err(refusal) => return tunnel::decline(&connection, caller, asked, refusal, begun).await,
+    };
+    if goes_by_authority(&inner, &asked.authority, begun) {
+        return tunnel::connect(&inner, caller, asked, &[], begun).await;
+    }
+    drop((connection, asked));
+    match caller.agree().await {
+        Ok(within) => speak(inner, within).await,
+        Err(_) => record_abandoned(&inner, begun),
+    }
+}
+
+/// The host that an authority means, by name or by the address that the mesh has
+/// for it, and the port.
+fn meant(connection: &Connection, authority: &str) -> Result<(Box<str>, u16), Refusal> {
+    let asked = Authority::parse(authority.as_bytes()).map_err(Refusal::Malformed)?;
+    let port = asked.port();
+    let port = port.ok_or(Refusal::Malformed(Malformed::HostPort))?;
+    let literal = asked.host().trim_matches(['[', ']']);
+    let Ok(address) = literal.parse() else {
+        return Ok((asked.host().into(), port));
+    };
+    let live = connection.gateway.live();
+    let host = live.snapshot().settings().vips.find(address);
+    Ok((host.ok_or(Refusal::UnknownVip)?.into(), port))
+}
+
+/// Whether it is known already where it leads.
+fn goes_by_authority(connection: &Connection, authority: &str, begun: Moment) -> bool {
+    let seen = connection.seen();
+    let raw = RawTunnel {
+        to: To::Authority(authority),
+        caller: &seen.caller,
+        view: connection.listener.view,
+        port: connection.listener.port,
+        time: begun.nanos,
+    };
+    seen.live.snapshot().admission().goes_by_authority(raw)
+}
+
+/// What an application says.
+enum Said {
+    Tls,
+    Http1,
+    Http2,
+    Nothing,
+}
+
+/// Serves what is within, by what it begins with (as Istio sniffs).
+async fn speak(inner: Connection, mut within: Within) {
+    match listen(&inner, &mut within).await {
+        Said::Nothing => {}
+        Said::Tls => {
+            let inner = inner.speaking(ListenerMode::InnerTls);
+            tunnel::serve(&inner, within, None, Moment::now()).await;
+        }
+        Said::Http1 => {
+            let inner = Arc::new(inner.speaking(ListenerMode::MutualTls));
+            http1::serve(inner, Box::new(Gathered::new(within))).await;
+        }
+        Said::Http2 => {
+            let inner = Arc::new(inner.speaking(ListenerMode::MutualTls));
+            http2::serve(inner, Box::new(Gathered::new(within))).await;
+        }
+    }
+}
+
+/// Waits for the first bytes, and leaves them where they are. Applications keep
+/// connections for later.
+async fn listen(connection: &Connection, within: &mut Within) -> Said {
+    let idle = connection.limits.idle_timeout;
+    tokio::select! {
+        first = timeout(idle, within.look()) => match first {
+            Ok(Ok(true)) => {}
+            _ => return Said::Nothing,
+        },
+        _ = connection.over(Some(Phase::Closing)) => return Said::Nothing,
+    }
+    let limit = connection.limits.head_timeout;
+    let more = async {
+        while PREFACE.starts_with(within.seen()) && within.seen().len() < PREFACE.len() {
+            if !matches!(within.look().await, Ok(true)) {
+                break;
+            }
+        }
+    };
+    // Who takes longer is no HTTP/2, and waited for as HTTP/1.1 is.
+    let _ = timeout(limit, more).await;
+    match within.seen() {
+        [TLS_HANDSHAKE, ..] => Said::Tls,
+        seen if seen.starts_with(PREFACE) => Said::Http2,
+        _ => Said::Http1,
+    }
+}
