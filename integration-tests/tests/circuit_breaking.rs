@@ -16,12 +16,15 @@ use std::thread;
 use serde_json::{Value, json};
 
 use integration_tests::mesh::Mesh;
+use integration_tests::pki::Pki;
 use integration_tests::raw::{Hello, Raw};
 use integration_tests::record::{assert_has, reason};
 use integration_tests::sidecar::{Protocol, TCP_ALPN};
 use integration_tests::wait::until;
+use integration_tests::websocket::{self, EchoServer};
 
 const HTTPBIN: &str = "httpbin.org";
+const SECOND: &str = "second.test";
 
 /// The recorder behind `pool`; `beside` is more configuration.
 fn bounded(pool: &str, beside: &str) -> String {
@@ -298,4 +301,34 @@ tcp:
     until_metric(&mesh, "egret_upstream_open_connections", 0);
     let _third = open();
     until_metric(&mesh, "egret_upstream_open_connections", 1);
+}
+
+#[test]
+fn a_websocket_keeps_its_place_to_its_end() {
+    let pki = Pki::create();
+    let server = EchoServer::start(&pki.origin(&[SECOND]));
+    let configuration = format!(
+        "defaults: {{ policy: allow, addresses: {{ allow: [127.0.0.0/8] }} }}
+destinations:
+  - host: {SECOND}
+    websocket: true
+    upstream: {{ addresses: [\"{}\"], tls: {{ ca: $ORIGIN_CA }}, pool: {{ maxConnections: 1, maxRequests: 1 }} }}
+",
+        server.address()
+    );
+    let mesh = Mesh::start_with(pki, &configuration);
+    let sidecar = mesh.sidecar("sleep", Protocol::Http1);
+    let mut socket = websocket::open(sidecar.address(), SECOND, "/one").unwrap();
+    assert_eq!(mesh.egret.metric("egret_upstream_active_requests"), 1);
+    assert!(websocket::open(sidecar.address(), SECOND, "/beyond").is_err());
+    let record = mesh.egret.record_of("/beyond");
+    assert_has(
+        &record,
+        &json!({ "response_flags": "UO", "response_code": 503 }),
+    );
+    socket.close(None).unwrap();
+    drop(socket);
+    until_metric(&mesh, "egret_upstream_active_requests", 0);
+    until_metric(&mesh, "egret_upstream_open_connections", 0);
+    let _another = websocket::open(sidecar.address(), SECOND, "/two").unwrap();
 }
