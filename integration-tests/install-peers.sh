@@ -1,9 +1,9 @@
 #!/bin/sh
 # Installs the real programs the integration tests run beside the gateway, on
-# Debian or Ubuntu: curl, openssl, nginx, nghttp2, PostgreSQL, Node.js, the system's
-# Python with requests, and Envoy (pinned, in a virtual environment under
-# target/peers/). Installs only what is missing, and says so; running it again
-# changes nothing.
+# Debian or Ubuntu: curl, openssl, nginx, nghttp2, PostgreSQL, tinyproxy, Node.js,
+# the system's Python with requests, and Envoy (pinned, in a virtual environment
+# under target/peers/). Installs only what is missing, and says so; running it
+# again changes nothing.
 set -eu
 
 ENVOY_VERSION=1.40.0
@@ -24,6 +24,7 @@ missing() {
     has nginx || echo nginx
     has h2load || echo nghttp2-client
     has nghttpd || echo nghttp2-server
+    has tinyproxy || echo tinyproxy-bin
     has psql || echo postgresql-client
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || echo postgresql
     has node || echo nodejs
@@ -41,7 +42,7 @@ as_root() {
 
 install_packages() {
     packages=$(missing | tr '\n' ' ')
-    [ -n "$packages" ] || { say "curl, openssl, nginx, nghttp2, PostgreSQL, Node.js, python3-requests and python3-venv are there"; return; }
+    [ -n "$packages" ] || { say "curl, openssl, nginx, nghttp2, PostgreSQL, tinyproxy, Node.js, python3-requests and python3-venv are there"; return; }
     has apt-get || fail "no apt-get here: install by hand what provides: $packages"
     say "installing: $packages"
     as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq \

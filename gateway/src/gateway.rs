@@ -75,7 +75,8 @@ impl Gateway {
     }
 
     /// Replaces what the gateway runs on. Requests under way keep theirs.
-    pub fn swap(&self, live: Live) {
+    pub fn swap(&self, mut live: Live) {
+        live.succeed(&self.live());
         self.metrics.using_snapshot(live.digest());
         let live = Arc::new(live);
         self.teller

@@ -1,22 +1,23 @@
 //! What the gateway runs on right now: one snapshot and everything made from
 //! files for it. Replaced whole; a request keeps the one it began with.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use conf::Snapshot;
 use conf::remote::RemoteList;
-use policy::destination::{
-    TlsPolicy, Upstream, UpstreamProtocol, UpstreamRef, UpstreamTls as TlsChoice,
-};
+use conf::snapshot::Pins;
+use policy::destination::{TlsPolicy, Upstream, UpstreamRef, UpstreamTls as TlsChoice};
 use policy::origin::Origin;
 use policy::principal::Principal;
 use policy::refusal::Refusal;
 use policy::source::Caller;
 
 use crate::identity::{Acceptor, IdentityError, Shown};
+use crate::metrics::UpstreamState;
 use crate::record::{Loggers, SinkError, Sinks};
-use crate::upstream::{Target, TlsError, UpstreamTls};
+use crate::upstream::{CredentialsError, Proxy, Target, TlsError, UpstreamTls};
 
 /// See the module.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub enum LiveError {
     NoIdentity,
     /// An upstream's TLS.
     Upstream(Arc<Origin>, TlsError),
+    /// What a proxy is shown.
+    Credentials(Arc<Origin>, CredentialsError),
     /// A sink of a log.
     Sink(SinkError),
 }
@@ -50,6 +53,10 @@ impl fmt::Display for LiveError {
                  write `identity: {files: {chain: …, key: …, roots: …}}`",
             ),
             Self::Upstream(origin, error) => {
+                let Origin { file, line, column } = &**origin;
+                write!(f, "{file}:{line}:{column}: error: {error}")
+            }
+            Self::Credentials(origin, error) => {
                 let Origin { file, line, column } = &**origin;
                 write!(f, "{file}:{line}:{column}: error: {error}")
             }
@@ -140,6 +147,20 @@ impl Live {
             .map(|(_, target)| target)
     }
 
+    /// Takes over what is counted of upstreams that are what they were.
+    pub(crate) fn succeed(&mut self, before: &Self) {
+        // Credentials that are shared are those of `before`.
+        if let Some(credentials) = Arc::get_mut(&mut self.credentials) {
+            credentials.succeed(&before.credentials);
+        }
+    }
+
+    /// The upstreams of which anything is counted, by Envoy's name.
+    pub(crate) fn watched(&self) -> impl Iterator<Item = (String, UpstreamState)> {
+        let watched = self.credentials.targets.iter().filter(|t| t.is_watched());
+        watched.map(|target| (target.cluster(target.host("*")), target.state()))
+    }
+
     pub(crate) fn acceptor(&self) -> Option<&Acceptor> {
         self.credentials.acceptor.as_ref()
     }
@@ -171,11 +192,9 @@ impl Credentials {
         let mut targets = |upstreams: &mut dyn Iterator<Item = &Upstream>| {
             let mut targets = Vec::new();
             for upstream in upstreams {
-                match contexts.find(&upstream.tls, upstream.protocol) {
-                    Ok(tls) => targets.push(Target::new(upstream.clone(), tls, Arc::clone(pins))),
-                    Err(error) => {
-                        errors.push(LiveError::Upstream(Arc::clone(&upstream.origin), error));
-                    }
+                match contexts.target(upstream, pins) {
+                    Ok(target) => targets.push(target),
+                    Err(error) => errors.push(error),
                 }
             }
             targets
@@ -186,6 +205,25 @@ impl Credentials {
             lists: targets(&mut snapshot.lists().iter().map(|list| &list.upstream)),
         };
         (credentials, errors)
+    }
+
+    fn succeed(&mut self, before: &Self) {
+        let mut known: HashMap<_, Vec<&Target>> = HashMap::new();
+        // The first comes last, to be taken first.
+        for target in before.targets.iter().rev().filter(|t| t.is_watched()) {
+            let Upstream { host, port, .. } = target.upstream();
+            known.entry((host.clone(), *port)).or_default().push(target);
+        }
+        for target in self.targets.iter_mut().filter(|t| t.is_watched()) {
+            let Upstream { host, port, .. } = target.upstream();
+            let same = known.get_mut(&(host.clone(), *port)).and_then(|known| {
+                let is_same = |other: &&Target| other.upstream().is_server_of(target.upstream());
+                known.iter().rposition(is_same).map(|at| known.remove(at))
+            });
+            if let Some(same) = same {
+                target.succeed(same);
+            }
+        }
     }
 }
 
@@ -203,27 +241,38 @@ fn load_acceptor(snapshot: &Snapshot) -> Result<Option<Acceptor>, LiveError> {
 /// One TLS context for each policy: most upstreams share the default's, and
 /// with it one copy of the system's roots.
 #[derive(Default)]
-struct Contexts(Vec<(TlsPolicy, UpstreamProtocol, Arc<UpstreamTls>)>);
+struct Contexts(Vec<(TlsPolicy, Arc<UpstreamTls>)>);
 
 impl Contexts {
-    fn find(
-        &mut self,
-        tls: &TlsChoice,
-        protocol: UpstreamProtocol,
-    ) -> Result<Option<Arc<UpstreamTls>>, TlsError> {
+    fn target(&mut self, upstream: &Upstream, pins: &Arc<Pins>) -> Result<Target, LiveError> {
+        let broken = |origin: &Arc<Origin>| {
+            let origin = Arc::clone(origin);
+            |error| LiveError::Upstream(origin, error)
+        };
+        let tls = self.find(&upstream.tls).map_err(broken(&upstream.origin))?;
+        let proxy = match &upstream.via {
+            None => None,
+            Some(via) => {
+                let tls = self.find(&via.tls).map_err(broken(&via.origin))?;
+                let proxy = Proxy::load(via, tls);
+                let origin = || Arc::clone(&via.origin);
+                let proxy = proxy.map_err(|error| LiveError::Credentials(origin(), error))?;
+                Some(Arc::new(proxy))
+            }
+        };
+        Ok(Target::new(upstream.clone(), tls, proxy, Arc::clone(pins)))
+    }
+
+    fn find(&mut self, tls: &TlsChoice) -> Result<Option<Arc<UpstreamTls>>, TlsError> {
         let TlsChoice::On(policy) = tls else {
             return Ok(None);
         };
-        let known = self
-            .0
-            .iter()
-            .find(|(p, v, _)| p == policy && *v == protocol);
-        if let Some((_, _, context)) = known {
+        let known = self.0.iter().find(|(known, _)| known == policy);
+        if let Some((_, context)) = known {
             return Ok(Some(Arc::clone(context)));
         }
-        let context = Arc::new(UpstreamTls::load(policy, protocol)?);
-        self.0
-            .push((policy.clone(), protocol, Arc::clone(&context)));
+        let context = Arc::new(UpstreamTls::load(policy)?);
+        self.0.push((policy.clone(), Arc::clone(&context)));
         Ok(Some(context))
     }
 }

@@ -255,7 +255,7 @@ fn of_files(files: Vec<LiveError>, watched: Watched) -> LoadError {
     }
 }
 
-/// The files of keys, certificates, roots and revocation lists.
+/// The files of keys, certificates, roots, revocation lists and credentials.
 fn certificates(snapshot: &Snapshot) -> Vec<PathBuf> {
     let settings = snapshot.settings();
     let identity = settings.identity.iter().flat_map(|files| {
@@ -268,7 +268,13 @@ fn certificates(snapshot: &Snapshot) -> Vec<PathBuf> {
         .filter_map(|domain| domain.roots.as_ref());
     let lists = snapshot.lists().iter().map(|list| &list.upstream);
     let upstreams = snapshot.admission().upstreams().iter().chain(lists);
-    let tls = upstreams.filter_map(|upstream| match &upstream.tls {
+    let proxies = upstreams
+        .clone()
+        .filter_map(|upstream| upstream.via.as_ref());
+    let credentials = proxies.clone().filter_map(|via| via.credentials.as_ref());
+    let spoken = upstreams.map(|upstream| &upstream.tls);
+    let tls = spoken.chain(proxies.map(|via| &via.tls));
+    let tls = tls.filter_map(|tls| match tls {
         UpstreamTls::On(policy) => Some(policy),
         UpstreamTls::Off => None,
     });
@@ -276,7 +282,8 @@ fn certificates(snapshot: &Snapshot) -> Vec<PathBuf> {
         let client = policy.client.iter().flat_map(|c| [&c.chain, &c.key]);
         policy.ca.iter().chain(client).filter_map(Pem::file)
     });
-    identity.chain(trust).chain(upstream).cloned().collect()
+    let all = identity.chain(trust).chain(upstream).chain(credentials);
+    all.cloned().collect()
 }
 
 #[cfg(test)]

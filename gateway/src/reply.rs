@@ -72,12 +72,14 @@ impl Reply {
     /// The answer when the upstream failed.
     pub(crate) fn failure(failure: Failure) -> Self {
         let body: &'static str = match failure {
-            Failure::Dns | Failure::NoAddress => "no healthy upstream",
+            Failure::Dns | Failure::NoAddress | Failure::Ejected => "no healthy upstream",
             Failure::Connect
             | Failure::ConnectTimeout
             | Failure::TlsHandshake
             | Failure::TlsVerification
-            | Failure::TlsVersion => {
+            | Failure::TlsVersion
+            | Failure::ProxyRefused
+            | Failure::ProxyProtocol => {
                 "upstream connect error or disconnect/reset before headers. \
                  reset reason: remote connection failure"
             }

@@ -366,7 +366,12 @@ fn admin_state(
             }
             Ok(())
         }),
-        metrics: Box::new(move || metrics.metrics.render(&metrics.sinks.stats())),
+        metrics: Box::new(move || {
+            let live = metrics.live();
+            metrics
+                .metrics
+                .render(&metrics.sinks.stats(), live.watched())
+        }),
         config: Box::new(move || {
             let live = config.live();
             let warnings = live.snapshot().grave().map(ToString::to_string);

@@ -40,5 +40,6 @@ pub mod record;
 pub mod recorder;
 pub mod reply;
 pub mod sidecar;
+pub mod tinyproxy;
 pub mod wait;
 pub mod websocket;

@@ -46,6 +46,16 @@ pub fn nghttp() -> PathBuf {
     find("EGRET_NGHTTP", &["/usr/bin/nghttp".into()], REMEDY)
 }
 
+/// tinyproxy, which plays a corporate proxy (`EGRET_TINYPROXY`).
+#[must_use]
+pub fn tinyproxy() -> PathBuf {
+    find(
+        "EGRET_TINYPROXY",
+        &["/usr/bin/tinyproxy".into(), "/usr/sbin/tinyproxy".into()],
+        REMEDY,
+    )
+}
+
 /// HAProxy, which wraps bytes in mutual TLS for the suites (`EGRET_HAPROXY`).
 #[must_use]
 pub fn haproxy() -> PathBuf {

@@ -343,33 +343,17 @@ fn links_lead_to_what_is_there() {
 fn what_is_said_not_to_be_there_yet_is_refused() {
     let readme = read("README.md");
     let said = section(&readme, "Not yet");
-    let listener = "version: 1\nlisteners: [{ port: 8443 }]\n";
-    for (word, configuration) in [
-        (
-            "Workload API",
-            format!("{listener}identity: {{ workloadApi: 'unix:///agent.sock' }}\n"),
-        ),
-        (
-            "ejection",
-            format!(
-                "{listener}destinations: [{{ host: a.example, upstream: {{ outlier: {{}} }} }}]\n"
-            ),
-        ),
-    ] {
-        assert!(
-            said.split_whitespace()
-                .collect::<Vec<_>>()
-                .join(" ")
-                .contains(word),
-            "{word}"
-        );
-        let file = SourceFile::new("egret.yaml", configuration);
-        let problems = conf::compile(&[file], &Environment::default()).expect_err(word);
-        let refused = problems
-            .iter()
-            .any(|problem| problem.message.contains("not supported yet"));
-        assert!(refused, "{word}: {problems:?}");
-    }
+    let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("Workload API"), "{words}");
+    let configuration = "version: 1\nlisteners: [{ port: 8443 }]\n\
+         identity: { workloadApi: 'unix:///agent.sock' }\n";
+    let file = SourceFile::new("egret.yaml", configuration);
+    let problems = conf::compile(&[file], &Environment::default()).expect_err("refused");
+    let mut messages = problems.iter().map(|problem| &problem.message);
+    assert!(
+        messages.any(|message| message.contains("not supported yet")),
+        "{problems:?}"
+    );
 }
 
 /// What each row of the table of figures tells: a scenario, and its figure.
@@ -415,5 +399,39 @@ fn the_table_of_figures_is_that_of_the_run() {
         let cells = [envoy, egret, ratio, nginx, haproxy, pingora];
         assert!(row[0].starts_with(scenario), "{row:?}");
         assert_eq!(row.get(1..), Some(&cells[..]), "{scenario}");
+    }
+}
+
+/// The words of the tables of `pool` and `outlier`, each in a configuration of its
+/// own, and all there are.
+#[test]
+fn the_words_that_spare_an_upstream_are_those_of_the_format() {
+    let readme = read("README.md");
+    let told = section(&readme, "How external hosts are spoken to, and spared");
+    let (pool, outlier) = told
+        .split_once("| word of `outlier` |")
+        .expect("both tables");
+    for (key, table) in [("pool", pool), ("outlier", outlier)] {
+        let words: Vec<_> = rows(table)
+            .iter()
+            .map(|row| row[0].trim_matches('`').to_owned())
+            .filter(|word| !word.starts_with("word"))
+            .collect();
+        assert!(words.len() > 5, "{words:?}");
+        let compile = |written: &str| {
+            let configuration = format!(
+                "version: 1\nlisteners: [{{ port: 8443 }}]\n\
+                 destinations: [{{ host: a.example, upstream: {{ {key}: {{ {written} }} }} }}]\n"
+            );
+            let file = SourceFile::new("egret.yaml", configuration);
+            conf::compile(&[file], &Environment::default())
+        };
+        for word in &words {
+            let problems = ["7", "7s"].map(|value| compile(&format!("{word}: {value}")).err());
+            assert!(problems.iter().any(Option::is_none), "{word}: {problems:?}");
+        }
+        let problems = compile("other: 1").expect_err("no such word");
+        let known = problems[0].message.matches('`').count() / 2 - 1;
+        assert_eq!(known, words.len(), "{problems:?}");
     }
 }

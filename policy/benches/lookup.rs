@@ -257,6 +257,9 @@ fn upstream(host: usize) -> Upstream {
         reach: Reach::default(),
         connect_timeout: Duration::from_secs(10),
         idle_timeout: Duration::from_secs(60),
+        bounds: Default::default(),
+        outlier: None,
+        via: None,
         origin: origin(host),
     }
 }

@@ -2,8 +2,10 @@
 //! an operator means them. Plain data; the gateway turns an [`Upstream`] into
 //! connections.
 
+mod resilience;
 mod tcp;
 mod upstream;
+mod via;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -15,11 +17,13 @@ use crate::origin::Origin;
 use crate::pattern::HostPattern;
 use crate::rule::Matcher;
 
+pub use resilience::{Bounds, Outlier};
 pub use tcp::{Carries, TcpLead, TcpRoute};
 pub use upstream::{
     ClientCertificate, Pem, Reach, TlsPolicy, TlsVersion, Upstream, UpstreamHost, UpstreamProtocol,
     UpstreamTls,
 };
+pub use via::Via;
 
 /// An external host, with everything there is to say about it.
 #[derive(Clone, Debug)]

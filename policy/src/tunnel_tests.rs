@@ -66,6 +66,9 @@ fn upstream() -> Upstream {
         reach: Reach::default(),
         connect_timeout: Duration::from_secs(1),
         idle_timeout: Duration::from_secs(1),
+        bounds: Default::default(),
+        outlier: None,
+        via: None,
         origin: origin(),
     }
 }

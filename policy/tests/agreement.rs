@@ -240,6 +240,9 @@ fn upstream() -> Upstream {
         reach: Reach::default(),
         connect_timeout: std::time::Duration::from_secs(1),
         idle_timeout: std::time::Duration::from_secs(1),
+        bounds: Default::default(),
+        outlier: None,
+        via: None,
         origin: origin(),
     }
 }

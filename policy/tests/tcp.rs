@@ -54,6 +54,9 @@ fn upstream(tls: UpstreamTls) -> Upstream {
         reach: Reach::default(),
         connect_timeout: Duration::from_secs(1),
         idle_timeout: Duration::from_secs(1),
+        bounds: Default::default(),
+        outlier: None,
+        via: None,
         origin: origin(),
     }
 }

@@ -25,8 +25,9 @@ use super::action::add;
 use super::addresses::reach;
 use super::canonical_path::verbatim;
 use super::destination::Defaults;
+use super::pool::IDLE;
 use super::tls::tls;
-use super::upstream::{IDLE, Inherited, addresses, refuse_nameless};
+use super::upstream::{Inherited, addresses, refuse_nameless};
 use crate::fields::{Fields, parsed};
 use crate::node::Entry;
 use crate::report::Report;
@@ -167,6 +168,9 @@ fn connection(
         reach: inherited.reach.clone(),
         connect_timeout: connect_timeout.unwrap_or(inherited.connect_timeout),
         idle_timeout: IDLE,
+        bounds: Default::default(),
+        outlier: None,
+        via: None,
         origin: Arc::new(fields.origin().clone()),
     };
     refuse_nameless(&upstream, fields.report);

@@ -26,12 +26,14 @@ mod passthrough;
 mod pattern;
 mod pins;
 mod policy_rule;
+mod pool;
 mod route;
 mod sections;
 mod source;
 mod tcp;
 mod tls;
 mod upstream;
+mod via;
 mod vips;
 mod write;
 

@@ -12,7 +12,9 @@ use super::addresses::reach;
 use super::context::Context;
 use super::destination::{Defaults, own_name};
 use super::pattern;
-use super::upstream::{HTTPS, IDLE, Inherited, addresses, host};
+use super::pool::{IDLE, outlier, pool_of_tunnels};
+use super::upstream::{HTTPS, Inherited, addresses, host};
+use super::via::{refuse_addresses, via};
 use crate::fields::{Fields, parsed};
 use crate::node::Node;
 
@@ -148,19 +150,24 @@ fn leads(
     shares
 }
 
-/// `{ host, port, addresses, connectTimeout, resolve }`: there is no `tls`, for the
+/// `{ host, port, addresses, connectTimeout, resolve, pool, outlier, via }`: there is no `tls`, for the
 /// application brings its own.
 fn upstream(fields: &Fields<'_>, inherited: &Inherited) -> Upstream {
     let host = host(fields, inherited);
     let port = fields.number("port", 1..=u16::MAX).unwrap_or(HTTPS);
     let connect_timeout = fields.duration("connectTimeout");
-    Upstream {
+    let upstream = Upstream {
         host,
         port,
         addresses: addresses(fields, port, &inherited.reach),
         connect_timeout: connect_timeout.unwrap_or(inherited.connect_timeout),
+        bounds: pool_of_tunnels(fields),
+        outlier: outlier(fields),
+        via: via(fields),
         ..itself(inherited, fields.origin())
-    }
+    };
+    refuse_addresses(&upstream, fields);
+    upstream
 }
 
 fn itself(inherited: &Inherited, origin: &Origin) -> Upstream {
@@ -173,6 +180,9 @@ fn itself(inherited: &Inherited, origin: &Origin) -> Upstream {
         reach: inherited.reach.clone(),
         connect_timeout: inherited.connect_timeout,
         idle_timeout: IDLE,
+        bounds: Default::default(),
+        outlier: None,
+        via: None,
         origin: Arc::new(origin.clone()),
     }
 }

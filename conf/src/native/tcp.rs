@@ -18,9 +18,11 @@ use super::context::Context;
 use super::destination::Defaults;
 use super::passthrough::{all_unweighted, doors};
 use super::pattern;
+use super::pool::{IDLE, outlier, pool_of_tunnels};
 use super::source::sources;
 use super::tls::{host_name, tls};
-use super::upstream::{HTTPS, IDLE, Inherited, addresses, refuse_nameless};
+use super::upstream::{HTTPS, Inherited, addresses, refuse_nameless};
+use super::via::{refuse_addresses, via};
 use crate::fields::Fields;
 use crate::node::Node;
 
@@ -179,14 +181,14 @@ fn lead(
     }
 }
 
-/// `{ host, port, addresses, tls, connectTimeout }`. Bytes go as they are, unless
+/// `{ host, port, addresses, tls, connectTimeout, pool, outlier, via }`. Bytes go as they are, unless
 /// `tls` asks for TLS of ours.
 fn upstream(fields: &Fields<'_>, inherited: &Inherited, port: u16) -> Upstream {
     let host = fields.parsed("host", host_name);
     let port = fields.number("port", 1..=u16::MAX).unwrap_or(port);
     let tls = tls(fields);
     let connect_timeout = fields.duration("connectTimeout");
-    Upstream {
+    let upstream = Upstream {
         host: host.map_or_else(
             || inherited.host.clone(),
             |host| UpstreamHost::Named(host.into()),
@@ -198,8 +200,13 @@ fn upstream(fields: &Fields<'_>, inherited: &Inherited, port: u16) -> Upstream {
             false => UpstreamTls::Off,
         },
         connect_timeout: connect_timeout.unwrap_or(inherited.connect_timeout),
+        bounds: pool_of_tunnels(fields),
+        outlier: outlier(fields),
+        via: via(fields),
         ..itself(inherited, port, fields.origin())
-    }
+    };
+    refuse_addresses(&upstream, fields);
+    upstream
 }
 
 fn itself(inherited: &Inherited, port: u16, origin: &Origin) -> Upstream {
@@ -212,6 +219,9 @@ fn itself(inherited: &Inherited, port: u16, origin: &Origin) -> Upstream {
         reach: inherited.reach.clone(),
         connect_timeout: inherited.connect_timeout,
         idle_timeout: IDLE,
+        bounds: Default::default(),
+        outlier: None,
+        via: None,
         origin: Arc::new(origin.clone()),
     }
 }

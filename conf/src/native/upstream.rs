@@ -1,6 +1,6 @@
 //! `upstream`: the external server a destination or route leads to.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ use policy::origin::Origin;
 
 use super::addresses::reach;
 use super::limits::socket;
+use super::pool::{IDLE, outlier, pool};
 use super::tls::{host_name, is_address, tls};
+use super::via::{refuse_addresses, via};
 use crate::fields::{Fields, parsed};
 use crate::node::Node;
 use crate::report::Report;
 
 pub(super) const HTTPS: u16 = 443;
 pub(super) const HTTP: u16 = 80;
-/// How long an unused connection is kept.
-pub(super) const IDLE: Duration = Duration::from_secs(60);
 
 /// What an upstream has from its destination unless it says otherwise.
 #[derive(Clone, Debug)]
@@ -47,6 +47,9 @@ pub(super) fn upstream(
         reach: inherited.reach.clone(),
         connect_timeout: inherited.connect_timeout,
         idle_timeout: IDLE,
+        bounds: Default::default(),
+        outlier: None,
+        via: None,
         origin: Arc::new(origin.clone()),
     })
 }
@@ -60,24 +63,25 @@ fn read(fields: &Fields<'_>, inherited: &Inherited) -> Upstream {
         UpstreamTls::Off => HTTP,
         UpstreamTls::On(_) => HTTPS,
     });
-    fields.not_yet("outlier", "delete it");
-    let protocols = [
-        ("http1", UpstreamProtocol::Http1),
-        ("h2", UpstreamProtocol::Http2),
-    ];
-    Upstream {
+    let (idle_timeout, bounds) = pool(fields);
+    let upstream = Upstream {
         host,
         port,
         addresses: addresses(fields, port, &reach),
+        protocol: protocol(fields, &tls),
         tls,
-        protocol: fields.choice("protocol", &protocols).unwrap_or_default(),
         reach,
         connect_timeout: fields
             .duration("connectTimeout")
             .unwrap_or(inherited.connect_timeout),
-        idle_timeout: idle(fields).unwrap_or(IDLE),
+        idle_timeout,
+        bounds,
+        outlier: outlier(fields),
+        via: via(fields),
         origin: Arc::new(fields.origin().clone()),
-    }
+    };
+    refuse_addresses(&upstream, fields);
+    upstream
 }
 
 pub(super) fn host(fields: &Fields<'_>, inherited: &Inherited) -> UpstreamHost {
@@ -96,26 +100,57 @@ pub(super) fn host(fields: &Fields<'_>, inherited: &Inherited) -> UpstreamHost {
 
 /// `addresses`, of which each may be dialled.
 pub(super) fn addresses(fields: &Fields<'_>, port: u16, reach: &Reach) -> Vec<SocketAddr> {
+    addresses_within(fields, port, reach, "the destination")
+}
+
+/// The same; `place` is where others would be allowed.
+pub(super) fn addresses_within(
+    fields: &Fields<'_>,
+    port: u16,
+    reach: &Reach,
+    place: &str,
+) -> Vec<SocketAddr> {
     let nodes = fields.many("addresses").iter();
     let addresses = nodes.filter_map(|node| {
         let socket = parsed(node, fields.report, |text| socket(text, port))?;
-        if !reach.admits(socket.ip()) {
-            let (address, class) = (socket.ip(), classify(socket.ip()).as_str());
-            let message = format!("`{address}` is {class} and never dialled: write `allowAddresses: [{address}]` in the destination");
-            fields.report.error(&node.origin, message);
-        }
+        dialled(socket.ip(), reach, place, &node.origin, fields.report);
         Some(socket)
     });
     addresses.collect()
 }
 
-fn idle(fields: &Fields<'_>) -> Option<Duration> {
-    let pool = fields.take("pool")?;
-    Fields::read(pool, fields.report, |fields| {
-        fields.not_yet("maxConnections", "delete it");
-        fields.duration("idle")
-    })
-    .flatten()
+/// Refuses an address that would never be dialled; `place` is where to allow it.
+pub(super) fn dialled(
+    address: IpAddr,
+    reach: &Reach,
+    place: &str,
+    origin: &Origin,
+    report: &Report,
+) {
+    if !reach.admits(address) {
+        let class = classify(address).as_str();
+        let message = format!(
+            "`{address}` is {class} and never dialled: write `allowAddresses: [{address}]` in {place}"
+        );
+        report.error(origin, message);
+    }
+}
+
+fn protocol(fields: &Fields<'_>, tls: &UpstreamTls) -> UpstreamProtocol {
+    let words = [
+        ("http1", UpstreamProtocol::Http1),
+        ("h2", UpstreamProtocol::Http2),
+        ("auto", UpstreamProtocol::Auto),
+        ("caller", UpstreamProtocol::Caller),
+    ];
+    let protocol = fields.choice("protocol", &words).unwrap_or_default();
+    if let Some(node) = fields.take("protocol")
+        && (protocol, tls) == (UpstreamProtocol::Auto, &UpstreamTls::Off)
+    {
+        let message = "`auto` is agreed on in TLS, and there is none: write `http1` or `h2`";
+        fields.report.error(&node.origin, message);
+    }
+    protocol
 }
 
 /// A handshake must name whom it speaks to, and an address is no name.

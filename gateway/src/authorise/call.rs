@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::gateway::Gateway;
 use crate::headers::UpstreamVersion;
 use crate::resolve::NoAddress;
-use crate::upstream::{Freshness, Part, PoolKey, Target, UpstreamSession};
+use crate::upstream::{Freshness, Part, Target, UpstreamSession, Wanted};
 
 /// The largest answer, head and body each.
 const MOST: usize = 64 * 1024;
@@ -38,7 +38,6 @@ pub(super) struct Heard {
 /// A connection that has been asked and has begun to answer.
 struct Answering {
     session: UpstreamSession,
-    key: PoolKey,
     head: Box<ResponseHeader>,
     ended: bool,
 }
@@ -72,9 +71,7 @@ impl Call<'_> {
             Ok(Err(_)) | Err(_) => None,
         };
         if rest.is_some() {
-            let idle = self.target.upstream().idle_timeout;
-            let Answering { session, key, .. } = answering;
-            self.gateway.dialler.release(session, key, idle).await;
+            self.gateway.dialler.release(answering.session).await;
         } else {
             answering.session.abort().await;
         }
@@ -101,7 +98,7 @@ impl Call<'_> {
         loop {
             let dialler = &self.gateway.dialler;
             let dialled = dialler
-                .open(self.target, host, &addresses, freshness)
+                .open(self.target, host, &addresses, freshness, Wanted::Http1)
                 .await
                 .map_err(|error| error.reason)?;
             if !dialled.reused {
@@ -113,14 +110,13 @@ impl Call<'_> {
                 Ok((head, ended)) => {
                     return Ok(Answering {
                         session,
-                        key: dialled.key,
                         head,
                         ended,
                     });
                 }
                 // It may have been closed while it was idle. A question may be
                 // asked twice.
-                Err(_) if dialled.reused && self.target.retry_allowed() => {
+                Err(_) if dialled.reused && self.target.retry().is_some() => {
                     freshness = Freshness::New;
                 }
                 Err(error) => return Err(describe(&error)),

@@ -268,5 +268,9 @@ fn upstream(admission: &Admission, request: &Request<'_>, plan: &Plan) -> String
         UpstreamTls::On(_) => "https",
         UpstreamTls::Off => "http",
     };
-    format!("to {scheme}://{host}:{}", upstream.port)
+    let via = match &upstream.via {
+        None => String::new(),
+        Some(via) => format!(", by the proxy {}:{}", via.host, via.port),
+    };
+    format!("to {scheme}://{host}:{}{via}", upstream.port)
 }

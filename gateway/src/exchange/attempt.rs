@@ -2,6 +2,7 @@
 //! down, neither waiting for the other, neither outrunning it.
 
 use std::borrow::Cow;
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 use conf::snapshot::Limits;
@@ -39,6 +40,10 @@ pub(super) struct Progress {
     pub(super) answered: bool,
     /// Some of the caller's body has been taken from him.
     pub(super) body_taken: bool,
+    /// The upstream that was asked last: its address, and of how many.
+    pub(super) asked: Option<(SocketAddr, usize)>,
+    /// It has the whole request.
+    pub(super) request_done: bool,
     /// Both sides have agreed on a WebSocket.
     pub(super) conversation: Option<UpstreamSession>,
 }
@@ -93,6 +98,7 @@ impl Attempt<'_> {
         let mut pace = Pace::new(self.limits, trace.grpc && session.is_http2());
         let sent = upstream.send_head(head, request_done).await;
         sent.map_err(|error| self.upstream_broke(&error, session, progress))?;
+        progress.request_done = request_done;
         let waiting_since = std::time::Instant::now();
         loop {
             tokio::select! {
@@ -119,11 +125,13 @@ impl Attempt<'_> {
                         } else if session.is_body_done() {
                             // The session would not say so by itself.
                             request_done = true;
+                            progress.request_done = true;
                             let _ = upstream.finish_request().await;
                         }
                     }
                     Received::End => {
                         request_done = true;
+                        progress.request_done = true;
                         // As above.
                         let _ = upstream.finish_request().await;
                     }

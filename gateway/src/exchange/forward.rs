@@ -7,17 +7,20 @@ use std::pin::pin;
 use std::time::Duration;
 
 use pingora_core::protocols::http::server::Session;
+use pingora_error::ErrorType;
 use policy::destination::Route;
 use policy::refusal::{Failure, Refusal};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::attempt::{Attempt, Broken, Progress};
 use super::deadline::{deadline, of_call};
+use super::trace::Trace;
+use super::websocket;
 use super::{Ending, Exchange, Outbound, extended_connect};
 use crate::connection::Connection;
 use crate::headers::RequestBody;
 use crate::resolve::{NoAddress, VettedAddress};
-use crate::upstream::{DialError, Freshness, Target};
+use crate::upstream::{DialError, Freshness, Outcome, Retry, Target, Wanted};
 
 /// Base of the wait between attempts; doubled, with jitter.
 const BACK_OFF: Duration = Duration::from_millis(25);
@@ -57,11 +60,36 @@ impl Exchange<'_> {
         let connection = self.trace.connection;
         let going = self.attempts(session, route, outbound, &mut progress);
         let ended = within(deadline, connection, going).await;
+        let is_late = matches!(ended, Err(Stop::Failed(Failure::RouteTimeout)));
+        if is_late
+            && call
+                .flatten()
+                .is_none_or(|call| bound.is_some_and(|bound| bound <= call))
+        {
+            self.late(outbound, &progress);
+        }
         if let (Ok(()), Some(upstream)) = (&ended, progress.conversation.take()) {
             self.switched = Some(upstream);
             return Ending::Finish;
         }
         self.end(session, ended, &progress).await
+    }
+
+    /// The route's time has run out. Where the upstream had the whole request, that
+    /// is its fault; where its caller waits for less, or sends slowly, it is not.
+    fn late(&self, outbound: &Outbound, progress: &Progress) {
+        let Some((address, choice)) = progress.asked else {
+            return;
+        };
+        if progress.answered || !progress.request_done {
+            return;
+        }
+        let upstream = self.trace.plan.and_then(|plan| plan.upstream());
+        let target = upstream.and_then(|upstream| self.trace.seen.live.target(upstream));
+        if let Some(target) = target {
+            let host = target.host(&outbound.requested);
+            target.observe(host, address, Outcome::TooLate, choice);
+        }
     }
 
     async fn end(
@@ -108,6 +136,7 @@ impl Exchange<'_> {
         let addresses = self.addresses(target, host).await?;
         let mut freshness = Freshness::Any;
         let mut tries = 0;
+        let mut retry: Option<Retry> = None;
         loop {
             let broken = match self
                 .attempt(
@@ -119,6 +148,8 @@ impl Exchange<'_> {
                 Err(broken) => broken,
             };
             let again = match &broken {
+                // Trying again would only press harder.
+                Broken::Connect(Failure::Overflow) => false,
                 Broken::Connect(_) => {
                     tries += 1;
                     route.retries.connect_failure && tries <= route.retries.attempts
@@ -131,7 +162,10 @@ impl Exchange<'_> {
                 }
                 Broken::Caller(_) | Broken::Failed(_) => false,
             };
-            if !again || !target.retry_allowed() {
+            // The last one's place is free again before the next is asked for.
+            drop(retry.take());
+            retry = again.then(|| target.retry()).flatten();
+            if retry.is_none() {
                 return Err(self.stop(broken));
             }
             self.trace.retried = true;
@@ -175,10 +209,15 @@ impl Exchange<'_> {
         progress: &mut Progress,
     ) -> Result<(), Broken> {
         let dialler = &self.trace.connection.gateway.dialler;
-        let dialled = dialler
-            .open(target, host, addresses, freshness)
-            .await
-            .map_err(|error| self.connect_failed(error))?;
+        let wanted = wanted(session, route);
+        let opening = dialler.open(target, host, addresses, freshness, wanted);
+        // What comes before a switch of protocols is none of HTTP.
+        let watches = target.is_bounded() && wanted != Wanted::Switchable;
+        let dialled = match watches && session.is_body_empty() {
+            true => unless_gone(session, opening).await?,
+            false => opening.await,
+        };
+        let dialled = dialled.map_err(|error| self.connect_failed(error))?;
         if !dialled.reused {
             self.trace.connection.gateway.metrics.upstream_connected();
         }
@@ -191,18 +230,21 @@ impl Exchange<'_> {
             limits: &self.trace.connection.limits,
             reused: dialled.reused,
         };
-        let (mut upstream, key) = (dialled.session, dialled.key);
+        progress.asked = Some((dialled.address, addresses.len()));
+        let mut upstream = dialled.session;
         let done = attempt
             .run(&mut self.trace, session, &mut upstream, progress)
             .await;
+        if let Some(outcome) = outcome(&self.trace, &done) {
+            target.observe(host, dialled.address, outcome, addresses.len());
+        }
         match done {
             Ok(()) if upstream.has_switched() => {
                 progress.conversation = Some(upstream);
                 Ok(())
             }
             Ok(()) => {
-                let idle = target.upstream().idle_timeout;
-                dialler.release(upstream, key, idle).await;
+                dialler.release(upstream).await;
                 Ok(())
             }
             Err(broken) => {
@@ -223,6 +265,29 @@ impl Exchange<'_> {
             Broken::Connect(failure) | Broken::Failed(failure) => Stop::Failed(failure),
             Broken::Stale => Stop::Failed(Failure::Closed),
             Broken::Caller(refusal) => Stop::Caller(refusal),
+        }
+    }
+}
+
+/// What comes of `opening`, while the caller is there to wait for it: his place in
+/// a queue is free when he leaves. His whole request has been read.
+async fn unless_gone<T>(
+    session: &mut Session,
+    opening: impl Future<Output = T>,
+) -> Result<T, Broken> {
+    let mut opening = pin!(opening);
+    tokio::select! {
+        biased;
+        opened = opening.as_mut() => Ok(opened),
+        read = session.read_body_or_idle(true) => {
+            if let Err(error) = read
+                && *error.etype() != ErrorType::ConnectError
+            {
+                return Err(Broken::Failed(Failure::ClientGone));
+            }
+            // A byte of another request: it is not served.
+            session.set_keepalive(None);
+            Ok(opening.await)
         }
     }
 }
@@ -248,6 +313,42 @@ async fn within(
         }
         lost = connection.standing().err();
         next += LINGER;
+    }
+}
+
+/// The version of HTTP that a request could do with.
+fn wanted(session: &Session, route: &Route) -> Wanted {
+    match session.is_http2() {
+        _ if websocket::is_asked_for(session, route) => Wanted::Switchable,
+        true => Wanted::Http2,
+        false => Wanted::Http1,
+    }
+}
+
+/// What an attempt tells of the address; nothing where the caller ended it.
+fn outcome(trace: &Trace<'_>, done: &Result<(), Broken>) -> Option<Outcome> {
+    match done {
+        Ok(()) => Some(Outcome::Answer(match (trace.status, trace.grpc_status) {
+            (200, Some(status)) if trace.grpc => http_status(status),
+            (status, _) => status,
+        })),
+        Err(Broken::Failed(Failure::RouteTimeout)) => Some(Outcome::TooLate),
+        Err(Broken::Failed(Failure::Closed | Failure::Reset | Failure::Protocol)) => {
+            Some(Outcome::NoAnswer)
+        }
+        Err(_) => None,
+    }
+}
+
+/// What a gRPC status would be in HTTP, as far as failures of servers go (as Envoy
+/// maps them).
+fn http_status(grpc: u16) -> u16 {
+    match grpc {
+        2 | 13 | 15 => 500,
+        4 => 504,
+        12 => 501,
+        14 => 503,
+        _ => 200,
     }
 }
 

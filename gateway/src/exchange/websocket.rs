@@ -86,7 +86,11 @@ impl<'c> Conversation<'c> {
         let _open = connection.gateway.metrics.websocket_opened();
         let opening = self.trace.opening.insert(Box::new(Opening::of(&session)));
         let traffic = &opening.traffic;
-        let end = match (session, self.upstream.into_stream().await) {
+        let (upstream, _lease) = match self.upstream.into_stream().await {
+            Ok((upstream, lease)) => (Ok(upstream), Some(lease)),
+            Err(error) => (Err(error), None),
+        };
+        let end = match (session, upstream) {
             (Session::H1(mut session), Ok(upstream)) => match already_read(&mut session).await {
                 Ok(read) => {
                     let stream = session.into_inner();

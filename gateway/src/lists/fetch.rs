@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::gateway::Gateway;
 use crate::live::Live;
 use crate::resolve::NoAddress;
-use crate::upstream::{Freshness, Part, Target, UpstreamSession};
+use crate::upstream::{Freshness, Part, Target, UpstreamSession, Wanted};
 
 /// Largest content.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
@@ -65,7 +65,7 @@ async fn exchange(
     })?;
     let dialled = gateway
         .dialler
-        .open(target, host, &addresses, Freshness::New)
+        .open(target, host, &addresses, Freshness::New, Wanted::Http1)
         .await
         .map_err(|error| error.to_string())?;
     gateway.metrics.upstream_connected();

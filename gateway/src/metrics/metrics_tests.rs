@@ -73,12 +73,31 @@ fn exposes_exactly_this_text() {
     drop(metrics.websocket_opened());
     metrics.reloaded(Reload::Applied);
     metrics.using_snapshot("0123456789ab");
-    let text = metrics.render(&sinks());
+    let text = metrics.render(&sinks(), states());
     let expected = golden();
     for (line, (got, wanted)) in text.lines().zip(expected.lines()).enumerate() {
         assert_eq!(got, wanted, "line {}", line + 1);
     }
     assert!(text == expected, "one has more lines than the other");
+}
+
+/// Two upstreams of one name, and another.
+fn states() -> Vec<(String, UpstreamState)> {
+    let one = UpstreamState {
+        connections: 3,
+        pending: 1,
+        requests: 2,
+        overflows: 7,
+        ejected: 1,
+        ejections: 4,
+    };
+    [
+        "outbound|443||b.test",
+        "outbound|443||a.test",
+        "outbound|443||b.test",
+    ]
+    .map(|name| (name.to_owned(), one))
+    .to_vec()
 }
 
 /// The expected text, in which the labels that never vary are abbreviated.
@@ -136,7 +155,7 @@ fn adds_up_all_threads_and_two_registries_do_not_mix() {
             });
         }
     });
-    let text = one.render(&[]);
+    let text = one.render(&[], []);
     assert_eq!(
         sample(&text, &["istio_requests_total{", "\"200\""]),
         Some(2_000)
@@ -147,7 +166,10 @@ fn adds_up_all_threads_and_two_registries_do_not_mix() {
     );
     assert_eq!(sample(&text, &["egret_requests_total{", "\"403\""]), None);
     assert_eq!(
-        sample(&other.render(&[]), &["egret_requests_total{", "\"403\""]),
+        sample(
+            &other.render(&[], []),
+            &["egret_requests_total{", "\"403\""]
+        ),
         Some(4)
     );
 }
@@ -165,7 +187,7 @@ fn destinations_are_labels_as_configured_never_as_called() {
             ..world.denied()
         });
     }
-    let text = metrics.render(&[]);
+    let text = metrics.render(&[], []);
     assert!(!text.contains("evil"));
     let parts = ["istio_requests_total{", "destination_service=\"unknown\""];
     assert_eq!(sample(&text, &parts), Some(50));
@@ -188,7 +210,7 @@ fn an_origin_cannot_make_series_without_end() {
             ..world.allowed()
         });
     }
-    let text = metrics.render(&[]);
+    let text = metrics.render(&[], []);
     let series = text
         .lines()
         .filter(|line| line.starts_with("istio_requests_total{"));
@@ -211,7 +233,7 @@ fn label_values_cannot_break_out_of_their_quotes() {
         dropped: 0,
         errors: 0,
     };
-    let text = metrics.render(&[sink]);
+    let text = metrics.render(&[sink], []);
     assert!(
         text.contains("egret_log_lines_total{sink=\"a\\\"\\\\\\nb\"} 1\n"),
         "{text}"
@@ -226,7 +248,7 @@ fn a_refused_request_without_answer_is_a_request_and_no_handshake() {
         response_code: 0,
         ..world.denied()
     });
-    let text = metrics.render(&[]);
+    let text = metrics.render(&[], []);
     let parts = [
         "egret_requests_total{",
         "refusal=\"denied\"",

@@ -8,6 +8,7 @@ mod exposition;
 mod family;
 mod histogram;
 mod render;
+mod upstreams;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +23,7 @@ use family::{Family, Key, Share};
 use histogram::{Count, Histogram};
 
 pub use render::CONTENT_TYPE;
+pub use upstreams::UpstreamState;
 
 /// Bound on Istio's series: each is three histograms, 67 lines of a scrape.
 const EXCHANGES: usize = 2_000;

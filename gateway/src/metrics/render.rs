@@ -9,6 +9,7 @@ use crate::record::SinkStats;
 use super::exposition::{Exposition, Kind, Labels};
 use super::family::{Family, Row};
 use super::histogram::{Count, Histogram, Total};
+use super::upstreams::{UpstreamState, upstreams};
 use super::{Exchange, Metrics, Tunnels, UNKNOWN};
 
 /// `Content-Type` of [`Metrics::render`].
@@ -31,12 +32,17 @@ type OfTunnels = (&'static str, &'static str, fn(&Tunnels) -> &Count);
 impl Metrics {
     /// Everything, in Prometheus' text format, version 0.0.4.
     #[must_use]
-    pub fn render(&self, sinks: &[SinkStats]) -> String {
+    pub fn render(
+        &self,
+        sinks: &[SinkStats],
+        states: impl IntoIterator<Item = (String, UpstreamState)>,
+    ) -> String {
         let mut out = Exposition::default();
         self.istio(&mut out);
         self.istio_tcp(&mut out);
         self.attempts(&mut out);
         self.connections(&mut out);
+        upstreams(&mut out, states);
         logs(&mut out, sinks);
         self.lists(&mut out);
         self.memory(&mut out);

@@ -12,6 +12,7 @@ mod observed;
 mod plain;
 mod spare;
 
+use std::fmt;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::pin::Pin;
@@ -39,6 +40,16 @@ pub(crate) struct Socket {
     tcp: TcpStream,
     digest: Arc<SocketDigest>,
     read: Option<ReadBuffer>,
+    _kept: Option<Kept>,
+}
+
+/// What lives as long as a socket: a place among those that may be open.
+struct Kept(#[expect(dead_code, reason = "only its end matters")] Box<dyn Send + Sync>);
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Kept")
+    }
 }
 
 impl Socket {
@@ -53,7 +64,14 @@ impl Socket {
             tcp,
             digest,
             read: None,
+            _kept: None,
         })
+    }
+
+    /// The same, which drops `kept` when it is closed.
+    pub(crate) fn keeping(self, kept: impl Send + Sync + 'static) -> Self {
+        let _kept = Some(Kept(Box::new(kept)));
+        Self { _kept, ..self }
     }
 
     /// The first byte that comes, left where it is; `None`: none will come.

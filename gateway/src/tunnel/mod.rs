@@ -65,7 +65,7 @@ async fn carry(
     let limits = &trace.connection.limits;
     let bounds = Bounds {
         idle: limits.tunnel_idle_timeout,
-        whole: limits.tunnel_timeout,
+        whole: limits.tunnel_timeout.into_iter().chain(trace.age).min(),
         // What a half-closed connection means is its protocol's to say.
         rest: None,
     };
@@ -113,6 +113,7 @@ async fn dial(trace: &mut Trace<'_>, plan: &TunnelPlan, host: &str) -> Result<St
     let seen = Arc::clone(&trace.seen);
     let target = seen.live.target(plan.upstream());
     let target = target.ok_or(Stop::Failed(Failure::Internal))?;
+    trace.age = target.upstream().bounds.age;
     dial_target(trace, target, host).await
 }
 

@@ -56,6 +56,8 @@ pub(super) struct Trace<'c> {
     pub(super) upstream: Option<SocketAddr>,
     pub(super) upstream_local: Option<SocketAddr>,
     pub(super) cluster: Option<String>,
+    /// How long it may stand by the word of its upstream.
+    pub(super) age: Option<Duration>,
     pub(super) transport_failure: Option<String>,
     /// The server name of TLS within, as sent.
     pub(super) inner: Option<Box<str>>,
@@ -85,6 +87,7 @@ impl<'c> Trace<'c> {
             upstream: None,
             upstream_local: None,
             cluster: None,
+            age: None,
             transport_failure: None,
             inner: None,
             status: 0,

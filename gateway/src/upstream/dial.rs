@@ -1,35 +1,29 @@
-//! Connections: an idle one if there is a good one, a new one else.
-//!
-//! New ones race a little (RFC 8305): the next address is tried when the last
-//! has failed or has kept silent for a quarter of a second.
+//! Connections for exchanges: an idle one if there is a good one, a new one else,
+//! and where connections are bounded, a wait for either.
 
-use std::fmt;
-use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Waker};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use boring::ssl::SslRef;
-use boring::x509::X509VerifyError;
 use pingora_core::connectors::http::v2::ConnectionRef;
+use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::v2::client::Http2Session;
-use pingora_core::protocols::tls::SslStream;
-use pingora_core::protocols::{SocketDigest, Stream};
 use policy::refusal::Failure;
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout_at;
 
-use super::http2::http2;
-use super::{Pool, PoolKey, Reusable, Target, UpstreamSession, UpstreamTls};
+use super::breaker::{Breaker, Load, Place};
+use super::connect::{Call, DialError, local};
+use super::http2::{MAX_STREAMS, http2};
+use super::offer::{Spoken, Wanted};
+use super::outliers::Outcome;
+use super::pool::Search;
+use super::session::Lease;
+use super::tenure::Tenure;
+use super::{Offer, Pool, PoolKey, Reusable, Target, UpstreamSession};
 use crate::resolve::VettedAddress;
-use crate::socket::{Gathered, Socket};
-
-/// RFC 8305, section 5: the Connection Attempt Delay.
-const NEXT_ATTEMPT: Duration = Duration::from_millis(250);
 
 /// An exchange ready to begin.
 pub(crate) struct Dialled {
@@ -38,34 +32,7 @@ pub(crate) struct Dialled {
     pub(crate) local: Option<SocketAddr>,
     /// The connection served before: it may have been closed meanwhile.
     pub(crate) reused: bool,
-    pub(crate) key: PoolKey,
 }
-
-/// A connection of its own.
-pub(crate) struct Connected {
-    pub(crate) stream: Stream,
-    pub(crate) address: SocketAddr,
-    pub(crate) local: Option<SocketAddr>,
-}
-
-/// Why there is no connection.
-#[derive(Clone, Debug)]
-pub struct DialError {
-    /// What kind of failure it is.
-    pub failure: Failure,
-    /// What an operator needs to know to act.
-    pub reason: String,
-    /// The address tried last.
-    pub address: Option<SocketAddr>,
-}
-
-impl fmt::Display for DialError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.reason)
-    }
-}
-
-impl std::error::Error for DialError {}
 
 /// Whether an idle connection will do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +44,24 @@ pub(crate) enum Freshness {
 /// Makes and keeps connections.
 #[derive(Debug)]
 pub(crate) struct Dialler {
-    pool: Pool<Reusable>,
+    pool: Pool<Kept>,
+}
+
+/// An idle connection, counted as such where its upstream is bounded.
+#[derive(Debug)]
+struct Kept {
+    connection: Reusable,
+    _idle: Option<Place>,
+}
+
+/// Where an exchange looks for a connection.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    target: &'a Target,
+    host: &'a str,
+    addresses: &'a [VettedAddress],
+    offer: Offer,
+    freshness: Freshness,
 }
 
 impl Dialler {
@@ -99,95 +83,225 @@ impl Dialler {
         host: &str,
         addresses: &[VettedAddress],
         freshness: Freshness,
+        wanted: Wanted,
     ) -> Result<Dialled, DialError> {
-        if freshness == Freshness::Any {
-            for address in addresses {
-                if let Some(dialled) = self.idle(target, host, address.get()).await {
-                    return Ok(dialled);
-                }
+        let way = Way {
+            target,
+            host,
+            addresses,
+            offer: target.offer(wanted),
+            freshness,
+        };
+        let Some(breaker) = &target.breaker else {
+            return match self.idle(way, Search::Glance).await {
+                Some(dialled) => Ok(dialled),
+                None => self.connect(way, None).await,
+            };
+        };
+        let request = breaker.request()?;
+        let mut dialled = match self.idle(way, Search::Glance).await {
+            Some(dialled) => dialled,
+            None => self.in_turn(way, breaker).await?,
+        };
+        dialled.session.lease.place = Some(request);
+        Ok(dialled)
+    }
+
+    /// Waits for a connection, as long as nobody calls it off.
+    async fn in_turn(&self, way: Way<'_>, breaker: &Breaker) -> Result<Dialled, DialError> {
+        let _pending = breaker.pending()?;
+        let load = breaker.load();
+        loop {
+            let mut freed = pin!(load.freed());
+            freed.as_mut().enable();
+            if let Some(dialled) = self.idle(way, Search::Thorough).await {
+                return Ok(dialled);
+            }
+            if let Some(place) = breaker.connection() {
+                return self.connect(way, Some(place)).await;
+            }
+            // One that waits for another name or address gives way.
+            if !load.has_idle() || !self.make_room(way, load) {
+                freed.await;
             }
         }
-        in_time(target, addresses, self.connect(target, host, addresses)).await
     }
 
-    async fn idle(&self, target: &Target, host: &str, address: SocketAddr) -> Option<Dialled> {
-        let key = target.pool_key(host, address);
-        loop {
-            let session = match self.pool.take(key)? {
-                Reusable::Http1(mut stream) => {
-                    if !is_quiet(&mut stream) {
-                        continue;
-                    }
-                    UpstreamSession::http1(stream)
-                }
-                Reusable::Http2(connection) => match self.stream(target, key, &connection).await {
-                    Some(stream) => UpstreamSession::http2(stream),
-                    None => continue,
-                },
-            };
-            return Some(Dialled::new(session, address, true, key));
-        }
+    /// Closes an idle connection of `load`'s that is no use on this way.
+    fn make_room(&self, way: Way<'_>, load: &Arc<Load>) -> bool {
+        let addresses = way.addresses.iter().map(|address| address.get());
+        let key = |address| way.target.pool_key(way.host, address, way.offer);
+        let own: Vec<PoolKey> = match way.freshness {
+            Freshness::Any => addresses.map(key).collect(),
+            Freshness::New => Vec::new(),
+        };
+        self.pool
+            .evict(|key, kept| !own.contains(&key) && kept.is_spare_of(load))
     }
 
-    /// A stream of a shared connection, which stays available to others.
-    async fn stream(
-        &self,
-        target: &Target,
-        key: PoolKey,
-        connection: &ConnectionRef,
-    ) -> Option<Http2Session> {
-        if connection.is_closed() || connection.is_shutting_down() {
+    async fn idle(&self, way: Way<'_>, search: Search) -> Option<Dialled> {
+        if way.freshness == Freshness::New {
             return None;
         }
-        let stream = connection.spawn_stream().await.ok().flatten();
-        let shared = Reusable::Http2(connection.clone());
-        self.pool.put(key, shared, target.upstream.idle_timeout);
-        stream
+        for address in way.addresses {
+            if let Some(dialled) = self.idle_at(way, address.get(), search).await {
+                return Some(dialled);
+            }
+        }
+        None
     }
 
-    async fn connect(
-        &self,
-        target: &Target,
-        host: &str,
-        addresses: &[VettedAddress],
-    ) -> Result<Dialled, DialError> {
-        let (stream, address) = stream(target, host, addresses).await?;
-        let failed = |failure, reason| DialError {
-            failure,
-            reason,
-            address: Some(address),
+    async fn idle_at(&self, way: Way<'_>, address: SocketAddr, search: Search) -> Option<Dialled> {
+        let key = way.target.pool_key(way.host, address, way.offer);
+        // Connections all of whose streams are taken: they go back once another is
+        // found, or none.
+        let mut full = Vec::new();
+        let found = loop {
+            let Some(kept) = self.pool.take(key, search) else {
+                break None;
+            };
+            let tenure = kept.connection.tenure();
+            if tenure.is_some_and(|tenure| tenure.remaining().is_none()) {
+                continue;
+            }
+            match kept.connection {
+                Reusable::Http1(mut stream, tenure) => {
+                    if is_quiet(&mut stream) {
+                        let lease = Lease::new(key, way.target, tenure);
+                        lease.used();
+                        break Some(UpstreamSession::http1(stream, lease));
+                    }
+                }
+                Reusable::Http2(connection, tenure) => {
+                    let lease = Lease::new(key, way.target, tenure.clone());
+                    match stream(&connection).await {
+                        Ok(Some(stream)) => {
+                            lease.used();
+                            self.put(Reusable::Http2(connection, tenure), &lease);
+                            break Some(UpstreamSession::http2(stream, lease));
+                        }
+                        Ok(None) => full.push((Reusable::Http2(connection, tenure), lease)),
+                        Err(Gone) => {}
+                    }
+                }
+            }
         };
-        let key = target.pool_key(host, address);
-        if !target.speaks_http2() {
-            let session = UpstreamSession::http1(stream);
-            return Ok(Dialled::new(session, address, false, key));
+        for (connection, lease) in full {
+            self.put(connection, &lease);
         }
-        let connection = http2(stream)
-            .await
-            .map_err(|e| failed(Failure::Protocol, format!("HTTP/2 set-up failed: {e}")))?;
-        let stream = self.stream(target, key, &connection).await;
-        let stream = stream.ok_or_else(|| {
-            failed(
-                Failure::Reset,
-                "the upstream admits no HTTP/2 stream".to_owned(),
-            )
-        })?;
-        let session = UpstreamSession::http2(stream);
-        Ok(Dialled::new(session, address, false, key))
+        found.map(|session| Dialled::new(session, address, true))
+    }
+
+    async fn connect(&self, way: Way<'_>, place: Option<Place>) -> Result<Dialled, DialError> {
+        let call = Call::new(way.target, way.host, way.addresses, way.offer);
+        let (mut stream, address, spoken) = call.stream(place).await?;
+        let breaker = way.target.breaker.as_ref();
+        let tenure = breaker.map(|breaker| Arc::new(Tenure::new(breaker)));
+        let key = way.target.pool_key(way.host, address, way.offer);
+        let lease = Lease::new(key, way.target, tenure.clone());
+        let session = match spoken {
+            Spoken::Http1 => {
+                // Nothing has been asked yet; of TLS the handshake would have told.
+                let is_proxied = way.target.proxy.is_some() && way.target.tls.is_none();
+                if is_proxied && !is_quiet(&mut stream) {
+                    let reason = "bytes behind the proxy's answer".to_owned();
+                    return Err(DialError::at(address, Failure::ProxyProtocol, reason));
+                }
+                UpstreamSession::http1(stream, lease)
+            }
+            Spoken::Http2 => {
+                let connection = self.http2(&call, stream, address).await?;
+                let stream = self::stream(&connection).await.ok().flatten();
+                let stream = stream.ok_or_else(|| {
+                    let reason = "the upstream admits no HTTP/2 stream".to_owned();
+                    DialError::at(address, Failure::Reset, reason)
+                })?;
+                self.put(Reusable::Http2(connection, tenure), &lease);
+                UpstreamSession::http2(stream, lease)
+            }
+        };
+        Ok(Dialled::new(session, address, false))
+    }
+
+    async fn http2(
+        &self,
+        call: &Call<'_>,
+        stream: Stream,
+        address: SocketAddr,
+    ) -> Result<ConnectionRef, DialError> {
+        let streams = call.target.upstream.bounds.streams;
+        let streams = streams.and_then(|most| usize::try_from(most.get()).ok());
+        let set_up = http2(stream, streams.unwrap_or(MAX_STREAMS));
+        match timeout_at(call.deadline, set_up).await {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(error)) => {
+                call.failed(address, Outcome::NoConnection);
+                let reason = format!("HTTP/2 set-up failed: {error}");
+                Err(DialError::at(address, Failure::Protocol, reason))
+            }
+            Err(_) => {
+                call.failed(address, Outcome::TooLate);
+                let limit = call.target.upstream.connect_timeout;
+                Err(DialError::too_late(Some(address), limit))
+            }
+        }
     }
 
     /// Ends an exchange that went as it should.
-    pub(crate) async fn release(&self, session: UpstreamSession, key: PoolKey, idle: Duration) {
+    pub(crate) async fn release(&self, session: UpstreamSession) {
         match session.release().await {
             // HTTP/2 connections were never taken away.
-            Some(Reusable::Http2(_)) | None => {}
-            Some(stream) => self.pool.put(key, stream, idle),
+            None | Some((Reusable::Http2(..), _)) => {}
+            // The lease is given up after that: whoever waits finds the connection.
+            Some((connection, lease)) => self.put(connection, &lease),
+        }
+    }
+
+    /// Keeps a connection that may serve again, and tells one who waits for it.
+    ///
+    /// While somebody tries a shared one, others find none: whoever puts it back
+    /// looks whether a stream has become free meanwhile. Of one that is full nobody
+    /// is told, or all who wait would wake each other in turn.
+    fn put(&self, connection: Reusable, lease: &Lease) {
+        let mut idle = lease.idle;
+        let mut counted = None;
+        let mut shared = None;
+        if let Some(tenure) = connection.tenure() {
+            let Some(remaining) = tenure.remaining() else {
+                return;
+            };
+            idle = idle.min(remaining);
+            counted = tenure.load().idle();
+            shared = connection.shared();
+        }
+        let kept = Kept {
+            connection,
+            _idle: counted,
+        };
+        self.pool.put(lease.key, kept, idle);
+        if let Some(tenure) = &lease.tenure
+            && shared.is_none_or(|connection| connection.can_accept_streams(1))
+        {
+            tenure.load().wake();
         }
     }
 }
 
+impl Kept {
+    /// Whether nobody uses it, and closing it makes room for `load`.
+    fn is_spare_of(&self, load: &Arc<Load>) -> bool {
+        let tenure = self.connection.tenure();
+        let is_its = tenure.is_some_and(|tenure| Arc::ptr_eq(tenure.load(), load));
+        is_its
+            && match &self.connection {
+                Reusable::Http1(..) => true,
+                Reusable::Http2(connection, _) => connection.is_idle(),
+            }
+    }
+}
+
 impl Dialled {
-    fn new(session: UpstreamSession, address: SocketAddr, reused: bool, key: PoolKey) -> Self {
+    fn new(session: UpstreamSession, address: SocketAddr, reused: bool) -> Self {
         let socket = session.digest().and_then(|d| d.socket_digest.as_ref());
         let local = socket.and_then(|socket| local(socket));
         Self {
@@ -195,157 +309,24 @@ impl Dialled {
             address,
             local,
             reused,
-            key,
         }
     }
 }
 
-/// A connection that no pool keeps: of TCP alone, for those who bring their own
-/// TLS, unless the upstream's policy asks for TLS of ours.
-pub(crate) async fn connect(
-    target: &Target,
-    host: &str,
-    addresses: &[VettedAddress],
-) -> Result<Connected, DialError> {
-    let (stream, address) = in_time(target, addresses, stream(target, host, addresses)).await?;
-    let local = stream.get_socket_digest().and_then(|socket| local(&socket));
-    Ok(Connected {
-        stream,
-        address,
-        local,
-    })
-}
+/// The connection is over.
+struct Gone;
 
-async fn stream(
-    target: &Target,
-    host: &str,
-    addresses: &[VettedAddress],
-) -> Result<(Stream, SocketAddr), DialError> {
-    let (tcp, address) = race(addresses).await?;
-    let failed = |failure, reason| DialError {
-        failure,
-        reason,
-        address: Some(address),
-    };
-    let socket = Socket::new(tcp).map_err(|e| failed(Failure::Connect, describe(&e)))?;
-    let Some(tls) = &target.tls else {
-        return Ok((Box::new(Gathered::new(socket)), address));
-    };
-    let done = handshake(tls, host, socket).await;
-    let stream = done.map_err(|(failure, reason)| failed(failure, reason))?;
-    Ok((Box::new(Gathered::new(stream)), address))
-}
-
-/// Our end of a connection.
-fn local(socket: &SocketDigest) -> Option<SocketAddr> {
-    socket.local_addr()?.as_inet().copied()
-}
-
-async fn in_time<T>(
-    target: &Target,
-    addresses: &[VettedAddress],
-    connecting: impl Future<Output = Result<T, DialError>>,
-) -> Result<T, DialError> {
-    let limit = target.upstream.connect_timeout;
-    timeout(limit, connecting).await.unwrap_or_else(|_| {
-        Err(DialError {
-            failure: Failure::ConnectTimeout,
-            reason: format!("no connection within {limit:?}"),
-            address: addresses.first().map(|a| a.get()),
-        })
-    })
-}
-
-/// The first address to answer, each tried in its turn.
-async fn race(addresses: &[VettedAddress]) -> Result<(TcpStream, SocketAddr), DialError> {
-    if let [only] = addresses {
-        let address = only.get();
-        let connected = TcpStream::connect(address).await;
-        return connected
-            .map(|tcp| (tcp, address))
-            .map_err(|e| refused(&e, address));
+/// A stream of a shared connection; nothing while all are taken.
+async fn stream(connection: &ConnectionRef) -> Result<Option<Http2Session>, Gone> {
+    if connection.is_closed() || connection.is_shutting_down() {
+        return Err(Gone);
     }
-    let mut waiting = addresses.iter();
-    let mut attempts = JoinSet::new();
-    let mut last = None;
-    loop {
-        let next = waiting.next().map(|a| a.get());
-        if let Some(address) = next {
-            attempts.spawn(async move { (TcpStream::connect(address).await, address) });
-        }
-        tokio::select! {
-            ended = attempts.join_next() => match ended {
-                Some(Ok((Ok(tcp), address))) => return Ok((tcp, address)),
-                Some(Ok((Err(error), address))) => last = Some(refused(&error, address)),
-                Some(Err(_)) => {}
-                None => break,
-            },
-            () = sleep(NEXT_ATTEMPT), if next.is_some() => {}
-        }
+    match connection.spawn_stream().await {
+        // The answer to a server that says farewell is the same as to a full one.
+        Ok(None) if connection.is_shutting_down() => Err(Gone),
+        Ok(stream) => Ok(stream),
+        Err(_) => Err(Gone),
     }
-    Err(last.unwrap_or_else(|| DialError {
-        failure: Failure::NoAddress,
-        reason: "the upstream has no address".to_owned(),
-        address: None,
-    }))
-}
-
-fn refused(error: &io::Error, address: SocketAddr) -> DialError {
-    DialError {
-        failure: Failure::Connect,
-        reason: describe(error),
-        address: Some(address),
-    }
-}
-
-/// Without the number the operating system adds.
-fn describe(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.split_once(" (os error") {
-        Some((words, _)) => words.to_owned(),
-        None => text,
-    }
-}
-
-async fn handshake(
-    tls: &Arc<UpstreamTls>,
-    host: &str,
-    socket: Socket,
-) -> Result<SslStream<Socket>, (Failure, String)> {
-    let ssl = tls
-        .session(host)
-        .map_err(|e| (Failure::Internal, format!("TLS set-up failed: {e}")))?;
-    let mut stream = SslStream::new(ssl, socket)
-        .map_err(|e| (Failure::Internal, format!("TLS set-up failed: {e}")))?;
-    match stream.connect().await {
-        Ok(()) => Ok(stream),
-        Err(error) => Err(diagnose(stream.ssl(), &error, tls.server_name(host))),
-    }
-}
-
-/// Says what an operator can act on: which check failed, for which name.
-fn diagnose(ssl: &SslRef, error: &boring::ssl::Error, name: &str) -> (Failure, String) {
-    // Before there is a certificate to verify, BoringSSL says "invalid call".
-    if let Err(why) = ssl.verify_result()
-        && why != X509VerifyError::INVALID_CALL
-    {
-        let why = why.error_string();
-        return (
-            Failure::TlsVerification,
-            format!("certificate of `{name}` not accepted: {why}"),
-        );
-    }
-    let text = error.to_string();
-    if text.contains("UNSUPPORTED_PROTOCOL") || text.contains("PROTOCOL_VERSION") {
-        return (
-            Failure::TlsVersion,
-            format!("`{name}` speaks no TLS version we accept"),
-        );
-    }
-    (
-        Failure::TlsHandshake,
-        format!("TLS handshake with `{name}` failed: {text}"),
-    )
 }
 
 /// An idle connection on which something arrives is closed, or was promised

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 /// Streams we open on one HTTP/2 connection.
-const MAX_STREAMS: usize = 100;
+pub(super) const MAX_STREAMS: usize = 100;
 /// What an upstream may make us hold: decoded header list, windows.
 const HEADER_LIST: u32 = 64 * 1024;
 const STREAM_WINDOW: u32 = 1024 * 1024;
@@ -20,8 +20,9 @@ const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 /// connection for ever otherwise.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// Our own bounds instead of the library's, which trust the server.
-pub(super) async fn http2(stream: Stream) -> Result<ConnectionRef, h2::Error> {
+/// Our own bounds instead of the library's, which trust the server; `most` streams
+/// where the operator says so.
+pub(super) async fn http2(stream: Stream, most: usize) -> Result<ConnectionRef, h2::Error> {
     let id = stream.id();
     let digest = Digest {
         ssl_digest: stream.get_ssl_digest(),
@@ -31,13 +32,14 @@ pub(super) async fn http2(stream: Stream) -> Result<ConnectionRef, h2::Error> {
     };
     let (requests, connection) = h2::client::Builder::new()
         .enable_push(false)
-        .initial_max_send_streams(MAX_STREAMS)
+        .initial_max_send_streams(most.min(MAX_STREAMS))
         .max_header_list_size(HEADER_LIST)
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .handshake::<_, Bytes>(stream)
         .await?;
-    let streams = MAX_STREAMS.min(connection.max_concurrent_send_streams());
+    let most = most.min(MAX_STREAMS);
+    let streams = most.min(connection.max_concurrent_send_streams());
     let (closed, watch_closed) = watch::channel(false);
     let ping_timed_out = Arc::default();
     let driver = Arc::clone(&ping_timed_out);

@@ -19,6 +19,15 @@ const PER_KEY: usize = 128;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PoolKey(pub(super) u64);
 
+/// How carefully a connection is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Search {
+    /// Other threads' shelves without waiting for them.
+    Glance,
+    /// Every shelf: whoever waits for a connection must not overlook one.
+    Thorough,
+}
+
 /// See the module. `C` is a connection.
 #[derive(Debug)]
 pub struct Pool<C> {
@@ -45,13 +54,17 @@ impl<C> Pool<C> {
 
     /// The connection used last under `key`, if there is one.
     #[must_use]
-    pub fn take(&self, key: PoolKey) -> Option<C> {
+    pub fn take(&self, key: PoolKey, search: Search) -> Option<C> {
         let own = thread_number() % self.shelves.len();
-        let shelf = self.shelves.get(own)?;
-        take_from(&mut lock(shelf), key).or_else(|| {
+        let found = take_from(&mut lock(self.shelves.get(own)?), key);
+        // Its own lock is given up before another is waited for.
+        found.or_else(|| {
             let others = self.shelves.iter().enumerate().filter(|(n, _)| *n != own);
             others
-                .filter_map(|(_, shelf)| shelf.try_lock().ok())
+                .filter_map(|(_, shelf)| match search {
+                    Search::Glance => shelf.try_lock().ok(),
+                    Search::Thorough => Some(lock(shelf)),
+                })
                 .find_map(|mut shelf| take_from(&mut shelf, key))
         })
     }
@@ -68,6 +81,20 @@ impl<C> Pool<C> {
             let until = Instant::now() + idle;
             kept.push(Idle { connection, until });
         }
+    }
+
+    /// Closes one connection that may give way; whether there was one.
+    pub fn evict(&self, may_give_way: impl Fn(PoolKey, &C) -> bool) -> bool {
+        let evict_from = |shelf: &mut Shelf<C>| {
+            shelf.iter_mut().find_map(|(key, kept)| {
+                let may = |idle: &Idle<C>| may_give_way(*key, &idle.connection);
+                let place = kept.iter().position(may)?;
+                Some(kept.remove(place))
+            })
+        };
+        let mut shelves = self.shelves.iter();
+        let evicted = shelves.find_map(|shelf| evict_from(&mut lock(shelf)));
+        evicted.is_some()
     }
 
     /// Closes what has been idle for too long. To be called every few seconds.
@@ -117,10 +144,10 @@ mod tests {
         let pool = Pool::new(2);
         pool.put(KEY, "first", Duration::from_secs(60));
         pool.put(KEY, "second", Duration::from_secs(60));
-        assert_eq!(pool.take(KEY), Some("second"));
-        assert_eq!(pool.take(PoolKey(2)), None);
-        assert_eq!(pool.take(KEY), Some("first"));
-        assert_eq!(pool.take(KEY), None);
+        assert_eq!(pool.take(KEY, Search::Glance), Some("second"));
+        assert_eq!(pool.take(PoolKey(2), Search::Glance), None);
+        assert_eq!(pool.take(KEY, Search::Glance), Some("first"));
+        assert_eq!(pool.take(KEY, Search::Glance), None);
     }
 
     #[test]
@@ -129,16 +156,41 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| pool.put(KEY, "connection", Duration::from_secs(60)));
         });
-        assert_eq!(pool.take(KEY), Some("connection"));
+        assert_eq!(pool.take(KEY, Search::Glance), Some("connection"));
+    }
+
+    #[test]
+    fn threads_that_search_thoroughly_do_not_wait_for_each_other_for_ever() {
+        let pool = Pool::new(2);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for _ in 0..20_000 {
+                        assert_eq!(pool.take(KEY, Search::Thorough), None::<&str>);
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn what_gives_way_is_closed() {
+        let pool = Pool::new(2);
+        pool.put(KEY, "here", Duration::from_secs(60));
+        pool.put(PoolKey(2), "there", Duration::from_secs(60));
+        assert!(!pool.evict(|key, _| key == PoolKey(3)));
+        assert!(pool.evict(|key, connection| key != KEY && *connection == "there"));
+        assert_eq!(pool.take(PoolKey(2), Search::Thorough), None);
+        assert_eq!(pool.take(KEY, Search::Thorough), Some("here"));
     }
 
     #[test]
     fn closes_what_was_idle_too_long() {
         let pool = Pool::new(1);
         pool.put(KEY, "stale", Duration::ZERO);
-        assert_eq!(pool.take(KEY), None);
+        assert_eq!(pool.take(KEY, Search::Glance), None);
         pool.put(KEY, "stale", Duration::from_secs(5));
         pool.sweep(Instant::now() + Duration::from_secs(6));
-        assert_eq!(pool.take(KEY), None);
+        assert_eq!(pool.take(KEY, Search::Glance), None);
     }
 }

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,7 +18,10 @@ use pingora_core::protocols::{Digest, Stream};
 use pingora_error::{Error, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 
+use super::breaker::Place;
 use super::framing::{self, Afterwards};
+use super::tenure::Tenure;
+use super::{PoolKey, Target};
 use crate::headers::{UpstreamVersion, names_websocket};
 use crate::relay::{Side, now};
 
@@ -32,6 +36,36 @@ pub(crate) struct UpstreamSession {
     request_done: bool,
     afterwards: Afterwards,
     switching: Switching,
+    /// Given up last: only then is the connection free.
+    pub(super) lease: Lease,
+}
+
+/// What an exchange has of its upstream, and gives back at its end.
+pub(crate) struct Lease {
+    pub(super) key: PoolKey,
+    /// How long the connection is kept afterwards.
+    pub(super) idle: Duration,
+    pub(super) tenure: Option<Arc<Tenure>>,
+    /// Its place among the requests of a bounded upstream.
+    pub(super) place: Option<Place>,
+}
+
+impl Lease {
+    pub(super) fn new(key: PoolKey, target: &Target, tenure: Option<Arc<Tenure>>) -> Self {
+        Self {
+            key,
+            idle: target.upstream.idle_timeout,
+            tenure,
+            place: None,
+        }
+    }
+
+    /// A connection that has served is used once more.
+    pub(super) fn used(&self) {
+        if let Some(tenure) = &self.tenure {
+            tenure.give();
+        }
+    }
 }
 
 /// What becomes of the protocol that is spoken (RFC 9110, section 7.8).
@@ -72,29 +106,44 @@ pub(crate) enum Part {
 
 /// A connection that may serve again.
 pub(crate) enum Reusable {
-    Http1(Stream),
-    Http2(ConnectionRef),
+    Http1(Stream, Option<Arc<Tenure>>),
+    Http2(ConnectionRef, Option<Arc<Tenure>>),
+}
+
+impl Reusable {
+    pub(super) fn tenure(&self) -> Option<&Arc<Tenure>> {
+        let (Self::Http1(_, tenure) | Self::Http2(_, tenure)) = self;
+        tenure.as_ref()
+    }
+
+    /// Another handle of a connection that several exchanges use at once.
+    pub(super) fn shared(&self) -> Option<ConnectionRef> {
+        match self {
+            Self::Http1(..) => None,
+            Self::Http2(connection, _) => Some(connection.clone()),
+        }
+    }
 }
 
 impl fmt::Debug for Reusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Http1(_) => "HTTP/1.1 connection",
-            Self::Http2(_) => "HTTP/2 connection",
+            Self::Http1(..) => "HTTP/1.1 connection",
+            Self::Http2(..) => "HTTP/2 connection",
         })
     }
 }
 
 impl UpstreamSession {
-    pub(crate) fn http1(stream: Stream) -> Self {
-        Self::new(Wire::Http1(Box::new(Http1::new(stream))))
+    pub(super) fn http1(stream: Stream, lease: Lease) -> Self {
+        Self::new(Wire::Http1(Box::new(Http1::new(stream))), lease)
     }
 
-    pub(crate) fn http2(stream: Http2) -> Self {
-        Self::new(Wire::Http2(Box::new(stream)))
+    pub(super) fn http2(stream: Http2, lease: Lease) -> Self {
+        Self::new(Wire::Http2(Box::new(stream)), lease)
     }
 
-    fn new(wire: Wire) -> Self {
+    fn new(wire: Wire, lease: Lease) -> Self {
         Self {
             wire,
             stage: Stage::Head,
@@ -102,6 +151,7 @@ impl UpstreamSession {
             request_done: false,
             switching: Switching::NotAsked,
             afterwards: Afterwards::Reusable,
+            lease,
         }
     }
 
@@ -275,11 +325,11 @@ impl UpstreamSession {
     }
 
     /// The connection itself, once the protocol has been switched, with what has
-    /// been read of it already.
+    /// been read of it already; and its place, to be kept until it is over.
     ///
     /// # Errors
     /// When the upstream has closed.
-    pub(crate) async fn into_stream(self) -> Result<Side<Stream>> {
+    pub(crate) async fn into_stream(self) -> Result<(Side<Stream>, Lease)> {
         let Wire::Http1(mut session) = self.wire else {
             return Error::e_explain(ErrorType::InternalError, "HTTP/2 does not switch");
         };
@@ -288,7 +338,7 @@ impl UpstreamSession {
             None => Vec::new(),
         };
         let stream = session.into_inner();
-        Ok(Side { stream, read })
+        Ok((Side { stream, read }, self.lease))
     }
 
     /// Ends the exchange at once; the connection does not serve again.
@@ -300,14 +350,17 @@ impl UpstreamSession {
     }
 
     /// The connection, if both directions ended as they should.
-    pub(crate) async fn release(self) -> Option<Reusable> {
+    pub(super) async fn release(self) -> Option<(Reusable, Lease)> {
         let complete = self.stage == Stage::Done && self.request_done;
         let reusable = complete && self.afterwards == Afterwards::Reusable;
-        match self.wire {
+        let lease = self.lease;
+        let tenure = lease.tenure.clone();
+        let connection = match self.wire {
             Wire::Http1(mut session) if reusable => {
                 session.respect_keepalive();
                 if session.will_keepalive() {
-                    session.reuse().await.map(Reusable::Http1)
+                    let stream = session.reuse().await;
+                    stream.map(|stream| Reusable::Http1(stream, tenure))
                 } else {
                     None
                 }
@@ -317,9 +370,10 @@ impl UpstreamSession {
                 if !complete {
                     session.shutdown();
                 }
-                Some(Reusable::Http2(session.conn.clone()))
+                Some(Reusable::Http2(session.conn.clone(), tenure))
             }
-        }
+        };
+        connection.map(|connection| (connection, lease))
     }
 }
 

@@ -20,8 +20,10 @@ use boring::x509::X509;
 use boring::x509::store::X509StoreBuilder;
 use boring::x509::verify::{X509CheckFlags, X509VerifyParamRef};
 use pingora_core::tls::ext::add_host;
-use policy::destination::{Pem, TlsPolicy, TlsVersion, UpstreamProtocol};
+use policy::destination::{Pem, TlsPolicy, TlsVersion};
 use zeroize::Zeroizing;
+
+use super::Offer;
 
 /// TLS 1.2 with forward secrecy and AEAD; TLS 1.3's own are not listed here.
 const CIPHERS: &str = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:\
@@ -80,9 +82,9 @@ impl UpstreamTls {
     ///
     /// # Errors
     /// When a file is missing or no PEM, or key and certificate do not fit.
-    pub fn load(policy: &TlsPolicy, protocol: UpstreamProtocol) -> Result<Self, TlsError> {
+    pub fn load(policy: &TlsPolicy) -> Result<Self, TlsError> {
         let mut hasher = fingerprint_hasher();
-        format!("{policy:?}{protocol:?}").hash(&mut hasher);
+        format!("{policy:?}").hash(&mut hasher);
         let mut builder = SslContext::builder(SslMethod::tls())?;
         builder.set_verify(SslVerifyMode::PEER);
         builder.set_options(SslOptions::NO_COMPRESSION | SslOptions::NO_TICKET);
@@ -98,9 +100,6 @@ impl UpstreamTls {
             TlsVersion::Tls13 => SslVersion::TLS1_3,
         }))?;
         builder.set_curves_list("X25519MLKEM768:X25519:P-256:P-384")?;
-        if protocol == UpstreamProtocol::Http2 {
-            builder.set_alpn_protos(b"\x02h2")?;
-        }
         trust(&mut builder, policy.ca.as_ref(), &mut hasher)?;
         if let Some(client) = &policy.client {
             let chain = read(&client.chain)?;
@@ -122,12 +121,19 @@ impl UpstreamTls {
     }
 
     /// A connection to be made to an upstream of name `host`.
-    pub(super) fn session(&self, host: &str) -> Result<Ssl, boring::error::ErrorStack> {
+    pub(super) fn session(
+        &self,
+        host: &str,
+        offer: Offer,
+    ) -> Result<Ssl, boring::error::ErrorStack> {
         let server_name = self.server_name(host);
         let mut ssl = Ssl::new(&self.context)?;
         // RFC 6066 knows no server name that is an address.
         if server_name.parse::<IpAddr>().is_err() {
             ssl.set_hostname(server_name)?;
+        }
+        if let Some(protocols) = offer.protocols() {
+            ssl.set_alpn_protos(protocols)?;
         }
         let param = ssl.verify_param_mut();
         // Neither the subject's common name nor `w*.example` counts.

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::resilience::{Bounds, Outlier};
+use super::via::Via;
 use crate::origin::Origin;
 
 /// An external server.
@@ -29,12 +31,32 @@ pub struct Upstream {
     pub connect_timeout: Duration,
     /// How long an unused connection is kept.
     pub idle_timeout: Duration,
+    /// What may be open to it at once.
+    pub bounds: Bounds,
+    /// Whether addresses that fail are left out for a while.
+    pub outlier: Option<Outlier>,
+    /// The proxy before it; then none of its own addresses is dialled.
+    pub via: Option<Arc<Via>>,
     /// Where it was written.
     pub origin: Arc<Origin>,
 }
 
+impl Upstream {
+    /// Whether `other` is the same server, reached in the same way: what has been
+    /// learnt of one holds for the other.
+    #[must_use]
+    pub fn is_server_of(&self, other: &Self) -> bool {
+        self.host == other.host
+            && self.port == other.port
+            && self.addresses == other.addresses
+            && self.tls == other.tls
+            && self.protocol == other.protocol
+            && self.via == other.via
+    }
+}
+
 /// The name of an upstream.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum UpstreamHost {
     /// This one.
     Named(Arc<str>),
@@ -50,6 +72,10 @@ pub enum UpstreamProtocol {
     Http1,
     /// HTTP/2 by ALPN (or prior knowledge in plain text).
     Http2,
+    /// Whichever the server chooses by ALPN; HTTP/1.1 in plain text.
+    Auto,
+    /// The version the caller speaks, as Istio's `useClientProtocol`.
+    Caller,
 }
 
 /// TLS towards an upstream.

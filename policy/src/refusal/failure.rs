@@ -7,6 +7,8 @@ closed! {
         Dns,
         /// The name has no address.
         NoAddress,
+        /// Every address of the upstream is left out for a while because it failed.
+        Ejected,
         /// The connection was refused, or the network knows no way.
         Connect,
         /// The connection was not made in time.
@@ -17,6 +19,10 @@ closed! {
         TlsVerification,
         /// The upstream speaks an older TLS than the route's minimum.
         TlsVersion,
+        /// The proxy before the upstream opens no tunnel.
+        ProxyRefused,
+        /// The answer of the proxy before the upstream is no HTTP, or not whole.
+        ProxyProtocol,
         /// The upstream closed before its answer was complete.
         Closed,
         /// The upstream refused or reset the stream.
@@ -41,11 +47,14 @@ impl Failure {
         match self {
             Self::Dns => "dns_failure",
             Self::NoAddress => "no_address",
+            Self::Ejected => "upstream_ejected",
             Self::Connect => "connect_failure",
             Self::ConnectTimeout => "connect_timeout",
             Self::TlsHandshake => "upstream_tls_handshake",
             Self::TlsVerification => "upstream_tls_verification",
             Self::TlsVersion => "upstream_tls_version",
+            Self::ProxyRefused => "proxy_refused",
+            Self::ProxyProtocol => "proxy_protocol",
             Self::Closed => "upstream_closed",
             Self::Reset => "upstream_reset",
             Self::Protocol => "upstream_protocol",
@@ -62,11 +71,14 @@ impl Failure {
         match self {
             Self::Dns
             | Self::NoAddress
+            | Self::Ejected
             | Self::Connect
             | Self::ConnectTimeout
             | Self::TlsHandshake
             | Self::TlsVerification
             | Self::TlsVersion
+            | Self::ProxyRefused
+            | Self::ProxyProtocol
             | Self::Closed
             | Self::Reset
             | Self::Overflow => 503,
@@ -82,12 +94,14 @@ impl Failure {
     pub fn flags(self) -> &'static str {
         match self {
             Self::Dns => "DF",
-            Self::NoAddress => "UH",
+            Self::NoAddress | Self::Ejected => "UH",
             Self::Connect
             | Self::ConnectTimeout
             | Self::TlsHandshake
             | Self::TlsVerification
-            | Self::TlsVersion => "UF",
+            | Self::TlsVersion
+            | Self::ProxyRefused
+            | Self::ProxyProtocol => "UF",
             Self::Closed => "UC",
             Self::Reset => "UR",
             Self::Protocol => "UPE",
@@ -103,12 +117,14 @@ impl Failure {
     pub fn details(self) -> &'static str {
         match self {
             Self::Dns => "dns_resolution_failure",
-            Self::NoAddress => "no_healthy_upstream",
+            Self::NoAddress | Self::Ejected => "no_healthy_upstream",
             Self::Connect
             | Self::ConnectTimeout
             | Self::TlsHandshake
             | Self::TlsVerification
-            | Self::TlsVersion => {
+            | Self::TlsVersion
+            | Self::ProxyRefused
+            | Self::ProxyProtocol => {
                 "upstream_reset_before_response_started{remote_connection_failure}"
             }
             Self::Closed => "upstream_reset_before_response_started{connection_termination}",

@@ -1,5 +1,6 @@
 //! Random specifications: written, read and asked.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -107,31 +108,107 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn bounds()(
+        connections in prop::option::of(1..9_u32),
+        pending in prop::option::of(0..9_u32),
+        requests in prop::option::of(1..9_u32),
+        retries in prop::option::of(0..9_u32),
+        served in prop::option::of(1..9_u32),
+        streams in prop::option::of(1..9_u32),
+        age in prop::option::of(1..9_u64),
+    ) -> Bounds {
+        let some = |number: Option<u32>| number.and_then(NonZeroU32::new);
+        Bounds {
+            connections: some(connections),
+            pending,
+            requests: some(requests),
+            retries,
+            requests_per_connection: some(served),
+            streams: some(streams),
+            age: age.map(Duration::from_secs),
+        }
+    }
+}
+
+prop_compose! {
+    fn outlier()(
+        server_errors in 0..9_u32,
+        gateway_errors in 0..3_u32,
+        local_failures in 0..3_u32,
+        interval in 9..11_u64,
+        ejection in 29..32_u64,
+        max_ejected in 9..12_u8,
+        min_healthy in 0..2_u8,
+    ) -> Outlier {
+        Outlier {
+            server_errors: NonZeroU32::new(server_errors),
+            gateway_errors: NonZeroU32::new(gateway_errors),
+            local_failures: NonZeroU32::new(local_failures),
+            interval: Duration::from_secs(interval),
+            ejection: Duration::from_secs(ejection),
+            max_ejected,
+            min_healthy,
+        }
+    }
+}
+
+prop_compose! {
+    fn via()(
+        tls in prop::option::of(prop_oneof![Just(TlsPolicy::default()), tls()]),
+        addresses in some(vec!["192.0.2.9:3128"], 1),
+        credentials in prop::option::of(Just("/etc/proxy".into())),
+    ) -> Via {
+        Via {
+            host: "proxy.x".into(),
+            port: 3128,
+            addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
+            reach: Reach {
+                allowed: vec!["192.0.2.0/24".parse().unwrap()],
+                denied: Vec::new(),
+            },
+            tls: tls.map_or(UpstreamTls::Off, UpstreamTls::On),
+            credentials,
+            origin: origin(),
+        }
+    }
+}
+
+prop_compose! {
     fn upstream()(
         host in prop::option::of(select(vec!["up.x", "a.x"])),
         port in select(vec![80, 443, 8443]),
         addresses in some(vec!["192.0.2.10:80", "192.0.2.11:443", "[2001:db8::1]:443"], 2),
         tls in prop::option::of(prop_oneof![Just(TlsPolicy::default()), tls()]),
-        h2 in any::<bool>(),
+        protocol in select(vec![UpstreamProtocol::Http1, UpstreamProtocol::Http2, UpstreamProtocol::Caller, UpstreamProtocol::Auto]),
         allowed in some(vec!["10.0.0.0/8", "10.1.2.3/32"], 2),
         denied in some(vec!["198.51.100.0/24"], 1),
         seconds in select(vec![5, 10]),
         idle in select(vec![60, 90]),
+        bounds in bounds(),
+        outlier in prop::option::of(outlier()),
+        via in prop::option::weighted(0.2, via()),
     ) -> Upstream {
         let ranges = |texts: Vec<&str>| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<_>>();
         let mut allowed = ranges(allowed);
         if !addresses.is_empty() {
             allowed.extend(ranges(vec!["192.0.2.0/24", "2001:db8::/32"]));
         }
+        let is_plain = tls.is_none();
         Upstream {
             host: host.map_or(UpstreamHost::Requested, |host| UpstreamHost::Named(host.into())),
             port,
             addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
             tls: tls.map_or(UpstreamTls::Off, UpstreamTls::On),
-            protocol: if h2 { UpstreamProtocol::Http2 } else { UpstreamProtocol::Http1 },
+            protocol: match (protocol, is_plain) {
+                (UpstreamProtocol::Auto, true) => UpstreamProtocol::Http1,
+                (protocol, _) => protocol,
+            },
             reach: Reach { allowed, denied: ranges(denied) },
             connect_timeout: Duration::from_secs(seconds),
             idle_timeout: Duration::from_secs(idle),
+            bounds,
+            outlier,
+            via: via.filter(|_| addresses.is_empty()).map(Arc::new),
             origin: origin(),
         }
     }

@@ -183,6 +183,9 @@ impl Reader<'_, '_> {
             reach,
             connect_timeout: self.scope.connect_timeout,
             idle_timeout: IDLE,
+            bounds: Default::default(),
+            outlier: None,
+            via: None,
             origin: Arc::new(fields.origin().clone()),
         })
     }

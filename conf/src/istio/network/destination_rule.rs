@@ -1,15 +1,15 @@
 //! DestinationRule: how a host is spoken to. What concerns sidecars on their
 //! way to this gateway is passed over.
 
-use std::time::Duration;
-
+use policy::destination::Outlier;
 use policy::origin::Origin;
 use policy::pattern::HostPattern;
 
 use super::super::object::{Object, Objects};
-use super::super::proto::{choice, duration, pass_over};
+use super::super::proto::pass_over;
 use super::super::scope::{Scope, full_host};
 use super::origination::{self, Originate, Tls};
+use super::resilience::{ConnectionPool, connection_pool, outlier_detection};
 use super::service_entry::{is_exported, labels};
 use crate::fields::{Fields, text};
 use crate::node::Node;
@@ -44,9 +44,8 @@ struct TrafficPolicy {
 #[derive(Clone, Debug, Default)]
 pub(super) struct PortPolicy {
     pub(super) tls: Option<Tls>,
-    pub(super) connect_timeout: Option<Duration>,
-    pub(super) idle_timeout: Option<Duration>,
-    pub(super) http2: bool,
+    pub(super) pool: Option<ConnectionPool>,
+    pub(super) outlier: Option<Outlier>,
 }
 
 impl<'a> DestinationRule<'a> {
@@ -120,13 +119,12 @@ impl TrafficPolicy {
 }
 
 impl PortPolicy {
-    /// Field by field, the other's where this one is silent.
+    /// Part by part, the other's where this one is silent, as Istio merges them.
     fn or(&self, other: &Self) -> Self {
         Self {
             tls: self.tls.clone().or_else(|| other.tls.clone()),
-            connect_timeout: self.connect_timeout.or(other.connect_timeout),
-            idle_timeout: self.idle_timeout.or(other.idle_timeout),
-            http2: self.http2 || other.http2,
+            pool: self.pool.clone().or_else(|| other.pool.clone()),
+            outlier: self.outlier.or(other.outlier),
         }
     }
 }
@@ -243,73 +241,25 @@ impl<'a> Reader<'_, 'a> {
 
     fn port_policy(&self, fields: &Fields<'a>) -> PortPolicy {
         let report = self.scope.report;
-        // One address is as good as another until there is a choice of ours.
+        // Addresses are tried in their order.
         pass_over(fields, &["loadBalancer"]);
-        for key in ["outlierDetection", "retryBudget"] {
-            if let Some(entry) = fields.entry(key) {
-                let message =
-                    format!("`{key}` has no effect here yet: every address is tried in turn");
-                report.warning(&entry.origin, message);
-            }
+        if let Some(entry) = fields.entry("retryBudget") {
+            let message = "`retryBudget` has no effect here: retries are one for five requests";
+            report.warning(&entry.origin, message);
         }
-        let mut policy = PortPolicy {
+        PortPolicy {
             tls: fields.take("tls").and_then(|node| {
                 Fields::read_proto(node, report, |fields| {
                     origination::tls(fields, self.object, self.objects, self.scope)
                 })
                 .flatten()
             }),
-            ..PortPolicy::default()
-        };
-        if let Some(node) = fields.take("connectionPool") {
-            Fields::read_proto(node, report, |fields| self.pool(fields, &mut policy));
-        }
-        policy
-    }
-
-    fn pool(&self, fields: &Fields<'a>, policy: &mut PortPolicy) {
-        let report = self.scope.report;
-        let unlimited = |fields: &Fields<'a>, keys: &[&'static str]| {
-            for entry in keys.iter().filter_map(|key| fields.entry(key)) {
-                let message = format!(
-                    "`{}` has no effect here yet: no such limit is kept",
-                    entry.key
-                );
-                report.warning(&entry.origin, message);
-            }
-        };
-        if let Some(node) = fields.take("tcp") {
-            Fields::read_proto(node, report, |fields| {
-                policy.connect_timeout =
-                    duration(fields, "connectTimeout").filter(|d| !d.is_zero());
-                policy.idle_timeout = duration(fields, "idleTimeout").filter(|d| !d.is_zero());
-                pass_over(fields, &["tcpKeepalive"]);
-                unlimited(fields, &["maxConnections", "maxConnectionDuration"]);
-            });
-        }
-        if let Some(node) = fields.take("http") {
-            Fields::read_proto(node, report, |fields| {
-                let idle = duration(fields, "idleTimeout").filter(|d| !d.is_zero());
-                policy.idle_timeout = idle.or(policy.idle_timeout);
-                let upgrades = [
-                    ("DEFAULT", 0, false),
-                    ("DO_NOT_UPGRADE", 1, false),
-                    ("UPGRADE", 2, true),
-                ];
-                policy.http2 = choice(fields, "h2UpgradePolicy", &upgrades).unwrap_or(false);
-                pass_over(fields, &["http2KeepAlive"]);
-                unlimited(
-                    fields,
-                    &[
-                        "http1MaxPendingRequests",
-                        "http2MaxRequests",
-                        "maxRequestsPerConnection",
-                        "maxRetries",
-                        "maxConcurrentStreams",
-                        "useClientProtocol",
-                    ],
-                );
-            });
+            pool: fields.take("connectionPool").and_then(|node| {
+                Fields::read_proto(node, report, |fields| connection_pool(fields, report))
+            }),
+            outlier: fields.take("outlierDetection").and_then(|node| {
+                Fields::read_proto(node, report, |fields| outlier_detection(fields, report))
+            }),
         }
     }
 }

@@ -18,6 +18,7 @@ mod http_route;
 mod mesh_view;
 mod origination;
 mod reach;
+mod resilience;
 mod route_rule;
 mod routes;
 mod service;

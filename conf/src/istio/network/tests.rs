@@ -2,6 +2,7 @@
 
 mod declared;
 mod remarks;
+mod resilience;
 mod websockets;
 
 use policy::destination::{Action, UpstreamHost, UpstreamTls};

@@ -226,6 +226,7 @@ impl<'r, 'a> Upstreams<'r, 'a> {
             name: name_of(host),
             port,
             tls: tls(service, port, &policy, carried),
+            carried,
             policy: &policy,
             namespace: service.namespace,
             origin,
@@ -269,6 +270,7 @@ struct Plan<'p> {
     name: UpstreamHost,
     port: &'p ServicePort<'p>,
     tls: UpstreamTls,
+    carried: Carried,
     policy: &'p PortPolicy,
     namespace: &'p str,
     origin: &'p Origin,
@@ -321,7 +323,10 @@ impl Plan<'_> {
     }
 
     fn upstream(&self, host: UpstreamHost, port: u16, addresses: Vec<SocketAddr>) -> Upstream {
-        let http2 = self.policy.http2 || self.port.protocol == Protocol::Http2;
+        let pool = self.policy.pool.as_ref();
+        let bounds = pool.map(|pool| pool.bounds).unwrap_or_default();
+        let is_http = self.carried == Carried::Http;
+        let idle_timeout = pool.and_then(|pool| pool.idle_timeout);
         Upstream {
             host,
             port,
@@ -332,16 +337,33 @@ impl Plan<'_> {
             ),
             addresses,
             tls: self.tls.clone(),
-            protocol: match http2 {
-                true => UpstreamProtocol::Http2,
-                false => UpstreamProtocol::Http1,
+            protocol: match is_http {
+                true => self.protocol(),
+                false => UpstreamProtocol::default(),
             },
-            connect_timeout: self
-                .policy
-                .connect_timeout
+            connect_timeout: pool
+                .and_then(|pool| pool.connect_timeout)
                 .unwrap_or(self.scope.connect_timeout),
-            idle_timeout: self.policy.idle_timeout.unwrap_or(IDLE),
+            idle_timeout: idle_timeout.filter(|_| is_http).unwrap_or(IDLE),
+            bounds: match is_http {
+                true => bounds,
+                false => bounds.of_tunnels(),
+            },
+            outlier: self.policy.outlier,
+            via: None,
             origin: Arc::new(self.origin.clone()),
+        }
+    }
+
+    /// What a DestinationRule says, but for a port that is one of HTTP/2: that
+    /// needs no upgrade.
+    fn protocol(&self) -> UpstreamProtocol {
+        let said = self.policy.pool.as_ref().and_then(|pool| pool.protocol);
+        let is_http2 = self.port.protocol == Protocol::Http2;
+        match said {
+            Some(UpstreamProtocol::Caller) => UpstreamProtocol::Caller,
+            _ if is_http2 => UpstreamProtocol::Http2,
+            said => said.unwrap_or_default(),
         }
     }
 }

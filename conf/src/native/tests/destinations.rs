@@ -161,12 +161,16 @@ fn an_upstream_that_cannot_be_reached_or_verified_is_refused() {
         "5:41 error: `dynamic` asks for the requested name, `host` for another: delete one of them"
     );
     assert_eq!(
-        wrong("{ outlier: { eject: 30s } }"),
-        "5:15 error: not supported yet: `outlier`: delete it"
+        wrong("{ outlier: { maxEjectionPercent: 101 } }"),
+        "5:46 error: `101` is no number from 0 to 100: write one"
     );
     assert_eq!(
-        wrong("{ pool: { maxConnections: 2 } }"),
-        "5:23 error: not supported yet: `maxConnections`: delete it"
+        wrong("{ pool: { maxConnections: 0 } }"),
+        "5:39 error: `0` is no number from 1 to 4294967295: write one"
+    );
+    assert_eq!(
+        wrong("{ protocol: auto, tls: off }"),
+        "5:25 error: `auto` is agreed on in TLS, and there is none: write `http1` or `h2`"
     );
 }
 

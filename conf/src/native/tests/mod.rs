@@ -8,10 +8,12 @@ mod lists;
 mod logs;
 mod passthrough;
 mod patterns;
+mod resilience;
 mod routes;
 mod rules;
 mod settings;
 mod tcp;
+mod via;
 
 use policy::Admission;
 

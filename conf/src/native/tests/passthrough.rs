@@ -100,7 +100,7 @@ fn a_passage_that_cannot_be_meant_is_refused() {
         ),
         (
             "{ host: a.test, at: mesh:443, upstream: { tls: off } }",
-            "4:47 error: unknown field `tls`: write `host`, `resolve`, `port`, `connectTimeout` or `addresses`",
+            "4:47 error: unknown field `tls`: write `host`, `resolve`, `port`, `connectTimeout`, `addresses`, `pool`, `outlier` or `via`",
         ),
         (
             "{ host: a.test, at: mesh:443, upstream: { port: 1 }, to: [{ upstream: { port: 2 } }] }",

@@ -13,6 +13,7 @@ mod log;
 mod matcher;
 mod passage;
 mod pattern;
+mod pool;
 mod route;
 mod rule;
 mod settings;
@@ -20,6 +21,7 @@ mod shared;
 mod source;
 mod tcp;
 mod upstream;
+mod via;
 
 use policy::AdmissionSpec;
 use policy::authoriser::Authoriser;

@@ -5,6 +5,7 @@ use policy::destination::{Passage, Upstream, UpstreamHost, Weighted};
 use super::super::destination::own_name;
 use super::super::upstream::HTTPS;
 use super::Writer;
+use super::pool::put_pool;
 use super::settings::duration;
 use super::shared::{beyond, common_reach, put_reach};
 use crate::yaml::emit::{Map, Out};
@@ -68,6 +69,7 @@ impl Writer<'_> {
         if upstream.connect_timeout != self.shared.connect_timeout {
             map.put("connectTimeout", duration(upstream.connect_timeout));
         }
+        put_pool(&mut map, upstream);
         map
     }
 }

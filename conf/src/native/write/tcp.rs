@@ -4,6 +4,7 @@ use policy::destination::{Carries, TcpLead, TcpRoute, Upstream, UpstreamHost, Up
 
 use super::super::tcp::carried_to;
 use super::Writer;
+use super::pool::put_pool;
 use super::settings::duration;
 use super::shared::{beyond, common_reach, put_reach};
 use super::upstream::tls;
@@ -84,6 +85,7 @@ impl Writer<'_> {
         if upstream.connect_timeout != self.shared.connect_timeout {
             map.put("connectTimeout", duration(upstream.connect_timeout));
         }
+        put_pool(&mut map, upstream);
         map
     }
 }

@@ -6,7 +6,8 @@ use policy::destination::{
     Pem, Reach, TlsPolicy, TlsVersion, Upstream, UpstreamHost, UpstreamProtocol, UpstreamTls,
 };
 
-use super::super::upstream::{HTTP, HTTPS, IDLE};
+use super::super::upstream::{HTTP, HTTPS};
+use super::pool::put_pool;
 use super::settings::{duration, path};
 use super::shared::{beyond, put_reach};
 use crate::yaml::emit::{Map, Out};
@@ -48,14 +49,14 @@ pub(super) fn upstream(upstream: &Upstream, inherited: &Inherited) -> Map {
     match upstream.protocol {
         UpstreamProtocol::Http1 => {}
         UpstreamProtocol::Http2 => map.put("protocol", Out::word("h2")),
+        UpstreamProtocol::Auto => map.put("protocol", Out::word("auto")),
+        UpstreamProtocol::Caller => map.put("protocol", Out::word("caller")),
     }
     put_reach(&mut map, &beyond(&upstream.reach, &inherited.reach));
     if upstream.connect_timeout != inherited.connect_timeout {
         map.put("connectTimeout", duration(upstream.connect_timeout));
     }
-    if upstream.idle_timeout != IDLE {
-        map.put("pool", Out::one("idle", duration(upstream.idle_timeout)));
-    }
+    put_pool(&mut map, upstream);
     map
 }
 
