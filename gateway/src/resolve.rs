@@ -6,6 +6,8 @@
 //! last good answer serves for a bounded time. INVARIANT(vetted): the address
 //! dialled is an address checked; [`VettedAddress`] comes only from [`vet`].
 
+mod own;
+
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +20,8 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use policy::destination::Reach;
 use policy::refusal::{Failure, Refusal};
 use tokio::sync::watch;
+
+use own::OwnSockets;
 
 /// Most addresses kept of one answer.
 const MAX_ADDRESSES: usize = 32;
@@ -83,6 +87,7 @@ pub struct Resolver {
     timeout: Duration,
     stale: Duration,
     names: Mutex<HashMap<Box<str>, Entry>>,
+    own: OwnSockets,
 }
 
 #[derive(Clone, Debug)]
@@ -110,8 +115,35 @@ impl Resolver {
             timeout: dns.timeout,
             stale: dns.stale,
             names: Mutex::default(),
+            own: OwnSockets::default(),
         }
     }
+
+    /// Says which sockets are the process's own, once they are bound.
+    pub(crate) fn own_sockets(&self, sockets: Vec<SocketAddr>) {
+        self.own.are(sockets);
+    }
+
+    /// Those of `addresses` that do not lead back to this process.
+    ///
+    /// # Errors
+    /// When all do.
+    pub(crate) fn elsewhere(
+        &self,
+        addresses: Arc<[VettedAddress]>,
+    ) -> Result<Arc<[VettedAddress]>, NoAddress> {
+        let leads_back = |address: &VettedAddress| self.own.include(address.get());
+        if !addresses.iter().any(leads_back) {
+            return Ok(addresses);
+        }
+        let elsewhere = addresses.iter().filter(|address| !leads_back(address));
+        let elsewhere: Arc<[_]> = elsewhere.copied().collect();
+        match elsewhere.is_empty() {
+            true => Err(NoAddress::Refused(Refusal::AddressDenied)),
+            false => Ok(elsewhere),
+        }
+    }
+
     /// The addresses of `host`, with `port`.
     ///
     /// # Errors

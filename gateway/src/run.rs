@@ -147,6 +147,9 @@ impl Process {
                 Some(bound.map_err(|e| StartError::Bind("the admin port".into(), address, e))?)
             }
         };
+        let own = listeners.iter().map(Bound::address);
+        let own = own.chain(admin.as_ref().and_then(|socket| socket.local_addr().ok()));
+        gateway.resolver.own_sockets(own.collect());
         let workers = Workers::start(options.threads);
         let workers = workers.map_err(|error| StartError::Process(error.to_string()))?;
         let succession = succession(options, &settings, &listeners, admin.as_ref())?;

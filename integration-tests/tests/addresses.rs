@@ -200,3 +200,27 @@ fn headers_that_name_a_destination_change_nothing() {
     let asked = mesh.names.questions();
     assert!(asked.iter().all(|name| name == "httpbin.org"), "{asked:?}");
 }
+
+#[test]
+fn the_gateway_never_dials_itself() {
+    let mesh = Mesh::start(NAMES);
+    let here = mesh.gateway();
+    let round = format!(
+        "
+defaults: {{ policy: allow }}
+destinations:
+  - host: round.test
+    upstream: {{ addresses: \"{here}\", tls: off }}
+    allowAddresses: [127.0.0.0/8]
+"
+    );
+    mesh.configure(&round);
+    mesh.until_answered(403, "sleep", "round.test", "/round");
+    let told = mesh
+        .egret
+        .wait_for_record("the refusal", |r| reason(r) == "address_denied");
+    assert_has(
+        &told,
+        &json!({ "response_code": 403, "upstream_host": null }),
+    );
+}

@@ -141,6 +141,7 @@ impl Target {
     ) -> Result<Arc<[VettedAddress]>, NoAddress> {
         self.budget.deposit();
         let addresses = self.all_addresses(resolver, host, count).await?;
+        let addresses = resolver.elsewhere(addresses)?;
         match &self.outliers {
             None => Ok(addresses),
             Some(outliers) => outliers.left(host, addresses).map_err(NoAddress::Failed),
