@@ -23,6 +23,8 @@ pub mod json_line;
 pub mod native_configuration;
 pub mod pattern;
 mod pieces;
+pub mod proxy_head;
+pub mod proxy_header;
 pub mod request_target;
 pub mod seeds;
 pub mod spiffe_id;
@@ -51,7 +53,7 @@ macro_rules! targets {
 
 targets! {
     authority certificate client_hello expression http1_head istio_configuration json_line
-    native_configuration pattern request_target spiffe_id
+    native_configuration pattern proxy_head proxy_header request_target spiffe_id
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! A door for the fuzz targets to what reads the bytes of callers: the very
 //! functions, and nothing made for the occasion. No part of the crate's face.
 
+use std::net::SocketAddr;
+
 use boring::x509::X509;
 use conf::snapshot::Limits;
 use policy::principal::Principal;
@@ -9,6 +11,8 @@ use tokio::io::AsyncRead;
 
 use crate::identity::certificate;
 use crate::intake::head;
+use crate::intake::proxy::{self, Asked};
+use crate::intake::proxy_protocol::Introduction;
 use crate::record::{Record, json_line as line};
 use crate::tunnel::ClientHello;
 
@@ -49,6 +53,29 @@ pub fn head_end(bytes: &[u8], piece: usize) -> Option<usize> {
 /// The first rule it breaks.
 pub fn check_head(bytes: &[u8]) -> Result<(), Refusal> {
     head::check(bytes, &Limits::default()).map(drop)
+}
+
+/// Judges a whole head to a forward proxy; gives what CONNECT names, if it is one.
+///
+/// # Errors
+/// The first rule it breaks.
+pub fn check_proxy_head(bytes: &[u8]) -> Result<Option<Box<str>>, Refusal> {
+    Ok(match proxy::check(bytes, &Limits::default())? {
+        Asked::Request(_) => None,
+        Asked::Tunnel(connect) => Some(connect.authority),
+    })
+}
+
+/// Source, destination and caller of the PROXY protocol's header that begins
+/// `from`.
+///
+/// # Errors
+/// When none does.
+pub async fn proxy_header(
+    from: &mut (impl AsyncRead + Unpin),
+) -> Result<(SocketAddr, SocketAddr, Option<Principal>), Refusal> {
+    let said = Introduction::read(from).await?;
+    Ok((said.source, said.destination, said.principal))
 }
 
 /// The record's line in JSON.
