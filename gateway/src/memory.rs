@@ -1,5 +1,6 @@
-//! How near the process is to the memory it may hold, looked at twice a second
-//! by a thread of its own. Requests read one number.
+//! How near the process is to the memory it may hold, looked at by a thread of its
+//! own: twice a second, and twenty times where half of it is held, since a flood
+//! takes the rest in less than a second. Requests read one number.
 //!
 //! The bound is `limits.memory`, or else the smallest of the cgroup's and of
 //! those above it (version 2, and 1). Beyond it the kernel would end the
@@ -16,8 +17,11 @@ use std::time::Duration;
 
 use crate::gateway::Gateway;
 
-/// Between two looks.
+/// Between two looks while there is plenty, and while there is not.
 const PAUSE: Duration = Duration::from_millis(500);
+const SHORT_PAUSE: Duration = Duration::from_millis(50);
+/// From these parts of a hundred on there is not.
+const WATCHFUL: u64 = 50;
 /// From these parts of a hundred on.
 const SHED: u64 = 90;
 const CLOSE: u64 = 95;
@@ -59,15 +63,26 @@ impl Memory {
     }
 }
 
-fn pressure(resident: u64, limit: Option<u64>) -> Pressure {
-    // Without a bound, or without a part of it that counts.
-    let Some(hundredth) = limit.map(|limit| limit / 100).filter(|part| *part > 0) else {
-        return Pressure::Free;
-    };
-    match resident / hundredth {
+/// How many hundredths of its bound are held; none without a bound, or without a
+/// part of it that counts.
+fn hundredths(resident: u64, limit: Option<u64>) -> u64 {
+    let hundredth = limit.map(|limit| limit / 100);
+    let held = hundredth.and_then(|hundredth| resident.checked_div(hundredth));
+    held.unwrap_or(0)
+}
+
+fn pressure(hundredths: u64) -> Pressure {
+    match hundredths {
         CLOSE.. => Pressure::Spent,
         SHED.. => Pressure::Scarce,
         _ => Pressure::Free,
+    }
+}
+
+fn pause(hundredths: u64) -> Duration {
+    match hundredths {
+        WATCHFUL.. => SHORT_PAUSE,
+        _ => PAUSE,
     }
 }
 
@@ -80,22 +95,24 @@ pub(crate) fn watch(gateway: &Arc<Gateway>) -> io::Result<()> {
     let gateway = Arc::downgrade(gateway);
     let watching = thread::Builder::new().name("memory".to_owned());
     watching.spawn(move || {
-        while look(&gateway).is_some() {
-            thread::sleep(PAUSE);
+        while let Some(pause) = look(&gateway) {
+            thread::sleep(pause);
         }
     })?;
     Ok(())
 }
 
-fn look(gateway: &Weak<Gateway>) -> Option<()> {
+/// Tells what there is, and how long that may be relied upon.
+fn look(gateway: &Weak<Gateway>) -> Option<Duration> {
     let gateway = gateway.upgrade()?;
     let resident = resident(&fs::read_to_string("/proc/self/status").ok()?)?;
     let configured = gateway.live().snapshot().settings().limits.memory;
     let limit = configured.or_else(|| Cgroup::of_this_process().limit());
-    let pressure = pressure(resident, limit);
+    let held = hundredths(resident, limit);
+    let pressure = pressure(held);
     gateway.memory.set(pressure, resident, limit);
     gateway.metrics.memory_seen(resident, limit, pressure as u8);
-    Some(())
+    Some(pause(held))
 }
 
 /// What a process's status says it holds.
@@ -170,10 +187,18 @@ mod tests {
             (50, false, false),
         ] {
             let (held, limit) = (resident * MIB, Some(100 * MIB));
-            memory.set(pressure(held, limit), held, limit);
+            memory.set(pressure(hundredths(held, limit)), held, limit);
             assert_eq!((memory.is_scarce(), memory.is_spent()), (scarce, spent));
         }
-        assert_eq!(pressure(u64::MAX, None), Pressure::Free);
+        for limit in [None, Some(99)] {
+            assert_eq!(pressure(hundredths(u64::MAX, limit)), Pressure::Free);
+        }
+    }
+
+    #[test]
+    fn it_is_looked_at_more_often_where_half_is_held() {
+        let pause = |held: u64| pause(hundredths(held * MIB, Some(100 * MIB)));
+        assert_eq!([pause(49), pause(50)], [PAUSE, SHORT_PAUSE]);
     }
 
     #[test]
