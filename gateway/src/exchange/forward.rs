@@ -318,10 +318,12 @@ async fn within(
 
 /// The version of HTTP that a request could do with.
 fn wanted(session: &Session, route: &Route) -> Wanted {
-    match session.is_http2() {
-        _ if websocket::is_asked_for(session, route) => Wanted::Switchable,
-        true => Wanted::Http2,
-        false => Wanted::Http1,
+    if websocket::is_asked_for(session, route) {
+        Wanted::Switchable
+    } else if session.is_http2() {
+        Wanted::Http2
+    } else {
+        Wanted::Http1
     }
 }
 
