@@ -5,14 +5,6 @@
 //! Nothing here knows the gateway's code; it knows its command line, its
 //! configuration, its streams and the wire. What goes wrong in the bench itself
 //! panics with a sentence: the test that needed it fails.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    reason = "a bench that cannot go on must fail its test, not return"
-)]
 
 pub mod authoriser;
 mod bootstrap;

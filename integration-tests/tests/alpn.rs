@@ -1,14 +1,6 @@
 //! Which version of HTTP is spoken with an origin: what it chooses by ALPN, where
 //! the operator leaves it to it; the caller's own; or the one that was written.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
-
 use serde_json::json;
 
 use integration_tests::grpc::{Server, call, value};

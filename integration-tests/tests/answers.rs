@@ -1,14 +1,6 @@
 //! The gateway's own answers: status, body and headers as a sidecar knows them
 //! from Istio, and the same for gRPC.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
-
 use serde_json::json;
 
 use integration_tests::client::{Curl, Reply};

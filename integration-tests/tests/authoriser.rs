@@ -1,14 +1,6 @@
 //! External authorisers, over HTTP and over gRPC: each word with what the
 //! caller gets, what the origin sees and what the log says.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
-
 use std::net::TcpListener;
 use std::time::Duration;
 

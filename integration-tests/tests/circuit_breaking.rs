@@ -1,14 +1,6 @@
 //! What may be open to an upstream at once: a flood never opens more, what is
 //! beyond is refused with Envoy's flag, and every place is given back.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
-
 use std::io::Read;
 use std::net::TcpListener;
 use std::thread;

@@ -1,14 +1,6 @@
 //! External hosts behind a corporate proxy: the gateway asks it for a tunnel, with
 //! credentials, and speaks verified TLS with the host through it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
-
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -1,14 +1,6 @@
 //! A defect that panics ends one request, on record, and nothing else: no other
 //! stream of its connection, no other connection of its thread, no count.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,14 +1,6 @@
 //! `egret demo`: the binary alone, as a newcomer runs it. Its table is as
 //! written here, its lines are the gateway's, and nothing of it stays.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
-
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, ExitStatus, Stdio};

@@ -2,14 +2,6 @@
 //! document, in the native format, told by real sidecars. Each test is one of
 //! its tables: who asks, what is answered, what is logged.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
-
 use serde_json::{Value, json};
 
 use integration_tests::mesh::Mesh;

@@ -2,14 +2,6 @@
 //! YAML as it was published and real sidecars in front: one test for each row
 //! of the table of expected results, over both versions of HTTP.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
-
 use serde_json::json;
 
 use integration_tests::egress_access::{Asked, assert_lines, lines};

@@ -2,14 +2,6 @@
 //! the gateway serves. Each change takes effect within a second, and no request
 //! fails of it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
-
 use std::time::{Duration, Instant};
 
 use integration_tests::client::{Curl, Reply};

@@ -5,14 +5,6 @@
 //! Without a sidecar there is no principal; what depends on one is told in
 //! `documents_gateway_view.rs`.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
-
 use std::process::Command;
 use std::time::Duration;
 

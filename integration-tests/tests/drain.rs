@@ -1,14 +1,6 @@
 //! The end in good order: not ready at once, serving for a while, requests in
 //! flight finished, gone as soon as idle.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
-
 use std::time::{Duration, Instant};
 
 use serde_json::json;

@@ -1,14 +1,6 @@
 //! Objects come, change and go in a watched folder while the gateway serves:
 //! each takes effect within a second, and no request fails of it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
-
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};

@@ -1,14 +1,6 @@
 //! gRPC: what makes it so (`te: trailers`, trailers) passes in both directions,
 //! and the gateway's own answers are such as gRPC callers read.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
-
 use serde_json::json;
 
 use integration_tests::grpc::{Answer, Ends, Server, call, value};

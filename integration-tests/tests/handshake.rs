@@ -1,14 +1,6 @@
 //! How connections from the mesh begin: protocols, versions and groups,
 //! server names, and what comes of those that are no TLS or never finish it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
-
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;

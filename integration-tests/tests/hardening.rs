@@ -1,12 +1,5 @@
 //! The binary and its process: what an attacker who found a flaw would not find.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test that cannot go on must fail"
-)]
-
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;

@@ -1,14 +1,6 @@
 //! HBONE, with Envoy in ztunnel's place: the caller's own certificate around, and
 //! within what an application says to the address it dialled.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
-
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};

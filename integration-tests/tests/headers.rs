@@ -1,14 +1,6 @@
 //! What of a head goes out and what comes back: what belongs to the mesh stays
 //! in it, what belongs to one connection stays on it, the rest passes.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
-
 use integration_tests::mesh::Mesh;
 use integration_tests::message::Message;
 use integration_tests::sidecar::Protocol;

@@ -3,14 +3,6 @@
 //! Refusals are tried at the handshake itself and, for one, through a sidecar;
 //! each in TLS 1.2 and 1.3, where they show at different moments.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
-
 use std::net::SocketAddr;
 
 use boring::ssl::SslVersion;

@@ -1,14 +1,6 @@
 //! TLS of the application's own within the sidecar's mutual TLS: the outer names
 //! the caller, the inner the host, and neither may be borrowed.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
-
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;

@@ -2,14 +2,6 @@
 //! protocol, with Envoy in ztunnel's place. Nothing in it is proven: only trusted
 //! peers are heard.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
-
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;

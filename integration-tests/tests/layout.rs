@@ -3,14 +3,6 @@
 //!
 //! Held against the manifests as Cargo understands them and against the
 //! sources, so that a shortcut fails here and not in a review.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    reason = "a test that cannot go on must fail"
-)]
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,14 +1,6 @@
 //! Remote lists: what their server says is in force, what it does not say is
 //! refused, and nothing it does breaks the gateway.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
-
 use std::net::Ipv4Addr;
 use std::process::Command;
 use std::time::{Duration, Instant};

@@ -2,14 +2,6 @@
 //! has stopped. What the operator asked for holds meanwhile, every line that is
 //! lost is counted, and afterwards lines flow again.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
-
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader};

@@ -1,13 +1,5 @@
 //! What `/metrics` shows after traffic that is known to the last request.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
-
 use std::collections::BTreeSet;
 
 use integration_tests::leaf::Flaw;

@@ -1,12 +1,5 @@
 //! The bench tried on itself, without the gateway: what the other tests rely
 //! on. A stand-in takes the gateway's place where a sidecar needs one.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;

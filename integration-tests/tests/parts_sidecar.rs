@@ -1,14 +1,6 @@
 //! The sidecars tried without the gateway: a stand-in takes its place, and
 //! tells what a sidecar really sends.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
-
 use std::net::SocketAddr;
 
 use integration_tests::origin::{Nginx, Site};

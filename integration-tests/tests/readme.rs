@@ -1,14 +1,6 @@
 //! What README.md says, held against the code: the table of refusals and
 //! failures, the log's fields, the configuration and its cases, the commands
 //! and the links.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    reason = "a test that cannot go on must fail"
-)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,14 +1,6 @@
 //! The access log as its readers find it: one whole JSON object a line with
 //! the same keys whatever came, in files that may be taken away at any time.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
-
 use std::fs;
 use std::path::Path;
 use std::time::Duration;

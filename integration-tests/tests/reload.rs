@@ -1,14 +1,6 @@
 //! Configuration, certificates, roots and revocation lists change while the
 //! gateway serves: no request fails of it, and what is wrong changes nothing.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
-
 use std::time::Duration;
 
 use serde_json::Value;

@@ -1,14 +1,6 @@
 //! `egret run --sandbox require`: it serves, reloads and logs as ever, and opens
 //! nothing else.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
-
 use std::ffi::OsString;
 use std::fs;
 use std::time::Duration;

@@ -2,14 +2,6 @@
 //! revocation list, by roots, by trust domains. Their connections end, on
 //! record; those of others are not touched.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
-
 use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};

@@ -1,14 +1,6 @@
 //! Bodies on their way: as they come, no faster than they are taken, and each
 //! exchange to its end before the next one on its connection.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
-
 use std::thread;
 use std::time::Duration;
 

@@ -1,14 +1,6 @@
 //! TCP that is neither HTTP nor known by a server name: it goes where the port
 //! leads, for callers that mutual TLS has named, and on record.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
-
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};

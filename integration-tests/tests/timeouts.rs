@@ -1,14 +1,6 @@
 //! A route's timeout is a deadline for the whole exchange, whatever the origin
 //! does; and the other ways an origin or a caller can fail to come to an end.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
-
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};

@@ -1,14 +1,6 @@
 //! What external hosts must prove. A host that cannot is never sent a request;
 //! the caller gets 503 and the record says what was wrong.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
-
 use serde_json::{Value, json};
 
 use integration_tests::leaf::Flaw;

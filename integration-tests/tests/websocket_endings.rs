@@ -1,14 +1,6 @@
 //! How WebSockets end: by either side, in its time, with the caller's right, with
 //! the process. Whatever was said before is still heard, and there is a line.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
-
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

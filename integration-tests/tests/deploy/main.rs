@@ -4,14 +4,6 @@
 //! Nothing here runs a cluster. Names, ports, paths and limits that two files
 //! must agree on are compared, and the configuration inside the manifests is
 //! compiled. With `helm` and `kubectl` on the path the chart is rendered too.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    reason = "a test that cannot go on must fail"
-)]
 
 mod chart;
 mod dashboard;

@@ -2,14 +2,6 @@
 //! calls is known by mutual TLS, or by address alone; what is within a tunnel is
 //! for the host that policy was asked about.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
-
 mod attacks;
 mod clients;
 mod failures;

@@ -1,13 +1,6 @@
 //! Origins that mean harm: what the caller gets, what the record says, and that
 //! nobody else notices. (Origins that are merely slow or gone are in `timeouts`,
 //! those that prove nothing in `upstream_tls`.)
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
 
 mod bench;
 mod http1;

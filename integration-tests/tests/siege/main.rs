@@ -5,14 +5,6 @@
 //! Times are configured short, so that each attack takes seconds; the bounds on
 //! memory are those of a debug build.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
-
 mod besieged;
 mod campaign;
 mod ceiling;

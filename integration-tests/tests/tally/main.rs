@@ -3,13 +3,6 @@
 //! as a request was let go, and every attempt has one line. No more, no less.
 //!
 //! The seed is told when something is wrong; `EGRET_SEED` gives it again.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on must fail"
-)]
 
 mod account;
 mod fate;

@@ -3,13 +3,6 @@
 //! Each is run by its own program against a gateway of its own; what it finds
 //! must be what `integration-tests/suites` explains, no more and no less. The
 //! table is written to `target/suites/results.md`.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a suite that cannot go on must fail, not return"
-)]
 
 mod door;
 mod findings;
