@@ -17,6 +17,7 @@ mod matcher;
 mod path;
 mod pool;
 mod re2;
+mod remembering;
 mod spelling;
 mod table;
 mod template;
