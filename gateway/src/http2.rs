@@ -29,7 +29,8 @@ use crate::intake::head::Sketch;
 use crate::intake::streams::{self, Untold};
 use crate::socket::Observed;
 
-/// Streams whose requests broke the protocol, before the connection ends.
+/// Streams that are no requests, malformed or larger than may be, before the
+/// connection ends: each is decoded to its end, which costs us and not the caller.
 const MAX_MALFORMED: u32 = 32;
 /// Bytes a caller may send unread, for one stream and for all of them.
 const STREAM_WINDOW: u32 = 256 * 1024;
@@ -273,7 +274,7 @@ async fn accept(
                 losses
                     .refusals()
                     .for_each(|refusal| record_lost(connection, refusal));
-                match losses.malformed {
+                match losses.malformed + losses.too_large {
                     0 => return Poll::Pending,
                     streams => Accepted::Malformed(streams),
                 }
