@@ -22,7 +22,6 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::clock::Moment;
 use crate::connection::Connection;
-use crate::drain::Phase;
 use crate::exchange::{Ending, Exchange, Served, record_abandoned, record_cut, record_unparsed};
 use crate::hbone;
 use crate::intake::head::Sketch;
@@ -83,10 +82,10 @@ pub(crate) async fn serve(connection: Arc<Connection>, stream: Stream) {
     };
     let mut streams = JoinSet::new();
     let mut malformed = 0;
-    let ending = connection.over(Some(Phase::Draining));
+    let ending = connection.parting();
     tokio::pin!(ending);
-    // A connection made while we drain has its first request served.
-    let mut last_call = connection.is_draining();
+    // A connection made while we part has its first request served.
+    let mut last_call = connection.is_parting();
     let mut draining = false;
     let idle = sleep_until(connection.deadline_for_idle().into());
     tokio::pin!(idle);
@@ -97,7 +96,7 @@ pub(crate) async fn serve(connection: Arc<Connection>, stream: Stream) {
         tokio::select! {
             accepted = accept(&mut http2, &digest, &mut untold, &connection) => {
                 match accepted {
-                    Accepted::Request(session) if connection.standing().is_err() => {
+                    Accepted::Request(session) if connection.may_begin().is_err() => {
                         turn_away(&connection, session);
                         if !std::mem::replace(&mut draining, true) {
                             http2.graceful_shutdown();
@@ -113,7 +112,7 @@ pub(crate) async fn serve(connection: Arc<Connection>, stream: Stream) {
                     }
                     Accepted::Tunnel(stream) => {
                         let (request, mut respond) = *stream;
-                        if let Err(lost) = connection.standing() {
+                        if let Err(lost) = connection.may_begin() {
                             respond.send_reset(h2::Reason::REFUSED_STREAM);
                             record_lost(&connection, lost);
                             if !std::mem::replace(&mut draining, true) {
@@ -295,7 +294,7 @@ fn turn_away(connection: &Connection, session: HttpSession) {
         host: head.uri.authority().map(|host| host.as_str().as_bytes()),
         is_http2: true,
     };
-    if let Err(lost) = connection.standing() {
+    if let Err(lost) = connection.may_begin() {
         record_unparsed(connection, &sketch, lost, Moment::now());
     }
     session.shutdown_with_reason(h2::Reason::REFUSED_STREAM);

@@ -272,7 +272,7 @@ impl Attempt<'_> {
         head: &mut ResponseHeader,
         end: bool,
     ) -> Result<(), Broken> {
-        if trace.connection.is_draining() {
+        if trace.connection.is_parting() {
             session.set_keepalive(None);
         }
         // HTTP/1.1 cannot write an HTTP/2 head.

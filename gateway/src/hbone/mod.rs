@@ -195,7 +195,7 @@ where
             Ok(Ok(true)) => {}
             _ => return Said::Nothing,
         },
-        _ = connection.over(Some(Phase::Closing)) => return Said::Nothing,
+        _ = connection.idle_until(Phase::Closing) => return Said::Nothing,
     }
     let limit = connection.limits.head_timeout;
     let more = async {
