@@ -12,6 +12,7 @@ mod forward;
 mod pace;
 mod referral;
 mod trace;
+mod turn;
 mod websocket;
 
 use bytes::Bytes;

@@ -110,6 +110,16 @@ pub(crate) enum Part {
     End,
 }
 
+impl Part {
+    /// Bytes of the body.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Body(data, _) => data.len(),
+            _ => 0,
+        }
+    }
+}
+
 /// A connection that may serve again.
 pub(crate) enum Reusable {
     Http1(Stream, Option<Arc<Tenure>>),
