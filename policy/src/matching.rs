@@ -10,7 +10,7 @@
 
 use std::borrow::Cow;
 
-use crate::canonical::deny_view;
+use crate::canonical::deny_views;
 use crate::expr::Truth;
 use crate::pattern::{PathPattern, ValuePattern};
 use crate::request::Request;
@@ -165,33 +165,31 @@ fn server_name_holds(matcher: &Matcher, request: &Request<'_>) -> bool {
         .is_some_and(|name| matcher.server_names.iter().any(|p| p.matches(name)))
 }
 
-/// A refusal also sees the path as the most permissive origin might.
+/// A refusal also sees the path as permissive origins might.
 fn paths_hold(patterns: &[PathPattern], path: &str, toward: Toward) -> bool {
+    let folded = |path: &str| patterns.iter().any(|p| p.matches_folded(path));
     match toward {
         Toward::Permit => patterns.iter().any(|p| p.matches(path)),
-        Toward::Refuse => {
-            let liberal = deny_view(path);
-            patterns
-                .iter()
-                .any(|p| p.matches_folded(path) || p.matches_folded(&liberal))
-        }
+        Toward::Refuse => folded(path) || deny_views(path).iter().any(folded),
     }
 }
 
 fn target_holds(patterns: &[PathPattern], request: &Request<'_>, toward: Toward) -> bool {
-    let with_query = |path: Cow<'_, str>| match request.query() {
-        None => path.into_owned(),
+    let with_query = |path: &str| match request.query() {
+        None => path.to_owned(),
         Some(query) => format!("{path}?{query}"),
     };
-    let target = with_query(request.path().into());
+    let folded = |path: &str| {
+        let target = with_query(path);
+        patterns.iter().any(|p| p.matches_folded(&target))
+    };
+    let path = request.path();
     match toward {
-        Toward::Permit => patterns.iter().any(|p| p.matches(&target)),
-        Toward::Refuse => {
-            let liberal = with_query(deny_view(request.path()));
-            patterns
-                .iter()
-                .any(|p| p.matches_folded(&target) || p.matches_folded(&liberal))
+        Toward::Permit => {
+            let target = with_query(path);
+            patterns.iter().any(|p| p.matches(&target))
         }
+        Toward::Refuse => folded(path) || deny_views(path).iter().any(folded),
     }
 }
 

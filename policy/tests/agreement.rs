@@ -56,10 +56,33 @@ const PATHS: &[&str] = &[
     "/a?x=1",
     "/A;p?x=1",
     "/health?X=1",
+    "/caf%C3%A9",
+    "/CAF%C3%89;a",
+    "/a%3Fx/b%23",
 ];
-const TARGET_PATTERNS: &[&str] = &["/a?x=1", "/a*", "/health?x=1", "*=1", "/politics"];
-const PATH_PATTERNS: &[&str] = &["*", "/a", "/a*", "*c", "/politics*", "/health", "/"];
-const PATH_REGEXES: &[&str] = &["/health|/sport", "/a(/.*)?", "/[a-c]/.", ".*b.*", "/po.+s"];
+const TARGET_PATTERNS: &[&str] = &["/a?x=1", "/a*", "/health?x=1", "*=1", "/caf%C3%A9*"];
+const PATH_PATTERNS: &[&str] = &[
+    "*",
+    "/a",
+    "/a*",
+    "*c",
+    "/politics*",
+    "/health",
+    "/",
+    "/caf%C3%A9",
+    "*%C3%A9",
+    "*/b",
+    "/a%3F*",
+];
+const PATH_TEMPLATES: &[&str] = &["/{*}/b", "/{*}", "/caf%C3%A9/{**}"];
+const PATH_REGEXES: &[&str] = &[
+    "/health|/sport",
+    "/a(/.*)?",
+    "/[a-c]/.",
+    ".*b.*",
+    "/po.+s",
+    "/caf(%C3%A9|e).*",
+];
 const CALLERS: &[Option<&str>] = &[
     None,
     Some("td/ns/default/sa/sleep"),
@@ -113,10 +136,16 @@ fn some_of(all: &'static [&'static str], most: usize) -> impl Strategy<Value = V
 }
 
 fn paths() -> impl Strategy<Value = Vec<PathPattern>> {
-    (some_of(PATH_PATTERNS, 2), some_of(PATH_REGEXES, 1)).prop_map(|(plain, regexes)| {
+    let parts = (
+        some_of(PATH_PATTERNS, 2),
+        some_of(PATH_REGEXES, 1),
+        proptest::option::weighted(0.1, proptest::sample::select(PATH_TEMPLATES)),
+    );
+    parts.prop_map(|(plain, regexes, template)| {
         let plain = plain.into_iter().map(|p| PathPattern::parse(p).unwrap());
         let regexes = regexes.into_iter().map(|p| PathPattern::regex(p).unwrap());
-        plain.chain(regexes).collect()
+        let template = template.map(|p| PathPattern::template(p).unwrap());
+        plain.chain(regexes).chain(template).collect()
     })
 }
 

@@ -210,7 +210,11 @@ fn paths(
     asking: &Asking<'_, '_>,
 ) -> Vec<PathPattern> {
     asking.alternatives(fields.many(key), |node| {
-        pattern::path(node, part, fields.report)
+        let path = pattern::path(node, part, fields.report)?;
+        if asking.refuses() {
+            pattern::warn_of_broken_escape(node, &path, fields.report);
+        }
+        Some(path)
     })
 }
 

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::canonical::deny_view;
+use crate::canonical::deny_views;
 use crate::matching::Toward;
 use crate::pattern::{Hits, PathIndex, PathPattern, PatternError, RegexPool};
 use crate::request::Request;
@@ -35,13 +35,14 @@ impl Targets {
         match toward {
             Toward::Permit => self.hit(&with_query(path.into(), query)),
             Toward::Refuse => {
-                let folded = |path| {
-                    let mut target = with_query(path, query).into_owned();
+                let folded = |path: &str| {
+                    let mut target = with_query(path.into(), query).into_owned();
                     target.make_ascii_lowercase();
                     target
                 };
-                let liberal = deny_view(path);
-                self.hit(&folded(path.into())) || (liberal != path && self.hit(&folded(liberal)))
+                let views = deny_views(path);
+                let mut others = views.iter().filter(|view| *view != path);
+                self.hit(&folded(path)) || others.any(|view| self.hit(&folded(view)))
             }
         }
     }

@@ -150,3 +150,19 @@ fn the_gateways_own_name_is_a_constant() {
     let other = matcher(r#"{ expr: { mixer: 'context.reporter.uid == "x"' } }"#);
     assert_eq!(other.expr.unwrap().text(), "false");
 }
+
+#[test]
+fn a_deny_that_spells_an_escape_in_pieces_is_warned_of() {
+    assert_eq!(
+        wrong("{ path: { regex: '/caf%C3%A[89]' } }"),
+        "4:19 warning: an escape in pieces refuses only what is spelled so, not what origins make of it: write each whole, as `(%C3%A8|%C3%A9)`, or what stands before it and `.*`"
+    );
+    let excepted = "policies: [{ allow: { host: '*' }, unless: { path: { regex: '/[a%]' } } }]\ndefaults: {}\n";
+    assert!(problem(excepted).contains("warning: an escape in pieces"));
+    for quiet in [
+        "policies: [{ deny: { path: { regex: '/caf(%C3%A8|%C3%A9)' } } }]\n",
+        "policies: [{ allow: { path: { regex: '/caf%C3%A[89]' } } }]\n",
+    ] {
+        assert_eq!(problems(quiet), [""; 0]);
+    }
+}
