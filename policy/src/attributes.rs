@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use crate::expr::{Attribute, Attributes, Map, Value};
+use crate::matching::separator;
 use crate::request::Request;
 
 impl Attributes for Request<'_> {
@@ -72,13 +73,13 @@ impl Request<'_> {
             .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
     }
 
-    /// All values of a field, joined as RFC 9110, section 5.3, joins them.
+    /// All values of a field, as one.
     fn header(&self, name: &str) -> Option<Cow<'_, str>> {
         let headers = self.headers();
         let mut joined = String::from_utf8_lossy(headers.value(name, 0)?);
         for value in (1..).map_while(|index| headers.value(name, index)) {
             let joined = joined.to_mut();
-            joined.push(',');
+            joined.push_str(separator(name));
             joined.push_str(&String::from_utf8_lossy(value));
         }
         Some(joined)

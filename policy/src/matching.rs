@@ -120,7 +120,7 @@ impl Matcher {
         if methods.is_some_and(|set| !set.contains(&request.method())) {
             return Some(Key::Method);
         }
-        if !self.ports.is_empty() && !self.ports.contains(&request.port()) {
+        if !self.ports.is_empty() && !ports_hold(&self.ports, request, toward) {
             return Some(Key::Port);
         }
         if !self.listener_ports.is_empty()
@@ -159,6 +159,17 @@ pub(crate) fn from_holds(sources: &[SourcePattern], caller: &Caller, toward: Tow
     })
 }
 
+/// A gateway is reached by its listener's port, whichever one the host names, and
+/// that is the caller's to choose: a refusal needs one of the two to be meant, a
+/// permission both. In the sidecars' view they are one.
+fn ports_hold(ports: &[u16], request: &Request<'_>, toward: Toward) -> bool {
+    let mut both = [request.port(), request.listener_port()].into_iter();
+    match toward {
+        Toward::Permit => both.all(|port| ports.contains(&port)),
+        Toward::Refuse => both.any(|port| ports.contains(&port)),
+    }
+}
+
 fn server_name_holds(matcher: &Matcher, request: &Request<'_>) -> bool {
     request
         .server_name()
@@ -194,16 +205,41 @@ fn target_holds(patterns: &[PathPattern], request: &Request<'_>, toward: Toward)
 }
 
 /// Several fields of one name are seen one by one and joined: a permission
-/// needs all of them to match, a refusal any (CVE-2026-26308).
+/// needs all of them to match, a refusal any (CVE-2026-26308). Cookies are sent
+/// joined, which is all that a permission need look at.
 fn header_holds(named: &NamedPattern, request: &Request<'_>, toward: Toward) -> bool {
     let headers = request.headers();
     let values = (0..).map_while(|index| headers.value(&named.name, index));
     let mut all: Vec<Cow<'_, [u8]>> = values.map(Cow::Borrowed).collect();
     if all.len() > 1 {
-        let joined = all.join(&b","[..]);
-        all.push(Cow::Owned(joined));
+        let joined = Cow::Owned(all.join(separator(&named.name).as_bytes()));
+        if named.name.as_ref() == COOKIE && named.pattern.judged(toward) == Toward::Permit {
+            all.clear();
+        }
+        all.push(joined);
     }
     values_hold(&named.pattern, &all, toward)
+}
+
+const COOKIE: &str = "cookie";
+
+/// What stands between the values of a repeated field where they are one: as RFC
+/// 9110, section 5.3, joins them, and cookies as they are sent (RFC 9113, 8.2.3).
+pub(crate) fn separator(field: &str) -> &'static str {
+    match field {
+        COOKIE => "; ",
+        _ => ",",
+    }
+}
+
+impl ValuePattern {
+    /// Which way doubt falls for the pattern that is negated, however often.
+    fn judged(&self, toward: Toward) -> Toward {
+        match self {
+            Self::Not(pattern) => pattern.judged(toward.opposite()),
+            _ => toward,
+        }
+    }
 }
 
 fn query_holds(named: &NamedPattern, request: &Request<'_>, toward: Toward) -> bool {

@@ -25,7 +25,9 @@ pub struct Matcher {
     pub targets: Vec<PathPattern>,
     /// The method.
     pub methods: Option<MethodSet>,
-    /// The port the request addresses: of its host, else the listener's.
+    /// The port that is meant: in the sidecars' view the one the host names, else
+    /// the listener's; at a gateway both, of which a refusal needs one, a
+    /// permission the two.
     pub ports: Vec<u16>,
     /// The port of the listener, as callers mean it; no caller chooses it.
     pub listener_ports: Vec<u16>,

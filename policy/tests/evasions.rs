@@ -14,9 +14,11 @@ use policy::destination::{
 };
 use policy::door::View;
 use policy::origin::Origin;
-use policy::pattern::{HostPattern, PathPattern};
+use policy::pattern::{HostPattern, PathPattern, ValuePattern};
 use policy::refusal::Refusal;
-use policy::rule::{Answer, DefaultPolicy, Effect, Enforcement, Matcher, Rule, Template};
+use policy::rule::{
+    Answer, DefaultPolicy, Effect, Enforcement, Matcher, NamedPattern, Rule, Template,
+};
 use policy::{Admission, AdmissionSpec, Headers, RawRequest, Toward};
 
 /// A request to `api.example` at the gateway's port 443.
@@ -310,4 +312,73 @@ fn what_a_view_drops_from_a_segment_a_literal_keeps() {
         &["/A%3BV=1", "/a;v=1"],
         &["/a", "/a;v=2"],
     );
+}
+
+#[test]
+fn no_caller_chooses_his_port_at_a_gateway() {
+    let ports = |ports: &[u16]| Matcher {
+        ports: ports.to_vec(),
+        ..Matcher::default()
+    };
+    let to = |authority, view| Asked {
+        authority,
+        view,
+        ..Asked::default()
+    };
+    // (host, view, port, a deny of it holds, an allow of it holds)
+    for (authority, view, port, denies, allows) in [
+        ("api.example", View::Gateway, 443, true, true),
+        ("api.example:443", View::Gateway, 443, true, true),
+        ("api.example:80", View::Gateway, 443, true, false),
+        ("api.example:80", View::Gateway, 80, true, false),
+        ("api.example", View::Gateway, 80, false, false),
+        ("api.example:80", View::Mesh, 443, false, false),
+        ("api.example:80", View::Mesh, 80, true, true),
+        ("api.example", View::Mesh, 443, true, true),
+    ] {
+        let (matcher, asked) = (ports(&[port]), to(authority, view));
+        assert_eq!(
+            denied(&matcher, asked),
+            denies,
+            "{authority} {view:?} {port}"
+        );
+        assert_eq!(
+            allowed(&matcher, asked),
+            allows,
+            "{authority} {view:?} {port}"
+        );
+    }
+    let both = ports(&[80, 443]);
+    assert!(allowed(&both, to("api.example:80", View::Gateway)));
+}
+
+#[test]
+fn cookies_are_judged_as_they_are_sent() {
+    let cookie = |pattern| Matcher {
+        headers: vec![NamedPattern {
+            name: "cookie".into(),
+            pattern,
+        }],
+        ..Matcher::default()
+    };
+    let with = |fields| Asked {
+        fields,
+        ..Asked::default()
+    };
+    let crumbs = with(&[("cookie", "role=admin"), ("cookie", "debug=1")]);
+    let joined = with(&[("cookie", "role=admin; debug=1")]);
+    let regex = |text| ValuePattern::regex(text).unwrap();
+    let together = cookie(regex(".*role=admin; *debug=1.*"));
+    let crumb = cookie(regex("debug=1"));
+    let not = |text| cookie(ValuePattern::Not(Box::new(regex(text))));
+    for (matcher, denies, allows) in [
+        (&together, true, true),
+        (&crumb, true, false),
+        (&not(".*debug=1"), false, false),
+        (&not("debug=1"), true, false),
+    ] {
+        assert_eq!(denied(matcher, crumbs), denies, "{matcher:?}");
+        assert_eq!(allowed(matcher, crumbs), allows, "{matcher:?}");
+    }
+    assert!(denied(&together, joined) && !denied(&crumb, joined));
 }
