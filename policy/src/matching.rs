@@ -53,6 +53,8 @@ pub enum Key {
     /// `port`
     Port,
     /// `listenerPort`
+    /// `hostPort`
+    HostPort,
     ListenerPort,
     /// `sni`
     ServerName,
@@ -76,6 +78,7 @@ impl Key {
             Self::Method => "method",
             Self::Port => "port",
             Self::ListenerPort => "listenerPort",
+            Self::HostPort => "hostPort",
             Self::ServerName => "sni",
             Self::Header => "header",
             Self::Query => "query",
@@ -124,6 +127,9 @@ impl Matcher {
             return Some(Key::Port);
         }
         if !self.listener_ports.is_empty()
+        if !self.host_ports.is_empty() && !host_ports_hold(&self.host_ports, request, toward) {
+            return Some(Key::HostPort);
+        }
             && !self.listener_ports.contains(&request.listener_port())
         {
             return Some(Key::ListenerPort);
@@ -175,6 +181,11 @@ fn server_name_holds(matcher: &Matcher, request: &Request<'_>) -> bool {
         .server_name()
         .is_some_and(|name| matcher.server_names.iter().any(|p| p.matches(name)))
 }
+fn host_ports_hold(ports: &[u16], request: &Request<'_>, toward: Toward) -> bool {
+    let served = toward == Toward::Refuse && ports.contains(&request.listener_port());
+    served || ports.contains(&request.port())
+}
+
 
 /// A refusal also sees the path as permissive origins might.
 fn paths_hold(patterns: &[PathPattern], path: &str, toward: Toward) -> bool {

@@ -29,6 +29,10 @@ pub struct Matcher {
     /// the listener's; at a gateway both, of which a refusal needs one, a
     /// permission the two.
     pub ports: Vec<u16>,
+    /// The port as the host names it, else the listener's. At a gateway that is the
+    /// caller's word, which Istio's permissions of `a.example:8443` go by; a refusal
+    /// takes the listener's, too.
+    pub host_ports: Vec<u16>,
     /// The port of the listener, as callers mean it; no caller chooses it.
     pub listener_ports: Vec<u16>,
     /// The server name of the TLS connection.

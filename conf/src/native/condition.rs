@@ -19,7 +19,7 @@ use crate::node::{Node, Value};
 use crate::remote;
 use crate::report::Report;
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "from",
     "host",
     "path",
@@ -27,6 +27,7 @@ const KEYS: [&str; 11] = [
     "method",
     "port",
     "listenerPort",
+    "hostPort",
     "sni",
     "header",
     "query",
@@ -176,6 +177,7 @@ fn without_host_and_path(fields: &Fields<'_>, asking: &Asking<'_, '_>) -> Matche
         methods: methods(fields, asking),
         ports: ports(fields, "port", asking),
         listener_ports: ports(fields, "listenerPort", asking),
+        host_ports: ports(fields, "hostPort", asking),
         server_names: hosts(fields, "sni", asking),
         headers: pattern::named(fields, "header", super::headers::header_name),
         query: pattern::named(fields, "query", |name| Ok(name.into())),

@@ -105,6 +105,7 @@ pub(crate) fn residue(matcher: &Matcher, toward: Toward) -> Result<Option<Matche
         targets,
         methods,
         ports,
+        host_ports,
         listener_ports,
         server_names,
         headers,
@@ -114,6 +115,7 @@ pub(crate) fn residue(matcher: &Matcher, toward: Toward) -> Result<Option<Matche
     let asks_nothing = targets.is_empty()
         && methods.is_none()
         && ports.is_empty()
+        && host_ports.is_empty()
         && listener_ports.is_empty()
         && server_names.is_empty()
         && headers.is_empty()
@@ -134,6 +136,7 @@ pub(crate) fn residue(matcher: &Matcher, toward: Toward) -> Result<Option<Matche
         headers: headers.clone(),
         query: query.clone(),
         expr: expr.clone(),
+        host_ports: host_ports.clone(),
     };
     Ok((!asks_nothing).then(residue))
 }
