@@ -74,7 +74,7 @@ impl Request<'_> {
     }
 
     /// All values of a field, as one.
-    fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+    pub(crate) fn header(&self, name: &str) -> Option<Cow<'_, str>> {
         let headers = self.headers();
         let mut joined = String::from_utf8_lossy(headers.value(name, 0)?);
         for value in (1..).map_while(|index| headers.value(name, index)) {

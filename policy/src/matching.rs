@@ -9,9 +9,10 @@
 //! a refusal, an exception of a refusal as a permission.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::canonical::deny_views;
-use crate::expr::Truth;
+use crate::expr::{Expr, Truth};
 use crate::pattern::{PathPattern, ValuePattern};
 use crate::request::Request;
 use crate::rule::{Matcher, NamedPattern};
@@ -52,9 +53,9 @@ pub enum Key {
     Method,
     /// `port`
     Port,
-    /// `listenerPort`
     /// `hostPort`
     HostPort,
+    /// `listenerPort`
     ListenerPort,
     /// `sni`
     ServerName,
@@ -77,8 +78,8 @@ impl Key {
             Self::Target => "target",
             Self::Method => "method",
             Self::Port => "port",
-            Self::ListenerPort => "listenerPort",
             Self::HostPort => "hostPort",
+            Self::ListenerPort => "listenerPort",
             Self::ServerName => "sni",
             Self::Header => "header",
             Self::Query => "query",
@@ -126,10 +127,10 @@ impl Matcher {
         if !self.ports.is_empty() && !ports_hold(&self.ports, request, toward) {
             return Some(Key::Port);
         }
-        if !self.listener_ports.is_empty()
         if !self.host_ports.is_empty() && !host_ports_hold(&self.host_ports, request, toward) {
             return Some(Key::HostPort);
         }
+        if !self.listener_ports.is_empty()
             && !self.listener_ports.contains(&request.listener_port())
         {
             return Some(Key::ListenerPort);
@@ -147,7 +148,11 @@ impl Matcher {
         if !self.query.iter().all(|q| query_holds(q, request, toward)) {
             return Some(Key::Query);
         }
-        match self.expr.as_ref().map(|expr| expr.test_apart(request)) {
+        let truth = |expr: &Arc<Expr>| match toward {
+            Toward::Permit => expr.test_apart(request),
+            Toward::Refuse => expr.test_readings(request),
+        };
+        match self.expr.as_ref().map(truth) {
             None | Some(Truth::True) => None,
             Some(Truth::Absent(_)) if toward == Toward::Refuse => None,
             Some(Truth::False | Truth::Absent(_)) => Some(Key::Expr),
@@ -176,16 +181,16 @@ fn ports_hold(ports: &[u16], request: &Request<'_>, toward: Toward) -> bool {
     }
 }
 
-fn server_name_holds(matcher: &Matcher, request: &Request<'_>) -> bool {
-    request
-        .server_name()
-        .is_some_and(|name| matcher.server_names.iter().any(|p| p.matches(name)))
-}
 fn host_ports_hold(ports: &[u16], request: &Request<'_>, toward: Toward) -> bool {
     let served = toward == Toward::Refuse && ports.contains(&request.listener_port());
     served || ports.contains(&request.port())
 }
 
+fn server_name_holds(matcher: &Matcher, request: &Request<'_>) -> bool {
+    request
+        .server_name()
+        .is_some_and(|name| matcher.server_names.iter().any(|p| p.matches(name)))
+}
 
 /// A refusal also sees the path as permissive origins might.
 fn paths_hold(patterns: &[PathPattern], path: &str, toward: Toward) -> bool {
@@ -291,7 +296,7 @@ fn values_hold(pattern: &ValuePattern, values: &[Cow<'_, [u8]>], toward: Toward)
 }
 
 /// `application/x-www-form-urlencoded`: `+` is a space, `%XX` a byte.
-fn form_decode(text: &str) -> Cow<'_, [u8]> {
+pub(crate) fn form_decode(text: &str) -> Cow<'_, [u8]> {
     if !text.contains(['%', '+']) {
         return Cow::Borrowed(text.as_bytes());
     }

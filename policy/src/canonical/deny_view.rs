@@ -53,16 +53,22 @@ impl DenyViews<'_> {
     }
 }
 
-/// A literal of a DENY's pattern as views show it: they hold no escape that the
-/// pattern may hold, and no letter that case folding changes. `None` when it
-/// differs from the literal in the case of ASCII letters at most. What views
-/// drop from a segment, stays: `/a;b` denies `/a;b`, and not all of `/a`.
-pub(crate) fn deny_literal(literal: &str) -> Option<String> {
-    if literal.is_ascii() && !literal.contains('%') {
-        return None;
+/// A literal of a DENY as views show it: they hold no escape that it may hold, and
+/// no letter that case folding changes. What views drop from a segment, stays:
+/// `/a;b` denies `/a;b`, and not all of `/a`.
+pub(crate) fn deny_text(literal: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| byte.is_ascii() && !byte.is_ascii_uppercase() && byte != b'%';
+    match literal.bytes().all(is_plain) {
+        true => Cow::Borrowed(literal),
+        false => Cow::Owned(letters(&decode_repeatedly(literal.as_bytes()))),
     }
-    let wide = letters(&decode_repeatedly(literal.as_bytes()));
-    (!wide.eq_ignore_ascii_case(literal)).then_some(wide)
+}
+
+/// As [`deny_text`]; `None` when it differs from the literal in the case of ASCII
+/// letters at most.
+pub(crate) fn deny_literal(literal: &str) -> Option<String> {
+    let wide = deny_text(literal);
+    (!wide.eq_ignore_ascii_case(literal)).then(|| wide.into_owned())
 }
 
 fn widen(decoded: &[u8]) -> String {

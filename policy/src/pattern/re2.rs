@@ -98,6 +98,16 @@ impl Re2 {
         Matcher::new(self, Piece::part(hir))
     }
 
+    /// As [`Re2::search`], in views of a path: in lower case, with and without
+    /// escapes.
+    ///
+    /// # Errors
+    /// Refuses a pattern whose automaton is too large.
+    pub(crate) fn search_folded(&self) -> Result<Matcher, PatternError> {
+        let hir = lower::rebuilt(&parse(self.as_str(), Case::Folded)?, Alphabet::LowerCase);
+        Matcher::new(self, Piece::part(wide::widened(&hir)))
+    }
+
     /// Whether the whole path matches. Canonical paths are ASCII, so sets and
     /// `.` match no other character here. Compiles the pattern on first use:
     /// for single patterns; many belong in an index.

@@ -124,6 +124,11 @@ pub(crate) fn residue(matcher: &Matcher, toward: Toward) -> Result<Option<Matche
     targets
         .iter()
         .try_for_each(|target| target.prepare(case(toward)))?;
+    if let Some(expr) = expr
+        && toward == Toward::Refuse
+    {
+        expr.prepare();
+    }
     let residue = || Matcher {
         from: Arc::default(),
         hosts: Vec::new(),
@@ -131,12 +136,12 @@ pub(crate) fn residue(matcher: &Matcher, toward: Toward) -> Result<Option<Matche
         targets: targets.clone(),
         methods: methods.clone(),
         ports: ports.clone(),
+        host_ports: host_ports.clone(),
         listener_ports: listener_ports.clone(),
         server_names: server_names.clone(),
         headers: headers.clone(),
         query: query.clone(),
         expr: expr.clone(),
-        host_ports: host_ports.clone(),
     };
     Ok((!asks_nothing).then(residue))
 }
