@@ -12,6 +12,7 @@ use super::asking::{Asking, Follows};
 use super::canonical_path::Part;
 use super::context::Context;
 use super::expression;
+use super::headers::matchable;
 use super::pattern;
 use super::source::sources;
 use crate::fields::{Fields, number, parsed};
@@ -26,8 +27,8 @@ const KEYS: [&str; 12] = [
     "target",
     "method",
     "port",
-    "listenerPort",
     "hostPort",
+    "listenerPort",
     "sni",
     "header",
     "query",
@@ -176,10 +177,10 @@ fn without_host_and_path(fields: &Fields<'_>, asking: &Asking<'_, '_>) -> Matche
         targets: paths(fields, "target", Part::Target, asking),
         methods: methods(fields, asking),
         ports: ports(fields, "port", asking),
-        listener_ports: ports(fields, "listenerPort", asking),
         host_ports: ports(fields, "hostPort", asking),
+        listener_ports: ports(fields, "listenerPort", asking),
         server_names: hosts(fields, "sni", asking),
-        headers: pattern::named(fields, "header", super::headers::header_name),
+        headers: pattern::named(fields, "header", matchable),
         query: pattern::named(fields, "query", |name| Ok(name.into())),
         expr: fields
             .take("expr")
