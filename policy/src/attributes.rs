@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use crate::expr::{Attribute, Attributes, Map, Value};
-use crate::matching::separator;
+use crate::matching::{separator, with_query};
 use crate::request::Request;
 
 impl Attributes for Request<'_> {
@@ -58,10 +58,7 @@ impl Attributes for Request<'_> {
 impl Request<'_> {
     /// Path and query: Mixer's `request.path`.
     fn mixer_path(&self) -> Cow<'_, str> {
-        match self.query() {
-            None => Cow::Borrowed(self.path()),
-            Some(query) => Cow::Owned(format!("{}?{query}", self.path())),
-        }
+        with_query(self.path(), self.query())
     }
 
     /// Whether the media type is gRPC's: else a check of gRPC would be evaded

@@ -11,7 +11,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::canonical::deny_views;
+use crate::canonical::{deny_text, deny_views};
 use crate::expr::{Expr, Truth};
 use crate::pattern::{PathPattern, ValuePattern};
 use crate::request::Request;
@@ -202,21 +202,41 @@ fn paths_hold(patterns: &[PathPattern], path: &str, toward: Toward) -> bool {
 }
 
 fn target_holds(patterns: &[PathPattern], request: &Request<'_>, toward: Toward) -> bool {
-    let with_query = |path: &str| match request.query() {
-        None => path.to_owned(),
-        Some(query) => format!("{path}?{query}"),
-    };
-    let folded = |path: &str| {
-        let target = with_query(path);
-        patterns.iter().any(|p| p.matches_folded(&target))
-    };
-    let path = request.path();
     match toward {
         Toward::Permit => {
-            let target = with_query(path);
+            let target = with_query(request.path(), request.query());
             patterns.iter().any(|p| p.matches(&target))
         }
-        Toward::Refuse => folded(path) || deny_views(path).iter().any(folded),
+        Toward::Refuse => any_deny_target(request, |target| {
+            patterns.iter().any(|p| p.matches_folded(target))
+        }),
+    }
+}
+
+/// Whether a refusal is hit by path and query, as they are sent or as origins might
+/// read the one and decode the other; in ASCII lower case.
+pub(crate) fn any_deny_target(request: &Request<'_>, hit: impl Fn(&str) -> bool) -> bool {
+    let (path, query) = (request.path(), request.query());
+    let decoded = match query.map(deny_text) {
+        Some(Cow::Owned(decoded)) => Some(decoded),
+        _ => None,
+    };
+    let hit = |path: &str| {
+        let hit = |query: Option<&str>| {
+            let mut target = with_query(path, query).into_owned();
+            target.make_ascii_lowercase();
+            hit(&target)
+        };
+        hit(query) || (decoded.is_some() && hit(decoded.as_deref()))
+    };
+    let views = deny_views(path);
+    hit(path) || views.iter().any(|view| view != path && hit(view))
+}
+
+pub(crate) fn with_query<'a>(path: &'a str, query: Option<&str>) -> Cow<'a, str> {
+    match query {
+        None => Cow::Borrowed(path),
+        Some(query) => Cow::Owned(format!("{path}?{query}")),
     }
 }
 

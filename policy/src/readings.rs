@@ -7,7 +7,7 @@ use std::cell::Cell;
 
 use crate::canonical::{deny_text, deny_views};
 use crate::expr::{Ask, Attribute, Attributes, Letters, Map, Readings, Value};
-use crate::matching::form_decode;
+use crate::matching::{form_decode, with_query};
 use crate::request::Request;
 
 /// More values of one name are not looked through: it cannot be told what they
@@ -196,14 +196,9 @@ impl<'r> Reading<'r> {
     /// Mixer's `request.path`.
     fn target(&self) -> Cow<'_, str> {
         self.note(|asked| asked.target = true);
-        let query = match self.view {
-            Some(view) => view.query.map(Cow::Borrowed),
-            None => self.query(),
-        };
-        match query {
-            None => Cow::Borrowed(self.path()),
-            Some(query) => Cow::Owned(format!("{}?{query}", self.path())),
-        }
+        // Views of the path decode the query, too.
+        let query = self.view.map_or(self.request.query(), |view| view.query);
+        with_query(self.path(), query)
     }
 }
 

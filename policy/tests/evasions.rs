@@ -316,6 +316,36 @@ fn what_a_view_drops_from_a_segment_a_literal_keeps() {
 }
 
 #[test]
+fn a_target_is_found_whichever_way_its_query_is_written() {
+    let target = |pattern| Matcher {
+        targets: vec![pattern],
+        ..Matcher::default()
+    };
+    let plain = |text| target(PathPattern::parse(text).unwrap());
+    for (matcher, sent, denies, allows) in [
+        (plain("/a?x=1"), "/a?x=1", true, true),
+        (plain("/a?x=1"), "/A;b?%78=%31", true, false),
+        (plain("/a?x=1"), "/a?x=%32", false, false),
+        (plain("/a?x=b%20c"), "/a?x=b%20c", true, true),
+        (plain("/a?x=b%20c"), "/a?x=%62%20C", true, false),
+        (plain("*=b%20c"), "/a?x=%62%20C", true, false),
+        (
+            target(PathPattern::regex(".*[?&]role=ad%6Din(&.*)?").unwrap()),
+            "/?a&role=%61dmin",
+            true,
+            false,
+        ),
+    ] {
+        let asked = Asked {
+            target: sent,
+            ..Asked::default()
+        };
+        assert_eq!(denied(&matcher, asked), denies, "{matcher:?} {sent}");
+        assert_eq!(allowed(&matcher, asked), allows, "{matcher:?} {sent}");
+    }
+}
+
+#[test]
 fn no_caller_chooses_his_port_at_a_gateway() {
     let ports = |ports: &[u16]| Matcher {
         ports: ports.to_vec(),
@@ -562,7 +592,20 @@ fn an_expression_that_refuses_sees_a_path_as_origins_might() {
         ),
         (r#"request.path == "/a%3Fb""#, "/a%3FB", true, false),
         (r#"request.path == "/a%3Fb""#, "/A?b", true, false),
+        (
+            r#"request.url_path == "/a;b" || request.path == "/c.""#,
+            "/a",
+            false,
+            false,
+        ),
         // What is let through by its negation, stays so.
+        (r#"request.url_path != "/a;B""#, "/a;B", false, false),
+        (
+            r#"!(request.path in ["/c.", "/a;b=1/d?X=%41"])"#,
+            "/a;b=1/d?X=%41",
+            false,
+            false,
+        ),
         (r#"request.url_path != "/API""#, "/API", false, false),
         (
             r#"!request.url_path.startsWith("/API")"#,

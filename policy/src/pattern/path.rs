@@ -160,13 +160,13 @@ impl PathPattern {
     /// which are some, see to that themselves.
     pub(super) fn widened(&self) -> Option<Self> {
         Some(match self {
-            Self::Exact(text) => Self::Exact(widened(text)?),
-            Self::Prefix(begin) => Self::Prefix(widened(begin)?),
-            Self::Suffix(end) => Self::Suffix(widened(end)?),
-            Self::SegmentPrefix(begin) => match widened(begin)? {
+            Self::Exact(text) => Self::Exact(deny_literal(text)?.into()),
+            Self::Prefix(begin) => Self::Prefix(deny_literal(begin)?.into()),
+            Self::Suffix(end) => Self::Suffix(deny_literal(end)?.into()),
+            Self::SegmentPrefix(begin) => match deny_literal(begin)? {
                 // `/a%2F`: what is below begins so, and views merge slashes.
-                begin if begin.ends_with('/') => Self::Prefix(begin),
-                begin => Self::SegmentPrefix(begin),
+                begin if begin.ends_with('/') => Self::Prefix(begin.into()),
+                begin => Self::SegmentPrefix(begin.into()),
             },
             Self::Any | Self::Regex(_) | Self::Template(_) => return None,
         })
@@ -190,14 +190,6 @@ impl PathPattern {
             Self::Template(template) => template.matches(path, same),
             Self::Regex(_) => false,
         }
-    }
-}
-
-/// The path of a literal as views show it; a query has no views.
-fn widened(literal: &str) -> Option<Box<str>> {
-    match literal.split_once('?') {
-        None => deny_literal(literal).map(Box::from),
-        Some((path, query)) => Some(format!("{}?{query}", deny_literal(path)?).into()),
     }
 }
 
