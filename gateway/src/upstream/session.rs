@@ -37,7 +37,8 @@ const MAX_INFORMATIONAL: u8 = 10;
 pub(crate) struct UpstreamSession {
     wire: Wire,
     stage: Stage,
-    begun: Instant,
+    /// Over HTTP/2.
+    waiting: Option<Waiting>,
     informational: u8,
     request_done: bool,
     afterwards: Afterwards,
@@ -86,6 +87,35 @@ enum Switching {
 enum Wire {
     Http1(Box<Http1>),
     Http2(Box<Http2>),
+}
+
+/// An answer is waited for on an HTTP/2 connection. If it is given up after long,
+/// however that comes, the connection is given no other request; its streams go on.
+struct Waiting {
+    connection: ConnectionRef,
+    since: Instant,
+    answered: bool,
+}
+
+impl Waiting {
+    fn on(wire: &Wire) -> Option<Self> {
+        let Wire::Http2(session) = wire else {
+            return None;
+        };
+        Some(Self {
+            connection: session.conn.clone(),
+            since: Instant::now(),
+            answered: false,
+        })
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if !self.answered && self.since.elapsed() >= SILENCE {
+            self.connection.mark_shutdown();
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -161,9 +191,9 @@ impl UpstreamSession {
 
     fn new(wire: Wire, lease: Lease) -> Self {
         Self {
+            waiting: Waiting::on(&wire),
             wire,
             stage: Stage::Head,
-            begun: Instant::now(),
             informational: 0,
             request_done: false,
             switching: Switching::NotAsked,
@@ -277,6 +307,9 @@ impl UpstreamSession {
                 if let Wire::Http1(session) = &self.wire {
                     self.afterwards = framing::judge(&head, session.get_headers_raw_bytes())?;
                 }
+                if let Some(waiting) = &mut self.waiting {
+                    waiting.answered = true;
+                }
                 let end = self.body_is_empty()?;
                 self.stage = if end { Stage::Done } else { Stage::Body };
                 return Ok(Part::Head(Box::new(head), end));
@@ -358,18 +391,11 @@ impl UpstreamSession {
         Ok((Side { stream, read }, self.lease))
     }
 
-    /// Ends the exchange at once. An HTTP/1.1 connection does not serve again, nor
-    /// does one of HTTP/2 that was silent; its other streams go on.
+    /// Ends the exchange at once; the connection does not serve again.
     pub(crate) async fn abort(mut self) {
-        let silent = self.stage == Stage::Head && self.begun.elapsed() >= SILENCE;
         match &mut self.wire {
             Wire::Http1(session) => session.shutdown().await,
-            Wire::Http2(session) => {
-                session.shutdown();
-                if silent {
-                    session.conn.mark_shutdown();
-                }
-            }
+            Wire::Http2(session) => session.shutdown(),
         }
     }
 
