@@ -83,11 +83,11 @@ pub(super) fn rule<'a>(
     context: &Context<'a>,
 ) -> Vec<Rule> {
     let errors = context.report().error_count();
-    let read = Fields::read_proto(node, context.report(), |fields| {
+    let read = Fields::read_restriction(node, context.report(), |fields| {
         let sources = entries(fields, ["from", "source"], |fields| source(fields, context));
         let operations = entries(fields, ["to", "operation"], |f| operation(f, context));
         let conditions = fields.many("when").iter().filter_map(|node| {
-            Fields::read_proto(node, context.report(), |fields| condition(fields, context))
+            Fields::read_restriction(node, context.report(), |fields| condition(fields, context))
         });
         let within = conditions.fold(within.clone(), |all, clause| all.and(&clause));
         (sources, operations, within)
@@ -147,7 +147,7 @@ fn entries<'a, T: Default>(
         }
         Fields::read_proto(node, fields.report, |fields| {
             let node = fields.need(key, "{ … }")?;
-            Fields::read_proto(node, fields.report, &read)
+            Fields::read_restriction(node, fields.report, &read)
         })
         .flatten()
     };

@@ -81,7 +81,8 @@ fn selects(fields: &Fields<'_>, scope: &Scope<'_>) -> bool {
     let Some(selector) = fields.take("selector") else {
         return true;
     };
-    let labels = Fields::read_proto(selector, fields.report, |fields| fields.take("matchLabels"));
+    let labels =
+        Fields::read_restriction(selector, fields.report, |fields| fields.take("matchLabels"));
     let Some(labels) = labels.flatten() else {
         return true;
     };

@@ -83,10 +83,12 @@ pub(super) fn http_route<'a>(fields: &Fields<'a>) -> HttpRoute<'a> {
         fields,
         &["mirrorPercentage", "mirrorPercent", "mirror_percent"],
     );
+    // Without its value the route would take, or forward, what it does not.
+    fields.refuse_null(&["match", "route", "redirect", "directResponse", "fault"]);
     let name = fields.text("name");
     let blocks = fields.many("match").iter();
     let blocks = blocks
-        .filter_map(|node| Fields::read_proto(node, report, block))
+        .filter_map(|node| Fields::read_restriction(node, report, block))
         .collect();
     let route = fields.many("route").iter();
     let shares: Vec<Share<'a>> = route
@@ -156,6 +158,7 @@ pub(super) fn share<'a>(fields: &Fields<'a>) -> Option<Share<'a>> {
     }
     let destination = fields.take("destination")?;
     Fields::read_proto(destination, report, |fields| {
+        fields.refuse_null(&["subset"]);
         // Istio 0.7 wrote `name`.
         let key = if fields.has("name") { "name" } else { "host" };
         fields.need(key, "edition.cnn.com");

@@ -49,6 +49,13 @@ pub(super) fn tls<'a>(
         ("ISTIO_MUTUAL", 3, Mode::IstioMutual),
     ];
     let report = scope.report;
+    // Without its value the system's authorities would do, or any host's name.
+    fields.refuse_null(&[
+        "mode",
+        "caCertificates",
+        "credentialName",
+        "subjectAltNames",
+    ]);
     let mode = choice(fields, "mode", &modes).unwrap_or(Mode::Disable);
     let own = (pem(fields, "clientCertificate"), pem(fields, "privateKey"));
     let ca = pem(fields, "caCertificates");

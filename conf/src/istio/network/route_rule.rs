@@ -85,14 +85,15 @@ fn rule<'a>(object: &Object<'a>, fields: &Fields<'a>, scope: &Scope<'a>) -> Opti
         .take("destination")
         .and_then(|node| service(node, object, scope));
     let precedence = fields.number("precedence", 0..=i32::MAX).unwrap_or(0);
+    fields.refuse_null(&["match", "redirect"]);
     let block = fields.take("match").and_then(|node| {
-        Fields::read_proto(node, report, |fields| {
+        Fields::read_restriction(node, report, |fields| {
             refuse(fields, &[
                 ("tcp", "requests are matched by `request`"),
                 ("udp", "requests are matched by `request`"),
             ]);
             let block = fields.take("request").and_then(|node| {
-                Fields::read_proto(node, report, |fields| {
+                Fields::read_restriction(node, report, |fields| {
                     legacy_block(words(fields, "headers"), fields.origin(), report)
                 })
             });

@@ -344,6 +344,7 @@ pub(super) fn names(fields: &Fields<'_>) -> Vec<Box<str>> {
 
 /// Whether an object is exported to this gateway; why not, is told.
 pub(super) fn is_exported(object: &Object<'_>, fields: &Fields<'_>, scope: &Scope<'_>) -> bool {
+    fields.refuse_null(&["exportTo"]);
     let nodes = fields.many("exportTo").iter();
     let to: Vec<&str> = nodes.filter_map(|node| text(node, scope.report)).collect();
     let exported = scope.is_exported(object.namespace, to.iter().copied());
