@@ -112,6 +112,12 @@ impl<'a> Objects<'a> {
         all.find(|object| object.namespace == namespace && object.name == name)
     }
 
+    /// Whether there is a Gateway, of Istio's own kind or of Gateway API.
+    pub(super) fn have_gateway(&self) -> bool {
+        let mut kinds = [Kind::Gateway, Kind::ApiGateway].into_iter();
+        kinds.any(|kind| self.of_kind(kind).next().is_some())
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

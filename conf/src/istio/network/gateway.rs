@@ -49,27 +49,25 @@ pub(super) enum ServerMode {
 /// A host of a server.
 #[derive(Debug)]
 pub(super) struct ServerHost<'a> {
-    /// Whose VirtualServices may serve it; `None`: everybody's.
-    pub(super) namespace: Option<&'a str>,
+    /// Of which namespaces VirtualServices may serve it; `None`: of all.
+    pub(super) namespaces: Option<Vec<&'a str>>,
     pub(super) host: HostPattern,
     pub(super) origin: Option<&'a Origin>,
 }
 
-/// The servers of every Gateway that selects us. Without any Gateway object
-/// there is one of our name, which serves every host at `ports`.
+/// The servers of every Gateway that selects us. Without any Gateway object, of
+/// Gateway API neither, there is one of our name, which serves every host at `ports`.
 pub(super) fn servers<'a>(
     objects: &Objects<'a>,
     scope: &Scope<'a>,
     ports: &[u16],
 ) -> Vec<Server<'a>> {
     let mut servers = Vec::new();
-    let mut any = false;
     for object in objects.of_kind(Kind::Gateway) {
-        any = true;
         let read = object.spec(scope.report, |fields| gateway(object, fields, scope));
         servers.extend(read.unwrap_or_default());
     }
-    if any {
+    if objects.have_gateway() {
         return servers;
     }
     let server = |port: &u16| Server {
@@ -78,7 +76,7 @@ pub(super) fn servers<'a>(
         port: *port,
         mode: ServerMode::Mutual,
         hosts: vec![ServerHost {
-            namespace: None,
+            namespaces: None,
             host: HostPattern::Any,
             origin: None,
         }],
@@ -89,6 +87,7 @@ pub(super) fn servers<'a>(
 
 fn gateway<'a>(object: &Object<'a>, fields: &Fields<'a>, scope: &Scope<'a>) -> Vec<Server<'a>> {
     let report = scope.report;
+    fields.refuse_null(&["selector"]);
     let selector = labels(fields, "selector");
     let selects = scope.selects(selector.iter().copied());
     fields.need("servers", "[{ port: { number: 443, name: https, protocol: HTTPS }, hosts: [\"*\"], tls: { mode: ISTIO_MUTUAL } }]");
@@ -209,7 +208,7 @@ fn host<'a>(node: &'a Node, object: &Object<'a>, report: &Report) -> Option<Serv
         .map_err(|error| report.error(&node.origin, error.message()))
         .ok()?;
     Some(ServerHost {
-        namespace,
+        namespaces: namespace.map(|namespace| vec![namespace]),
         host,
         origin: Some(&node.origin),
     })

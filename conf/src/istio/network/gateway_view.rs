@@ -158,8 +158,8 @@ impl Server<'_> {
 
 impl ServerHost<'_> {
     fn is_for(&self, service: &VirtualService<'_>) -> bool {
-        self.namespace
-            .is_none_or(|namespace| namespace == service.namespace)
+        let namespaces = self.namespaces.as_ref();
+        namespaces.is_none_or(|all| all.contains(&service.namespace))
     }
 }
 

@@ -59,9 +59,10 @@ impl<'a> ApiListener<'a> {
             gateway: Cow::Owned(self.server_name()),
             port: self.port,
             mode: self.mode,
-            // Whose routes attach was asked of each route.
+            // Of HTTPRoutes it was asked already, but a VirtualService may name
+            // this server too.
             hosts: vec![ServerHost {
-                namespace: None,
+                namespaces: self.allowed.namespaces.clone(),
                 host: self.host.clone(),
                 origin: Some(self.origin),
             }],
@@ -244,6 +245,7 @@ fn listener<'a>(
     let name = fields.text("name");
     let port = fields.number("port", 1..=u16::MAX);
     let protocol = fields.take("protocol");
+    fields.refuse_null(&["hostname"]);
     let host = fields.parsed("hostname", |text| {
         HostPattern::parse(text).map_err(|error| error.message().to_owned())
     });
@@ -251,7 +253,7 @@ fn listener<'a>(
         .take("tls")
         .and_then(|node| Fields::read_proto(node, report, |fields| tls(fields, is_ours)));
     let allowed = fields.take("allowedRoutes").and_then(|node| {
-        Fields::read_proto(node, report, |fields| allowed(fields, object, is_ours))
+        Fields::read_restriction(node, report, |fields| allowed(fields, object, is_ours))
     });
     let protocol = protocol.and_then(|node| Some((text(node, report)?, &node.origin)))?;
     let mode = match (protocol.0, tls) {
