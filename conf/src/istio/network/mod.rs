@@ -21,6 +21,7 @@ mod reach;
 mod resilience;
 mod route_rule;
 mod routes;
+mod server_listeners;
 mod service;
 mod service_entry;
 mod tcp_route;
@@ -77,7 +78,7 @@ pub(super) fn lower(
     let (api_servers, api_routes) = gateway_api::lower(objects, &services, scope);
     servers.extend(api_servers);
     virtual_services.extend(api_routes);
-    gateway::remark_listeners(&servers, written, scope.report);
+    server_listeners::remark(&servers, written, scope.report);
     let has_mesh = written.iter().any(|listener| listener.view == View::Mesh);
     let mut upstreams = Upstreams::new(&services, &rules, scope, first);
     let mut drafts = gateway_view::drafts(&servers, &virtual_services, &mut upstreams, scope);
@@ -101,7 +102,7 @@ pub(super) fn lower(
         tcp,
         upstreams: upstreams.into_made(),
         listeners: match written {
-            [] => gateway::listeners(&servers, scope.report),
+            [] => server_listeners::listeners(&servers, scope.report),
             _ => Vec::new(),
         },
     }

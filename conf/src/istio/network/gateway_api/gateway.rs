@@ -58,6 +58,7 @@ impl<'a> ApiListener<'a> {
             namespace: Some(self.namespace),
             gateway: Cow::Owned(self.server_name()),
             port: self.port,
+            bind: None,
             mode: self.mode,
             // Of HTTPRoutes it was asked already, but a VirtualService may name
             // this server too.
