@@ -185,9 +185,14 @@ fn read<'a>(document: &'a Node, namespace: &'a str, report: &'a Report) -> Optio
         return None;
     };
     refuse_unknown(document, kind, report);
-    let namespace = match metadata.and_then(|metadata| metadata.entry("namespace")) {
+    let written = match metadata.and_then(|metadata| metadata.entry("namespace")) {
         Some(node) if !matches!(node.value, Value::Nothing) => text(node, report)?,
-        _ => namespace,
+        _ => "",
+    };
+    // Kubernetes takes an empty one for none.
+    let namespace = match written {
+        "" => namespace,
+        written => written,
     };
     Some(Object {
         kind,
