@@ -94,6 +94,15 @@ pub(super) fn tls<'a>(
         let message = "MUTUAL shows a certificate, and there is none: write `clientCertificate` and `privateKey`, or `credentialName`";
         report.error(fields.origin(), message);
     }
+    // Of files it is known where they are; a credential that has no authority
+    // leaves Istio's proxy without one, and it dials nobody.
+    if let (Some(node), true) = (credential, !is_told && ca.is_none() && secret.ca.is_none()) {
+        let name = node.scalar().unwrap_or_default();
+        let message = format!(
+            "the credential `{name}` holds no authority to verify the host by: write `ca.crt` in its Secret, or in `{name}-cacert`"
+        );
+        report.error(&node.origin, message);
+    }
     if let (Some(name), true) = (&server_name, names.is_empty()) {
         let message = format!(
             "different on purpose: with `sni` and no `subjectAltNames` Istio checks no name; here the certificate must be for `{name}`"
