@@ -26,6 +26,7 @@ mod service;
 mod service_entry;
 mod tcp_route;
 mod tcp_view;
+mod upstream_plan;
 mod upstreams;
 mod virtual_service;
 

@@ -126,6 +126,13 @@ pub(super) enum EndpointAddress {
 }
 
 impl<'a> Service<'a> {
+    /// The endpoints that have all of these labels.
+    pub(super) fn chosen(&self, labels: &[(&str, &str)]) -> Vec<&Endpoint<'a>> {
+        let all = self.endpoints.iter();
+        let chosen = all.filter(|endpoint| labels.iter().all(|l| endpoint.labels.contains(l)));
+        chosen.collect()
+    }
+
     /// A port by its number.
     pub(super) fn port(&self, number: u16) -> Option<&ServicePort<'a>> {
         self.ports.iter().find(|port| port.number == number)
