@@ -1,7 +1,7 @@
 //! Destinations under construction: the routes that several objects give to one
 //! host behind one door, brought into the order in which Envoy asks them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use policy::destination::{Destination, Passage, Route, TcpRoute, Weighted};
@@ -10,6 +10,7 @@ use policy::origin::Origin;
 use policy::pattern::HostPattern;
 
 use super::super::scope::Scope;
+use super::service::covers;
 use crate::native::takes_everything;
 
 /// All drafts, in the order in which they were begun.
@@ -19,6 +20,8 @@ pub(super) struct Drafts {
     known: HashMap<(Door, HostPattern), usize>,
     passages: Vec<Passage>,
     passed: HashMap<(Door, HostPattern), usize>,
+    /// Names that a route leads nowhere: nothing else opens them.
+    closed: HashSet<(Door, HostPattern)>,
     tcp: Vec<TcpRoute>,
     /// Asked when no other applies.
     last: Vec<TcpRoute>,
@@ -91,9 +94,26 @@ impl Drafts {
         add_route(&mut self.last, route, None);
     }
 
-    /// Whether a passage is there already.
-    pub(super) fn passes(&self, door: Door, host: &HostPattern) -> bool {
-        self.passed.contains_key(&(door, host.clone()))
+    /// Keeps a name without a passage of its own.
+    pub(super) fn close(&mut self, door: Door, host: &HostPattern) {
+        self.closed.insert((door, host.clone()));
+    }
+
+    /// Whether a passage is there already, or is not to be.
+    pub(super) fn is_settled(&self, door: Door, host: &HostPattern) -> bool {
+        let key = (door, host.clone());
+        self.passed.contains_key(&key) || self.closed.contains(&key)
+    }
+
+    /// Where the most specific passage over a name leads.
+    pub(super) fn passage(&self, door: Door, host: &HostPattern) -> Option<&[Weighted]> {
+        let over = self.passages.iter();
+        let over = over.filter(|passage| passage.door == door && covers(&passage.host, host));
+        let nearest = over.reduce(|best, next| match covers(&best.host, &next.host) {
+            true => next,
+            false => best,
+        });
+        nearest.map(|passage| &*passage.upstreams)
     }
 
     /// Both; hosts and doors of the two never meet.
@@ -111,6 +131,7 @@ impl Drafts {
                 &passage.origin,
             );
         }
+        self.closed.extend(other.closed);
         self.tcp.extend(other.tcp);
         self.last.extend(other.last);
     }

@@ -10,7 +10,7 @@ use policy::pattern::HostPattern;
 
 use super::super::scope::Scope;
 use super::drafts::Drafts;
-use super::gateway_view::{pass_route, server_names};
+use super::gateway_view;
 use super::routes::{Viewpoint, routes};
 use super::service::{Protocol, Service, covers};
 use super::tcp_view;
@@ -25,6 +25,7 @@ const HTTP: u16 = 80;
 pub(super) fn drafts(
     services: &[Service<'_>],
     virtual_services: &[VirtualService<'_>],
+    gateway: &Drafts,
     upstreams: &mut Upstreams<'_, '_>,
     scope: &Scope<'_>,
 ) -> Drafts {
@@ -40,6 +41,7 @@ pub(super) fn drafts(
                     service,
                     host,
                     Door::mesh(port),
+                    gateway,
                     &mut drafts,
                     upstreams,
                     scope,
@@ -63,7 +65,15 @@ pub(super) fn drafts(
                 // Under its own name it has been read above.
                 && *host != service.host
             {
-                route(owner, &service.host, door, &mut drafts, upstreams, scope);
+                route(
+                    owner,
+                    &service.host,
+                    door,
+                    gateway,
+                    &mut drafts,
+                    upstreams,
+                    scope,
+                );
             }
             if !is_spoken_for {
                 open(service, door, &mut drafts, upstreams);
@@ -71,7 +81,7 @@ pub(super) fn drafts(
             if port.protocol == Protocol::Tcp && !is_led {
                 tcp_view::open(service, door, &mut drafts, upstreams, scope);
             }
-            if port.protocol.is_tls() && !drafts.passes(door, &service.host) {
+            if port.protocol.is_tls() && !drafts.is_settled(door, &service.host) {
                 pass(service, door, &mut drafts, upstreams);
             }
         }
@@ -101,6 +111,7 @@ fn route(
     service: &VirtualService<'_>,
     host: &HostPattern,
     door: Door,
+    gateway: &Drafts,
     drafts: &mut Drafts,
     upstreams: &mut Upstreams<'_, '_>,
     scope: &Scope<'_>,
@@ -112,13 +123,7 @@ fn route(
     let routes = routes(service, host, from, upstreams, scope);
     drafts.add(door, host, service.origin, routes);
     tcp_view::in_mesh(service, from, drafts, upstreams, scope);
-    for route in &service.tls {
-        for name in server_names(route, service, from, scope) {
-            if covers(host, &name) {
-                pass_route(service, route, &name, from, drafts, upstreams, scope);
-            }
-        }
-    }
+    gateway_view::pass(service, host, from, Some(gateway), drafts, upstreams, scope);
 }
 
 /// A declared host of which no VirtualService speaks: requests go where they

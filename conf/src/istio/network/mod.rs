@@ -84,12 +84,9 @@ pub(super) fn lower(
     let mut upstreams = Upstreams::new(&services, &rules, scope, first);
     let mut drafts = gateway_view::drafts(&servers, &virtual_services, &mut upstreams, scope);
     if has_mesh {
-        drafts.extend(mesh_view::drafts(
-            &services,
-            &virtual_services,
-            &mut upstreams,
-            scope,
-        ));
+        let sidecars =
+            mesh_view::drafts(&services, &virtual_services, &drafts, &mut upstreams, scope);
+        drafts.extend(sidecars);
     }
     gateway_view::remark(&servers, &virtual_services, has_mesh, objects, scope);
     let (destinations, passages, tcp) = drafts.finish(scope);
