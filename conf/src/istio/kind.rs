@@ -43,6 +43,7 @@ kinds! {
     VirtualService "networking.istio.io" "VirtualService";
     DestinationRule "networking.istio.io" "DestinationRule";
     Gateway "networking.istio.io" "Gateway";
+    Sidecar "networking.istio.io" "Sidecar";
     AuthorizationPolicy "security.istio.io" "AuthorizationPolicy";
     ServiceRole "rbac.istio.io" "ServiceRole";
     ServiceRoleBinding "rbac.istio.io" "ServiceRoleBinding";
@@ -76,7 +77,7 @@ const OURS: [&str; 6] = [
 ];
 
 /// Kinds that say nothing to a gateway, or to this one.
-const IGNORED: [(&str, &str); 34] = [
+const IGNORED: [(&str, &str); 33] = [
     ("config.istio.io", "attributemanifest"),
     ("config.istio.io", "metric"),
     ("config.istio.io", "prometheus"),
@@ -101,7 +102,6 @@ const IGNORED: [(&str, &str); 34] = [
     ("config.istio.io", "stackdriver"),
     ("config.istio.io", "statsd"),
     ("config.istio.io", "wavefront"),
-    ("networking.istio.io", "Sidecar"),
     ("networking.istio.io", "WorkloadEntry"),
     ("networking.istio.io", "WorkloadGroup"),
     ("networking.istio.io", "ProxyConfig"),

@@ -55,23 +55,6 @@ impl Scope<'_> {
             .any(|of_operator| **of_operator == *namespace)
     }
 
-    /// Whether an object of `namespace` that is exported `to` these namespaces
-    /// (Istio: `exportTo`; empty: to all) is one for this gateway.
-    pub(super) fn is_exported<'s>(
-        &self,
-        namespace: &str,
-        to: impl IntoIterator<Item = &'s str>,
-    ) -> bool {
-        let ours = &*self.gateway.namespace;
-        let mut to = to.into_iter().peekable();
-        to.peek().is_none()
-            || to.any(|to| match to {
-                "*" => true,
-                "." => namespace == ours,
-                named => named == ours,
-            })
-    }
-
     /// `istio-egressgateway.istio-system.svc.cluster.local`: the names by which
     /// routes of the mesh lead to this gateway.
     pub(super) fn is_our_service(&self, host: &str) -> bool {

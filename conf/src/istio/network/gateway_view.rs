@@ -3,11 +3,13 @@
 
 use policy::destination::Weighted;
 use policy::door::Door;
+use policy::origin::Origin;
 use policy::pattern::HostPattern;
 
 use super::super::object::Objects;
 use super::super::scope::{Scope, full_host};
 use super::drafts::Drafts;
+use super::exported::Exported;
 use super::gateway::{Server, ServerHost, ServerMode};
 use super::gateway_names;
 use super::http_route::Share;
@@ -127,6 +129,10 @@ fn passage(
         door: from.door,
         scope,
     };
+    if leads.known(&route.shares, upstreams) != Exported::ToAll {
+        warn_unasked(route.origin, scope);
+        return Vec::new();
+    }
     let mut weighted = Vec::new();
     for share in weighed(&route.shares) {
         let host = full_host(&share.host, service.namespace);
@@ -145,6 +151,12 @@ fn passage(
         }
     }
     weighted
+}
+
+/// Of TLS that passes through, no route asks who calls.
+pub(super) fn warn_unasked(origin: &Origin, scope: &Scope<'_>) {
+    let message = "not supported yet: `exportTo` of what TLS passes through to, in the sidecars' view: until then connections are refused; write `exportTo: [\"*\"]`, and policies on principals";
+    scope.report.warning(origin, message);
 }
 
 /// The sidecar's way to this gateway goes on as the gateway leads the name.

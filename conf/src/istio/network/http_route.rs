@@ -35,6 +35,16 @@ pub(super) struct HttpRoute<'a> {
     pub(super) origin: &'a Origin,
 }
 
+impl<'a> HttpRoute<'a> {
+    /// The destinations it names.
+    pub(super) fn shares(&self) -> &[Share<'a>] {
+        match &self.action {
+            RouteAction::Route(shares) => shares,
+            RouteAction::Own | RouteAction::Redirect(_) | RouteAction::Respond(_) => &[],
+        }
+    }
+}
+
 /// What a route does.
 #[derive(Clone, Debug)]
 pub(super) enum RouteAction<'a> {

@@ -10,8 +10,9 @@ use policy::pattern::HostPattern;
 
 use super::super::scope::Scope;
 use super::drafts::Drafts;
+use super::exported::Exported;
 use super::gateway_view;
-use super::routes::{Viewpoint, routes};
+use super::routes::{Viewpoint, known_to, routes};
 use super::service::{Protocol, Service, covers};
 use super::tcp_view;
 use super::upstreams::{Carried, Upstreams};
@@ -76,13 +77,13 @@ pub(super) fn drafts(
                 );
             }
             if !is_spoken_for {
-                open(service, door, &mut drafts, upstreams);
+                open(service, door, &mut drafts, upstreams, scope);
             }
             if port.protocol == Protocol::Tcp && !is_led {
                 tcp_view::open(service, door, &mut drafts, upstreams, scope);
             }
             if port.protocol.is_tls() && !drafts.is_settled(door, &service.host) {
-                pass(service, door, &mut drafts, upstreams);
+                pass(service, door, &mut drafts, upstreams, scope);
             }
         }
     }
@@ -128,7 +129,13 @@ fn route(
 
 /// A declared host of which no VirtualService speaks: requests go where they
 /// were going.
-fn open(service: &Service<'_>, door: Door, drafts: &mut Drafts, upstreams: &mut Upstreams<'_, '_>) {
+fn open(
+    service: &Service<'_>,
+    door: Door,
+    drafts: &mut Drafts,
+    upstreams: &mut Upstreams<'_, '_>,
+    scope: &Scope<'_>,
+) {
     let lead = upstreams.lead(&service.host, Some(door.port), door.port, "", Carried::Http);
     let Ok(weighted) = lead else { return };
     let route = Route {
@@ -142,11 +149,27 @@ fn open(service: &Service<'_>, door: Door, drafts: &mut Drafts, upstreams: &mut 
         max_body: None,
         origin: Arc::new(service.origin.clone()),
     };
-    drafts.add(door, &service.host, service.origin, vec![route]);
+    let route = known_to(route, &upstreams.known(service), scope);
+    drafts.add(
+        door,
+        &service.host,
+        service.origin,
+        route.into_iter().collect(),
+    );
 }
 
 /// TLS of the application's own to a declared host.
-fn pass(service: &Service<'_>, door: Door, drafts: &mut Drafts, upstreams: &mut Upstreams<'_, '_>) {
+fn pass(
+    service: &Service<'_>,
+    door: Door,
+    drafts: &mut Drafts,
+    upstreams: &mut Upstreams<'_, '_>,
+    scope: &Scope<'_>,
+) {
+    if upstreams.known(service) != Exported::ToAll {
+        gateway_view::warn_unasked(service.origin, scope);
+        return;
+    }
     let lead = upstreams.lead(&service.host, Some(door.port), door.port, "", Carried::Tls);
     if let Ok(weighted) = lead {
         drafts.pass(door, &service.host, weighted, service.origin);

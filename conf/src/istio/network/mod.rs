@@ -8,6 +8,7 @@ mod astray;
 mod destination_rule;
 mod destination_rules;
 mod drafts;
+mod exported;
 mod gateway;
 mod gateway_api;
 mod gateway_names;
@@ -24,6 +25,7 @@ mod routes;
 mod server_listeners;
 mod service;
 mod service_entry;
+mod sidecar;
 mod tcp_route;
 mod tcp_view;
 mod upstream_plan;
@@ -81,6 +83,7 @@ pub(super) fn lower(
     virtual_services.extend(api_routes);
     server_listeners::remark(&servers, written, scope.report);
     let has_mesh = written.iter().any(|listener| listener.view == View::Mesh);
+    sidecar::refuse(objects, has_mesh, scope);
     let mut upstreams = Upstreams::new(&services, &rules, scope, first);
     let mut drafts = gateway_view::drafts(&servers, &virtual_services, &mut upstreams, scope);
     if has_mesh {

@@ -13,6 +13,7 @@ use policy::source::{NamePattern, SourcePattern};
 
 use super::super::scope::{Scope, full_host};
 use super::astray::Astray;
+use super::exported::Exported;
 use super::headers::joined;
 use super::http_match::{Block, Matched};
 use super::http_route::{HttpRoute, RouteAction, Share};
@@ -113,9 +114,33 @@ pub(super) fn routes(
             scope,
         };
         let (action, headers) = leads.action(route, upstreams);
-        routes.extend(made(route, matchers, &action, &headers));
+        let made = made(route, matchers, &action, &headers);
+        let mut known = leads.known(route.shares(), upstreams);
+        if let (RouteAction::Own, View::Mesh) = (&route.action, from.door.view) {
+            known = known.and(&upstreams.exported(host));
+        }
+        routes.extend(
+            made.into_iter()
+                .filter_map(|route| known_to(route, &known, scope)),
+        );
     }
     routes
+}
+
+/// A route for those alone who know what it is made of.
+pub(super) fn known_to(mut route: Route, known: &Exported<'_>, scope: &Scope<'_>) -> Option<Route> {
+    if *known == Exported::ToAll {
+        return Some(route);
+    }
+    if route.matchers.is_empty() {
+        route.matchers.push(Matcher::default());
+    }
+    let matchers = route.matchers.into_iter().filter_map(|matcher| {
+        let from = known.callers(&matcher.from, scope)?.into();
+        Some(Matcher { from, ..matcher })
+    });
+    route.matchers = matchers.collect();
+    (!route.matchers.is_empty()).then_some(route)
 }
 
 type Blocks = Vec<(Matcher, Matched)>;
@@ -218,6 +243,23 @@ pub(super) struct Leads<'l, 'a> {
 }
 
 impl Leads<'_, '_> {
+    /// Whose sidecars know the object and all that `shares` lead to. A gateway
+    /// knows what is read here.
+    pub(super) fn known<'s>(
+        &'s self,
+        shares: &[Share<'_>],
+        upstreams: &'s Upstreams<'_, '_>,
+    ) -> Exported<'s> {
+        if self.door.view == View::Gateway {
+            return Exported::ToAll;
+        }
+        let hosts = shares.iter().filter_map(|share| {
+            HostPattern::parse(&full_host(&share.host, self.service.namespace)).ok()
+        });
+        let known = self.service.exported.clone();
+        hosts.fold(known, |known, host| known.and(&upstreams.exported(&host)))
+    }
+
     fn action(
         &self,
         route: &HttpRoute<'_>,

@@ -7,6 +7,7 @@ use policy::origin::Origin;
 use policy::pattern::HostPattern;
 
 use super::super::object::Object;
+use super::exported::Exported;
 
 /// One declared host.
 #[derive(Debug)]
@@ -21,6 +22,7 @@ pub(super) struct Service<'a> {
     pub(super) names: Vec<Box<str>>,
     /// Addresses by which the mesh means it.
     pub(super) vips: Vec<IpAddr>,
+    pub(super) exported: Exported<'a>,
     pub(super) namespace: &'a str,
     pub(super) origin: &'a Origin,
     /// As messages call it: `ServiceEntry cnn.default`.

@@ -1,6 +1,7 @@
 //! Routing kinds, from YAML to what becomes of a request.
 
 mod declared;
+mod exports;
 mod nowhere;
 mod nulls;
 mod remarks;

@@ -10,6 +10,7 @@ use super::super::scope::Scope;
 use super::astray::Astray;
 use super::destination_rule::{DestinationRule, Subset};
 use super::destination_rules::DestinationRules;
+use super::exported::Exported;
 use super::service::{Endpoint, Protocol, Resolution, Service, ServicePort, covers};
 use super::upstream_plan::{Plan, name_of, tls};
 
@@ -85,6 +86,18 @@ impl<'r, 'a> Upstreams<'r, 'a> {
                 false => best,
             }
         })
+    }
+
+    /// Whose sidecars know a host.
+    pub(super) fn exported(&self, host: &HostPattern) -> Exported<'a> {
+        let service = self.service(host);
+        service.map_or(Exported::ToAll, |service| service.exported.clone())
+    }
+
+    /// Whose sidecars know a declared host, and the declaration it leads by.
+    pub(super) fn known(&self, service: &Service<'a>) -> Exported<'a> {
+        let led = self.exported(&service.host);
+        service.exported.clone().and(&led)
     }
 
     /// The service of `host`, and its port: `port`, the only one there is, or
