@@ -11,7 +11,7 @@ use super::astray::Astray;
 use super::destination_rule::{DestinationRule, Subset};
 use super::destination_rules::DestinationRules;
 use super::exported::Exported;
-use super::service::{Endpoint, Protocol, Resolution, Service, ServicePort, covers};
+use super::service::{Protocol, Resolution, Service, ServicePort, covers};
 use super::upstream_plan::{Plan, name_of, tls};
 
 /// What is led to.
@@ -164,13 +164,13 @@ impl<'r, 'a> Upstreams<'r, 'a> {
             (_, None) => return Err(Astray::NoSubset),
         };
         let wanted = part.map_or(&[][..], |part| &part.labels);
-        let endpoints = service.chosen(wanted);
+        let is_nobody = service.chosen(wanted).is_empty();
         // Without endpoints the host itself is the only one, which has no labels.
         let is_itself = service.endpoints.is_empty() && wanted.is_empty();
-        if endpoints.is_empty() && !(is_itself && service.resolution == Resolution::Dns) {
+        if is_nobody && !(is_itself && service.resolution == Resolution::Dns) {
             return Err(Astray::NoEndpoint);
         }
-        let weighted = self.make(host, service, declared, rule, part, &endpoints, carried);
+        let weighted = self.make(host, service, declared, rule, part, carried);
         self.known.insert(key, weighted.clone());
         Ok(weighted)
     }
@@ -217,7 +217,6 @@ impl<'r, 'a> Upstreams<'r, 'a> {
         port: &ServicePort<'_>,
         rule: Option<&DestinationRule<'a>>,
         subset: Option<&Subset<'a>>,
-        endpoints: &[&Endpoint<'_>],
         carried: Carried,
     ) -> Vec<Weighted> {
         let mut policy = rule
@@ -240,7 +239,8 @@ impl<'r, 'a> Upstreams<'r, 'a> {
             origin,
             scope: self.scope,
         };
-        let upstreams = plan.upstreams(endpoints);
+        let wanted = subset.map_or(&[][..], |subset| &subset.labels);
+        let upstreams = plan.upstreams(&service.chosen(wanted));
         upstreams
             .into_iter()
             .map(|(upstream, weight)| Weighted {
