@@ -37,7 +37,7 @@ use std::net::IpAddr;
 use policy::destination::{Destination, Passage, TcpRoute, Upstream};
 use policy::door::View;
 
-pub(super) use gateway_api::{deployed, is_our_gateway};
+pub(super) use gateway_api::{CLASSES, deployed, is_our_gateway};
 
 use super::object::Objects;
 use super::scope::Scope;

@@ -20,7 +20,7 @@ use crate::node::Node;
 use crate::snapshot::GatewayName;
 
 /// Classes whose Gateways may be this one. Waypoints have classes of their own.
-const CLASSES: [&str; 2] = ["istio", "egret"];
+pub(in crate::istio) const CLASSES: [&str; 2] = ["istio", "egret"];
 
 /// One listener of a Gateway that is ours.
 #[derive(Debug)]
