@@ -82,7 +82,9 @@ fn warn_of_port(port: u16, bound: &[u16], written: &Written<'_>, context: &Conte
     let any = listeners
         .iter()
         .any(|l| l.view == View::Mesh || l.mode.names_ports());
-    if listeners.is_empty() || any || listeners.iter().any(named) {
+    // A refusal takes the socket's number as well.
+    let is_refused = context.toward == Toward::Refuse && !bound.is_empty();
+    if listeners.is_empty() || any || is_refused || listeners.iter().any(named) {
         return;
     }
     let instead = match bound {
