@@ -4,6 +4,8 @@
 //! everybody's, so that there an object is one for the callers of the namespaces
 //! it is exported to.
 
+use policy::destination::Route;
+use policy::rule::Matcher;
 use policy::source::{NamePattern, SourcePattern};
 
 use super::super::object::Object;
@@ -83,6 +85,23 @@ impl<'a> Exported<'a> {
                 .collect(),
         };
         (!known.is_empty()).then_some(known)
+    }
+
+    /// A route for those alone who know what it is made of; nothing where nobody
+    /// does.
+    pub(super) fn route(&self, mut route: Route, scope: &Scope<'_>) -> Option<Route> {
+        if *self == Self::ToAll {
+            return Some(route);
+        }
+        if route.matchers.is_empty() {
+            route.matchers.push(Matcher::default());
+        }
+        let matchers = route.matchers.into_iter().filter_map(|matcher| {
+            let from = self.callers(&matcher.from, scope)?.into();
+            Some(Matcher { from, ..matcher })
+        });
+        route.matchers = matchers.collect();
+        (!route.matchers.is_empty()).then_some(route)
     }
 }
 

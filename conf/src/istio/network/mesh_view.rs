@@ -12,7 +12,7 @@ use super::super::scope::Scope;
 use super::drafts::Drafts;
 use super::exported::Exported;
 use super::gateway_view;
-use super::routes::{Viewpoint, known_to, routes};
+use super::routes::{Viewpoint, routes};
 use super::service::{Protocol, Service, covers};
 use super::tcp_view;
 use super::upstreams::{Carried, Upstreams};
@@ -149,7 +149,7 @@ fn open(
         max_body: None,
         origin: Arc::new(service.origin.clone()),
     };
-    let route = known_to(route, &upstreams.known(service), scope);
+    let route = upstreams.known(service).route(route, scope);
     drafts.add(
         door,
         &service.host,

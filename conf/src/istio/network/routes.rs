@@ -121,26 +121,10 @@ pub(super) fn routes(
         }
         routes.extend(
             made.into_iter()
-                .filter_map(|route| known_to(route, &known, scope)),
+                .filter_map(|route| known.route(route, scope)),
         );
     }
     routes
-}
-
-/// A route for those alone who know what it is made of.
-pub(super) fn known_to(mut route: Route, known: &Exported<'_>, scope: &Scope<'_>) -> Option<Route> {
-    if *known == Exported::ToAll {
-        return Some(route);
-    }
-    if route.matchers.is_empty() {
-        route.matchers.push(Matcher::default());
-    }
-    let matchers = route.matchers.into_iter().filter_map(|matcher| {
-        let from = known.callers(&matcher.from, scope)?.into();
-        Some(Matcher { from, ..matcher })
-    });
-    route.matchers = matchers.collect();
-    (!route.matchers.is_empty()).then_some(route)
 }
 
 type Blocks = Vec<(Matcher, Matched)>;
