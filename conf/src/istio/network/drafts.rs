@@ -1,7 +1,7 @@
 //! Destinations under construction: the routes that several objects give to one
 //! host behind one door, brought into the order in which Envoy asks them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use policy::destination::{Destination, Passage, Route, TcpRoute, Weighted};
@@ -21,7 +21,7 @@ pub(super) struct Drafts {
     passages: Vec<Passage>,
     passed: HashMap<(Door, HostPattern), usize>,
     /// Names that a route leads nowhere: nothing else opens them.
-    closed: HashSet<(Door, HostPattern)>,
+    closed: HashMap<(Door, HostPattern), Origin>,
     tcp: Vec<TcpRoute>,
     /// Asked when no other applies.
     last: Vec<TcpRoute>,
@@ -95,14 +95,30 @@ impl Drafts {
     }
 
     /// Keeps a name without a passage of its own.
-    pub(super) fn close(&mut self, door: Door, host: &HostPattern) {
-        self.closed.insert((door, host.clone()));
+    pub(super) fn close(&mut self, door: Door, host: &HostPattern, origin: &Origin) {
+        let key = (door, host.clone());
+        self.closed.entry(key).or_insert_with(|| origin.clone());
     }
 
     /// Whether a passage is there already, or is not to be.
     pub(super) fn is_settled(&self, door: Door, host: &HostPattern) -> bool {
         let key = (door, host.clone());
-        self.passed.contains_key(&key) || self.closed.contains(&key)
+        self.passed.contains_key(&key) || self.closed.contains_key(&key)
+    }
+
+    /// A name without a passage would go by a wider one, where its route does not
+    /// lead.
+    fn refuse_detours(&self, scope: &Scope<'_>) {
+        for ((door, host), origin) in &self.closed {
+            let wider = |passage: &&Passage| passage.door == *door && covers(&passage.host, host);
+            if let Some(wider) = self.passages.iter().find(wider) {
+                let message = format!(
+                    "this leads nowhere, and `{host}` would go by the way of `{}` at {}: write where it leads, or delete the route",
+                    wider.host, wider.origin
+                );
+                scope.report.error(origin, message);
+            }
+        }
     }
 
     /// Where the most specific passage over a name leads.
@@ -141,6 +157,7 @@ impl Drafts {
         self,
         scope: &Scope<'_>,
     ) -> (Vec<Destination>, Vec<Passage>, Vec<TcpRoute>) {
+        self.refuse_detours(scope);
         let destinations = self.destinations.into_iter().map(|draft| {
             let (door, host, origin) = (draft.door, draft.host.clone(), draft.origin.clone());
             let routes = draft.in_order(scope);

@@ -79,7 +79,7 @@ pub(super) fn pass(
             }
             let weighted = passage(service, route, name, from, gateway, upstreams, scope);
             match weighted.is_empty() {
-                true => drafts.close(from.door, name),
+                true => drafts.close(from.door, name, route.origin),
                 false => drafts.pass(from.door, name, weighted, route.origin),
             }
         }

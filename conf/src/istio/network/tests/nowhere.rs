@@ -51,6 +51,23 @@ fn a_tls_route_that_leads_nowhere_closes_the_host() {
     );
 }
 
+/// Nor is it opened by what is declared of more names.
+#[test]
+fn a_tls_route_that_leads_nowhere_is_not_passed_by() {
+    let wider = ENTRY
+        .replace("a.example", "'*.example'")
+        .replace("name: a", "name: wider");
+    let objects = wider + &tls("host: b.test");
+    let mut told = compiled(&objects).map(|_| ()).unwrap_err();
+    told.retain(|told| told.contains(" error: "));
+    assert_eq!(
+        told,
+        [
+            "17:9 error: this leads nowhere, and `a.example` would go by the way of `*.example` at istio.yaml:3: write where it leads, or delete the route"
+        ]
+    );
+}
+
 #[test]
 fn a_tls_route_to_this_gateway_goes_as_the_gateway_leads_it() {
     let hop =
