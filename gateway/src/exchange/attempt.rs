@@ -246,9 +246,10 @@ impl Attempt<'_> {
                 session.write_response_body(data, end).await.map_err(gone)?;
                 Ok(end)
             }
-            Part::Trailers(trailers) => {
+            Part::Trailers(mut trailers) => {
                 trace.grpc_status = grpc_status(&trailers).or(trace.grpc_status);
                 if session.is_http2() {
+                    headers::trailers(&mut trailers);
                     session
                         .write_response_trailers(trailers)
                         .await

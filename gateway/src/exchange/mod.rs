@@ -26,7 +26,7 @@ use tokio::time::timeout;
 use crate::authorise::{Downstream, Inquiry};
 use crate::clock::Moment;
 use crate::connection::Connection;
-use crate::headers::{Changes, Received, is_grpc};
+use crate::headers::{Changes, Onward, is_grpc};
 use crate::reply::Reply;
 use crate::upstream::UpstreamSession;
 
@@ -154,7 +154,8 @@ impl<'c> Exchange<'c> {
             return Err(self.trace.refused(Refusal::Overloaded));
         }
         let seen = std::sync::Arc::clone(&self.trace.seen);
-        let headers = Received(&session.req_header().headers);
+        let received = &session.req_header().headers;
+        let headers = Onward::of(received);
         let raw = self.raw(session, &headers, &seen);
         let admission = seen.live.snapshot().admission();
         match admission.admit(raw, fastrand::u32(..)) {
@@ -174,7 +175,7 @@ impl<'c> Exchange<'c> {
                 self.trace.canonical(&request);
                 let authoriser = admission.authoriser(referral.authoriser());
                 let downstream = self.downstream(session);
-                let inquiry = Inquiry::new(&request, headers.0, downstream, authoriser);
+                let inquiry = Inquiry::new(&request, received, downstream, authoriser);
                 Ok(Step::Ask(Box::new(Question { referral, inquiry })))
             }
             Err(refused) => Err(self.refuse(&refused)),
@@ -201,7 +202,7 @@ impl<'c> Exchange<'c> {
     fn raw<'a>(
         &self,
         session: &'a Session,
-        headers: &'a Received<'a>,
+        headers: &'a Onward<'a>,
         seen: &'a crate::live::Seen,
     ) -> RawRequest<'a>
     where
