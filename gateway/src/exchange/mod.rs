@@ -27,6 +27,7 @@ use crate::authorise::{Downstream, Inquiry};
 use crate::clock::Moment;
 use crate::connection::Connection;
 use crate::headers::{Changes, Onward, is_grpc};
+use crate::intake::head;
 use crate::reply::Reply;
 use crate::upstream::UpstreamSession;
 
@@ -188,8 +189,9 @@ impl<'c> Exchange<'c> {
         if !session.is_http2() {
             return Ok(());
         }
-        let headers = &session.req_header().headers;
-        crate::intake::head::check_http2(headers, &self.trace.connection.limits)?;
+        let (head, limits) = (session.req_header(), &self.trace.connection.limits);
+        head::check_target_length(head.raw_path(), limits)?;
+        head::check_http2(&head.headers, limits)?;
         match extended_connect::adopt(session) {
             Ok(key) => {
                 self.trace.websocket_key = key;
