@@ -273,6 +273,11 @@ impl Attempt<'_> {
         head: &mut ResponseHeader,
         end: bool,
     ) -> Result<(), Broken> {
+        // To the caller it would say that the protocol asked for is spoken from
+        // here on, and the body be taken for its bytes (RFC 8441, section 5).
+        if extended_connect::is_one(session) && head.status.is_success() {
+            return Err(Broken::Failed(Failure::Protocol));
+        }
         if trace.connection.is_draining() {
             session.set_keepalive(None);
         }

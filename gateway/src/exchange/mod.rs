@@ -119,7 +119,9 @@ impl<'c> Exchange<'c> {
 
     /// Serves one request and records it.
     pub(crate) async fn run(mut self, session: &mut Session, expects_continue: bool) -> Served<'c> {
-        self.trace.grpc = is_grpc(&session.req_header().headers);
+        // What is opened for another protocol is no call, whatever its media type.
+        self.trace.grpc =
+            is_grpc(&session.req_header().headers) && !extended_connect::is_one(session);
         let admitted = match self.check_fields(session) {
             Ok(()) => self.admit(session),
             Err(refusal) => Err(self.trace.refused(refusal)),
@@ -312,7 +314,11 @@ impl<'c> Exchange<'c> {
     }
 
     /// Sends an answer of our own.
-    async fn reply(&mut self, session: &mut Session, reply: Reply) -> Ending {
+    async fn reply(&mut self, session: &mut Session, mut reply: Reply) -> Ending {
+        // Success would say that the protocol asked for is spoken from here on.
+        if extended_connect::is_one(session) && (200..300).contains(&reply.status) {
+            reply.status = Malformed::MethodRefused.status();
+        }
         if self.trace.connection.is_draining() {
             session.set_keepalive(None);
         }
@@ -321,7 +327,7 @@ impl<'c> Exchange<'c> {
         self.trace.status = if grpc { 200 } else { reply.status };
         self.trace.grpc_status = grpc.then_some(reply.grpc_status);
         let limit = self.trace.connection.limits.body_idle_timeout;
-        match timeout(limit, reply.send(session)).await {
+        match timeout(limit, reply.send(session, grpc)).await {
             Ok(Ok(())) => Ending::Finish,
             Ok(Err(_)) => {
                 self.trace.client_gone();
