@@ -183,6 +183,12 @@ fn join_cookies(received: &HeaderMap, head: &mut RequestHeader) -> Result<()> {
     head.insert_header(header::COOKIE, joined)
 }
 
+/// Whether an answer of this status has no body, whatever its fields say (RFC 9112,
+/// section 6.3).
+pub(crate) fn is_bodiless(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
 /// Whether a field of an answer, or of its trailers, stays outside. A server's own
 /// proxies say `via` to those who ask it.
 fn stays_outside(name: &str) -> bool {

@@ -287,7 +287,9 @@ impl Attempt<'_> {
         trace.details = Cow::Borrowed("via_upstream");
         trace.grpc_status = grpc_status(&head.headers);
         let sized = head.headers.contains_key(header::CONTENT_LENGTH);
-        let chunked = !session.is_http2() && !sized && !end;
+        let asked_head = session.req_header().method == http::Method::HEAD;
+        let bodiless = asked_head || headers::is_bodiless(head.status);
+        let chunked = !session.is_http2() && !sized && !end && !bodiless;
         let waited = trace.service_time.unwrap_or_default().as_millis();
         headers::response(
             head,
