@@ -226,6 +226,13 @@ impl Attempt<'_> {
     ) -> Result<bool, Broken> {
         let gone = |error: Box<Error>| caller_broke(&error);
         match part {
+            // To the caller it would say that the protocol asked for is spoken from
+            // here on, and the body be taken for its bytes (RFC 8441, section 5).
+            Part::Head(head, _)
+                if extended_connect::is_one(session) && head.status.is_success() =>
+            {
+                Err(Broken::Failed(Failure::Protocol))
+            }
             Part::Head(mut head, end) => {
                 self.dress(trace, session, &mut head, end)?;
                 progress.answered = true;
@@ -273,11 +280,6 @@ impl Attempt<'_> {
         head: &mut ResponseHeader,
         end: bool,
     ) -> Result<(), Broken> {
-        // To the caller it would say that the protocol asked for is spoken from
-        // here on, and the body be taken for its bytes (RFC 8441, section 5).
-        if extended_connect::is_one(session) && head.status.is_success() {
-            return Err(Broken::Failed(Failure::Protocol));
-        }
         if trace.connection.is_draining() {
             session.set_keepalive(None);
         }

@@ -314,13 +314,14 @@ impl<'c> Exchange<'c> {
     }
 
     /// Sends an answer of our own.
-    async fn reply(&mut self, session: &mut Session, mut reply: Reply) -> Ending {
+    async fn reply(&mut self, session: &mut Session, reply: Reply) -> Ending {
+        if self.trace.connection.is_draining() {
+            session.set_keepalive(None);
+        }
+        let mut reply = reply;
         // Success would say that the protocol asked for is spoken from here on.
         if extended_connect::is_one(session) && (200..300).contains(&reply.status) {
             reply.status = Malformed::MethodRefused.status();
-        }
-        if self.trace.connection.is_draining() {
-            session.set_keepalive(None);
         }
         // What is sent: gRPC callers are told within a 200.
         let grpc = self.trace.grpc;
