@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 use pingora_core::connectors::http::v2::ConnectionRef;
 use pingora_core::protocols::http::v1::client::HttpSession as Http1;
 use pingora_core::protocols::http::v2::client::Http2Session as Http2;
@@ -19,10 +19,11 @@ use pingora_error::{Error, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 
 use super::breaker::Place;
+use super::farewell;
 use super::framing::{self, Afterwards};
 use super::tenure::Tenure;
 use super::{PoolKey, Target};
-use crate::headers::{UpstreamVersion, names_websocket};
+use crate::headers::{UpstreamVersion, is_bodiless, names_websocket};
 use crate::relay::{Side, now};
 
 /// Without an answer for so long, an HTTP/2 connection may be dead although nobody
@@ -40,6 +41,8 @@ pub(crate) struct UpstreamSession {
     /// Over HTTP/2.
     waiting: Option<Waiting>,
     informational: u8,
+    /// Whether the answer can have no body.
+    bodiless: bool,
     request_done: bool,
     afterwards: Afterwards,
     switching: Switching,
@@ -195,6 +198,7 @@ impl UpstreamSession {
             wire,
             stage: Stage::Head,
             informational: 0,
+            bodiless: false,
             request_done: false,
             switching: Switching::NotAsked,
             afterwards: Afterwards::Reusable,
@@ -244,6 +248,7 @@ impl UpstreamSession {
     }
 
     pub(crate) async fn send_head(&mut self, head: Box<RequestHeader>, end: bool) -> Result<()> {
+        self.bodiless = head.method == Method::HEAD;
         match &mut self.wire {
             Wire::Http1(session) => session.write_request_header(head).await.map(|_| ())?,
             Wire::Http2(session) => session.write_request_header(head, end)?,
@@ -310,6 +315,7 @@ impl UpstreamSession {
                 if let Some(waiting) = &mut self.waiting {
                     waiting.answered = true;
                 }
+                self.bodiless |= is_bodiless(head.status);
                 let end = self.body_is_empty()?;
                 self.stage = if end { Stage::Done } else { Stage::Body };
                 return Ok(Part::Head(Box::new(head), end));
@@ -348,6 +354,15 @@ impl UpstreamSession {
                 let data = session.read_body_bytes().await?.unwrap_or_default();
                 let end = session.is_body_done();
                 if end {
+                    // What ends with its connection ends by the server's word, or has
+                    // been cut by somebody (RFC 9112, section 9.8).
+                    let cut = session
+                        .resp_header()
+                        .is_some_and(framing::ends_with_connection)
+                        && farewell::is_missing(session.stream());
+                    if cut {
+                        return Error::e_explain(ErrorType::ConnectionClosed, "no word of an end");
+                    }
                     self.stage = Stage::Done;
                 }
                 Ok(Part::Body(data, end))
@@ -355,6 +370,9 @@ impl UpstreamSession {
             Wire::Http2(session) => {
                 let data = poll_fn(|cx| session.poll_read_response_body(cx)).await;
                 match data.transpose().map_err(http2_error)? {
+                    Some(data) if self.bodiless && !data.is_empty() => {
+                        Error::e_explain(ErrorType::InvalidHTTPHeader, "a body where none can be")
+                    }
                     Some(data) => Ok(Part::Body(data, false)),
                     None => {
                         self.stage = Stage::Trailers;

@@ -23,7 +23,7 @@ use pingora_core::tls::ext::add_host;
 use policy::destination::{Pem, TlsPolicy, TlsVersion};
 use zeroize::Zeroizing;
 
-use super::Offer;
+use super::{Offer, farewell};
 
 /// TLS 1.2 with forward secrecy and AEAD; TLS 1.3's own are not listed here.
 const CIPHERS: &str = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:\
@@ -100,6 +100,7 @@ impl UpstreamTls {
             TlsVersion::Tls13 => SslVersion::TLS1_3,
         }))?;
         builder.set_curves_list("X25519MLKEM768:X25519:P-256:P-384")?;
+        farewell::listen(&mut builder)?;
         trust(&mut builder, policy.ca.as_ref(), &mut hasher)?;
         if let Some(client) = &policy.client {
             let chain = read(&client.chain)?;
@@ -128,6 +129,7 @@ impl UpstreamTls {
     ) -> Result<Ssl, boring::error::ErrorStack> {
         let server_name = self.server_name(host);
         let mut ssl = Ssl::new(&self.context)?;
+        farewell::expect(&mut ssl)?;
         // RFC 6066 knows no server name that is an address.
         if server_name.parse::<IpAddr>().is_err() {
             ssl.set_hostname(server_name)?;
