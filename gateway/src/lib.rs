@@ -3,10 +3,11 @@
 //! A module uses only those below it in this list: command · fuzzing · run · handover · reload ·
 //! lists · load · admin · listen · workers · connection · hbone, http1, http2, tunnel ·
 //! exchange · relay, authorise · gateway · live · upstream · resolve · identity · intake · headers, reply · record,
-//! metrics · limits, wildcards · socket, watched, sandbox, sealed, defect. `ARCHITECTURE.md` tells the life of a request.
+//! metrics · limits, wildcards · socket, watched, sandbox, sealed, defect, boringssl. `ARCHITECTURE.md` tells the life of a request.
 
 pub mod admin;
 mod authorise;
+mod boringssl;
 mod clock;
 pub mod command;
 mod connection;

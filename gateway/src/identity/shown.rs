@@ -7,6 +7,12 @@ use boring::error::ErrorStack;
 use boring::stack::{Stack, StackRef};
 use boring::x509::store::X509StoreRef;
 use boring::x509::{X509, X509StoreContext, X509VerifyError};
+use policy::refusal::Refusal;
+
+use super::MAX_DEPTH;
+
+/// What may stand above a leaf: others, and the root, which istiod appends.
+const MOST: usize = MAX_DEPTH as usize + 1;
 
 /// See the module. What BoringSSL holds already is shared, not copied.
 pub(crate) struct Shown {
@@ -21,15 +27,17 @@ impl fmt::Debug for Shown {
 }
 
 impl Shown {
-    pub(super) fn new(leaf: X509, above: Option<&StackRef<X509>>) -> Self {
-        let above = above.into_iter().flatten().map(ToOwned::to_owned);
-        Self {
-            leaf,
-            above: above.collect(),
+    /// # Errors
+    /// When there are more than a chain has: they are kept as long as the caller.
+    pub(super) fn new(leaf: X509, above: Option<&StackRef<X509>>) -> Result<Self, Refusal> {
+        let above: Box<[X509]> = above.into_iter().flatten().map(ToOwned::to_owned).collect();
+        match above.len() > MOST {
+            true => Err(Refusal::CertificateUntrusted),
+            false => Ok(Self { leaf, above }),
         }
     }
 
-    /// Whether `store` vouches for the leaf now.
+    /// Whether `store` vouches for the leaf now, as a client's.
     ///
     /// # Errors
     /// Why not.

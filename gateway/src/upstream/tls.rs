@@ -24,6 +24,7 @@ use policy::destination::{Pem, TlsPolicy, TlsVersion};
 use zeroize::Zeroizing;
 
 use super::Offer;
+use crate::boringssl;
 
 /// TLS 1.2 with forward secrecy and AEAD; TLS 1.3's own are not listed here.
 const CIPHERS: &str = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:\
@@ -100,6 +101,7 @@ impl UpstreamTls {
             TlsVersion::Tls13 => SslVersion::TLS1_3,
         }))?;
         builder.set_curves_list("X25519MLKEM768:X25519:P-256:P-384")?;
+        boringssl::bound_certificates(&mut builder);
         trust(&mut builder, policy.ca.as_ref(), &mut hasher)?;
         if let Some(client) = &policy.client {
             let chain = read(&client.chain)?;
