@@ -6,7 +6,9 @@
 //! others to decide.
 #![allow(unsafe_code, reason = "these functions have no safe wrapper")]
 
-use std::ffi::c_int;
+use std::ffi::{CStr, OsStr, c_int};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 use std::ptr::{self, NonNull};
 
 use boring::error::ErrorStack;
@@ -24,6 +26,31 @@ const CERTIFICATES: usize = 16 << 10;
 pub(crate) fn bound_certificates(context: &mut SslContextBuilder) {
     // SAFETY: the context is live, and nobody else's yet.
     unsafe { ffi::SSL_CTX_set_max_cert_list(context.as_ptr(), CERTIFICATES) }
+}
+
+/// The file and the folder of the authorities that the system trusts, be they there or
+/// not.
+pub(crate) fn authorities() -> [PathBuf; 2] {
+    // SAFETY: these return texts that end with a zero and live for ever.
+    let [file, folder] = unsafe {
+        [
+            (
+                ffi::X509_get_default_cert_file_env(),
+                ffi::X509_get_default_cert_file(),
+            ),
+            (
+                ffi::X509_get_default_cert_dir_env(),
+                ffi::X509_get_default_cert_dir(),
+            ),
+        ]
+        .map(|(variable, path)| (CStr::from_ptr(variable), CStr::from_ptr(path)))
+    };
+    [file, folder].map(|(variable, path)| {
+        let os = |text: &CStr| OsStr::from_bytes(text.to_bytes()).to_owned();
+        std::env::var_os(os(variable))
+            .unwrap_or_else(|| os(path))
+            .into()
+    })
 }
 
 /// What is verified by the store is a client's certificate, or not good.

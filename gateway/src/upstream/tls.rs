@@ -9,7 +9,7 @@
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use boring::pkey::PKey;
@@ -204,6 +204,10 @@ fn trust(
     hasher: &mut impl Hasher,
 ) -> Result<(), TlsError> {
     let Some(source) = ca else {
+        // Before they are read: what changes in between makes a difference once more.
+        for authorities in boringssl::authorities() {
+            hash_files(&authorities, hasher);
+        }
         builder.set_default_verify_paths()?;
         return Ok(());
     };
@@ -215,6 +219,18 @@ fn trust(
     }
     builder.set_verify_cert_store(store.build())?;
     Ok(())
+}
+
+/// A file, or all there are in a folder. What is not there is no authority.
+fn hash_files(path: &Path, hasher: &mut impl Hasher) {
+    let mut files: Vec<PathBuf> = match std::fs::read_dir(path) {
+        Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
+        Err(_) => vec![path.to_owned()],
+    };
+    files.sort();
+    for file in files {
+        (&file, std::fs::read(&file).ok()).hash(hasher);
+    }
 }
 
 fn present(
