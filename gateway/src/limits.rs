@@ -34,7 +34,8 @@ struct Counts {
 #[derive(Debug)]
 pub(crate) struct Permit {
     connections: Arc<Connections>,
-    source: IpAddr,
+    /// `None`: a peer that brings those of many others.
+    source: Option<IpAddr>,
     principal: Option<Principal>,
 }
 
@@ -45,16 +46,19 @@ impl Connections {
         source: IpAddr,
         limits: &Limits,
     ) -> Result<Permit, Refusal> {
+        self.admit_peer(limits)?.of_source(source, limits)
+    }
+
+    /// Lets in a connection of a peer who will say whose it is.
+    pub(crate) fn admit_peer(self: &Arc<Self>, limits: &Limits) -> Result<Permit, Refusal> {
         let mut counts = self.lock();
-        let from_source = counts.sources.get(&source).copied().unwrap_or(0);
-        if counts.all >= limits.connections || from_source >= limits.connections_per_source {
+        if counts.all >= limits.connections {
             return Err(Refusal::TooManyConnections);
         }
         counts.all += 1;
-        *counts.sources.entry(source).or_default() += 1;
         Ok(Permit {
             connections: Arc::clone(self),
-            source,
+            source: None,
             principal: None,
         })
     }
@@ -70,10 +74,24 @@ impl Connections {
 }
 
 impl Permit {
+    /// The same, once it is known where it comes from.
+    pub(crate) fn of_source(mut self, source: IpAddr, limits: &Limits) -> Result<Self, Refusal> {
+        let mut counts = self.connections.lock();
+        let count = counts.sources.entry(source).or_default();
+        if *count >= limits.connections_per_source {
+            return Err(Refusal::TooManyConnections);
+        }
+        *count += 1;
+        drop(counts);
+        self.source = Some(source);
+        Ok(self)
+    }
+
     /// The same, for a connection that begins with a TLS handshake.
     pub(crate) fn for_handshake(self, limits: &Limits) -> Result<Self, Refusal> {
         let handshakes = &self.connections.handshakes;
-        match handshakes.take(self.source, limits, Instant::now()) {
+        let mut sources = self.source.into_iter();
+        match sources.all(|source| handshakes.take(source, limits, Instant::now())) {
             true => Ok(self),
             false => Err(Refusal::TooManyHandshakes),
         }
@@ -104,7 +122,9 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let mut counts = self.connections.lock();
         counts.all = counts.all.saturating_sub(1);
-        release(&mut counts.sources, &self.source);
+        if let Some(source) = &self.source {
+            release(&mut counts.sources, source);
+        }
         if let Some(principal) = &self.principal {
             release(&mut counts.principals, principal);
         }
