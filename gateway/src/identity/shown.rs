@@ -60,3 +60,7 @@ impl Shown {
         verified().unwrap_or(Err(X509VerifyError::UNSPECIFIED))
     }
 }
+
+#[cfg(test)]
+#[path = "shown_tests.rs"]
+mod tests;
