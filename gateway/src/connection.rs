@@ -93,7 +93,7 @@ impl Accepted {
     }
 
     /// `None`: the connection ended before it came to speak, and that is told.
-    async fn begin(self, permit: Permit) -> Option<Spoken> {
+    async fn begin(self, mut permit: Permit) -> Option<Spoken> {
         let begun = Moment::now();
         let (mut draft, live, tcp) = self.draft();
         let socket = Socket::new(tcp).ok()?;
@@ -120,6 +120,7 @@ impl Accepted {
             | ListenerMode::Proxy
             | ListenerMode::Hbone => draft.secure(&live, socket).await,
         };
+        permit.shaken();
         match spoken {
             // Whatever was agreed on, sidecars send nothing but the bytes.
             Ok((stream, _)) if draft.listener.mode.passes_on() => draft.carry(live, permit, stream),

@@ -112,7 +112,10 @@ impl Bound {
                 false => connections.admit(remote.ip(), limits),
             };
             match listener.verifies_callers() {
-                true => permit.and_then(|permit| permit.for_handshake(limits)),
+                true => {
+                    let tight = gateway.memory.is_tight();
+                    permit.and_then(|permit| permit.for_handshake(limits, tight))
+                }
                 false => permit,
             }
         };

@@ -9,7 +9,7 @@ use conf::snapshot::Sink;
 use conf::{Converted, Environment, Problem, Severity, Snapshot, SourceFile};
 use policy::destination::{Pem, TlsPolicy, Upstream, UpstreamTls};
 
-use crate::boringssl;
+use crate::foreign;
 use crate::live::{Live, LiveError};
 use crate::record::Sinks;
 use crate::sandbox::Reach;
@@ -280,7 +280,7 @@ fn certificates(snapshot: &Snapshot) -> Vec<PathBuf> {
 fn authorities(snapshot: &Snapshot) -> Vec<PathBuf> {
     let is_there = |path: &PathBuf| path.parent().is_some_and(Path::exists);
     match tls_policies(snapshot).any(|policy| policy.ca.is_none()) {
-        true => boringssl::authorities()
+        true => foreign::authorities()
             .into_iter()
             .filter(is_there)
             .collect(),

@@ -25,7 +25,7 @@ use policy::principal::Principal;
 use policy::refusal::Refusal;
 use zeroize::Zeroizing;
 
-use crate::boringssl;
+use crate::foreign;
 use revocation::RevocationLists;
 use roots::{DomainRoots, store};
 pub(crate) use shown::Shown;
@@ -236,7 +236,7 @@ fn acceptor(
     builder.set_mode(SslMode::RELEASE_BUFFERS);
     builder.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
     builder.set_verify_depth(MAX_DEPTH.into());
-    boringssl::bound_certificates(&mut builder);
+    foreign::bound_certificates(&mut builder);
     let everyone = domains.iter().flat_map(|d| &d.certificates);
     builder.set_verify_cert_store(store(everyone, revoked)?)?;
     builder.set_alpn_select_callback(move |_, offered| {

@@ -14,7 +14,7 @@ use boring::x509::verify::X509VerifyFlags;
 use zeroize::Zeroizing;
 
 use super::{IdentityError, read};
-use crate::boringssl::RevocationList;
+use crate::foreign::RevocationList;
 
 /// What the first and the last line of a list hold, and no other line.
 const FRAME: &[u8] = b"X509 CRL";

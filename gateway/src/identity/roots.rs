@@ -11,7 +11,7 @@ use conf::snapshot::{IdentityFiles, Settings};
 
 use super::revocation::RevocationLists;
 use super::{IdentityError, MAX_DEPTH, Shown, read_certificates};
-use crate::boringssl;
+use crate::foreign;
 
 /// The roots of one trust domain and its aliases.
 pub(super) struct DomainRoots {
@@ -64,7 +64,7 @@ pub(super) fn store<'a>(
     if let Some(lists) = revoked {
         lists.add_to(&mut builder)?;
     }
-    boringssl::verify_clients(&mut builder)?;
+    foreign::verify_clients(&mut builder)?;
     builder.verify_param_mut().set_depth(MAX_DEPTH.into());
     Ok(builder.build())
 }

@@ -24,7 +24,7 @@ use policy::destination::{Pem, TlsPolicy, TlsVersion};
 use zeroize::Zeroizing;
 
 use super::Offer;
-use crate::boringssl;
+use crate::foreign;
 
 /// TLS 1.2 with forward secrecy and AEAD; TLS 1.3's own are not listed here.
 const CIPHERS: &str = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:\
@@ -101,7 +101,7 @@ impl UpstreamTls {
             TlsVersion::Tls13 => SslVersion::TLS1_3,
         }))?;
         builder.set_curves_list("X25519MLKEM768:X25519:P-256:P-384")?;
-        boringssl::bound_certificates(&mut builder);
+        foreign::bound_certificates(&mut builder);
         trust(&mut builder, policy.ca.as_ref(), &mut hasher)?;
         if let Some(client) = &policy.client {
             let chain = read(&client.chain)?;
@@ -205,7 +205,7 @@ fn trust(
 ) -> Result<(), TlsError> {
     let Some(source) = ca else {
         // Before they are read: what changes in between makes a difference once more.
-        for authorities in boringssl::authorities() {
+        for authorities in foreign::authorities() {
             hash_files(&authorities, hasher);
         }
         builder.set_default_verify_paths()?;

@@ -14,7 +14,7 @@ use integration_tests::raw::{Ending, Hello, Raw};
 use integration_tests::record::assert_has;
 use integration_tests::wait::{until, within};
 
-use crate::besieged::{HOST, MIB, get, stream, unbounded, with};
+use crate::besieged::{HOST, MIB, connect_from, get, stream, unbounded, with};
 
 /// Has the memory the gateway holds be so many hundredths of what it may, until
 /// it says what follows. To read a configuration takes some memory, too.
@@ -128,8 +128,10 @@ fn what_a_flood_of_handshakes_held_is_free_when_it_has_gone() {
         (!metrics.contains("egret_memory_pressure 0\n")).then_some(())
     };
     let mut attackers = Vec::new();
-    let shed = (0..60).find_map(|_| {
-        attackers.extend((0..20).map(|_| Stalled::begin(&acceptable, mesh.gateway())));
+    // From many sources: of one there may not be enough.
+    let shed = (10..70).find_map(|last| {
+        let from = || connect_from(&format!("127.0.0.{last}"), mesh.gateway());
+        attackers.extend((0..20).map(|_| Stalled::begin(&acceptable, from())));
         within(Duration::from_millis(200), is_short)
     });
     assert_eq!(shed, Some(()), "{} of {limit}", mesh.egret.memory());
@@ -139,6 +141,34 @@ fn what_a_flood_of_handshakes_held_is_free_when_it_has_gone() {
         let metrics = mesh.egret.admin("/metrics").text();
         metrics.contains("egret_memory_pressure 0\n").then_some(())
     });
+}
+
+#[test]
+fn handshakes_of_one_source_take_no_memory_from_others() {
+    let mesh = Mesh::start(&with("handshakeTimeout: 120s"));
+    // Room for twice what a source may take where there is little.
+    let limit = mesh.egret.memory() + 100 * MIB;
+    mesh.configure(&with(&format!("handshakeTimeout: 120s, memory: {limit}B")));
+    let acceptable = long_chain(&mesh);
+    let mut attackers = Vec::new();
+    let turned_away = (0..60).find_map(|_| {
+        let from = || connect_from("127.0.0.10", mesh.gateway());
+        attackers.extend((0..20).map(|_| Stalled::begin(&acceptable, from())));
+        let mut told = mesh.egret.records().into_iter();
+        told.find(|record| record["refusal"] == "too_many_handshakes")
+    });
+    assert!(turned_away.is_some(), "{} of {limit}", mesh.egret.memory());
+    attackers.extend(
+        (0..100).map(|_| Stalled::begin(&acceptable, connect_from("127.0.0.10", mesh.gateway()))),
+    );
+    let metrics = mesh.egret.admin("/metrics").text();
+    assert!(metrics.contains("egret_memory_pressure 0\n"));
+    let good = Hello::of(&mesh.pki, "politics", HOST);
+    let mut good = good
+        .over(connect_from("127.0.0.11", mesh.gateway()))
+        .unwrap();
+    let answer = good.exchange("GET /bytes/1 HTTP/1.1\r\nhost: httpbin.org\r\n\r\n");
+    assert_eq!(answer.unwrap().status(), 200);
 }
 
 /// A good certificate, and so many others that it is all just taken.
@@ -165,8 +195,7 @@ struct Stalled {
 }
 
 impl Stalled {
-    fn begin(context: &SslContext, gateway: SocketAddr) -> Option<TcpStream> {
-        let tcp = TcpStream::connect(gateway).ok()?;
+    fn begin(context: &SslContext, tcp: TcpStream) -> Option<TcpStream> {
         tcp.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
         let (heard, held) = (false, Vec::new());
         let client = Self { tcp, heard, held };
@@ -183,7 +212,10 @@ impl Stalled {
             messages.extend_from_slice(&rest[..length]);
             records = &rest[length..];
         }
-        let length = u32::from_be_bytes([0, messages[1], messages[2], messages[3]]);
+        let [_, a, b, c, ..] = messages[..] else {
+            return None;
+        };
+        let length = u32::from_be_bytes([0, a, b, c]);
         for piece in messages[..4 + length as usize].chunks(8192) {
             let head = [&[22, 3, 3][..], &(piece.len() as u16).to_be_bytes()].concat();
             (&*tcp).write_all(&[&head, piece].concat()).ok()?;

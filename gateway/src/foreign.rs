@@ -1,6 +1,6 @@
-//! What BoringSSL does and boring has no safe interface for: lists of revoked
-//! certificates, what a caller's certificate must be for, how much of a chain is
-//! taken.
+//! What libraries of C do and nobody has made a safe interface for: BoringSSL's lists
+//! of revoked certificates, what a caller's certificate must be for, how much of a
+//! chain is taken; the allocator's giving back.
 //!
 //! The only module with unsafe code. It knows how to ask; what follows is for
 //! others to decide.
@@ -16,7 +16,20 @@ use boring::ssl::SslContextBuilder;
 use boring::x509::X509NameRef;
 use boring::x509::store::X509StoreBuilder;
 use foreign_types::{ForeignType, ForeignTypeRef};
+// Has it linked.
+use mimalloc as _;
 use pingora_core::tls::ssl_sys as ffi;
+
+unsafe extern "C" {
+    fn mi_collect(force: bool);
+}
+
+/// Gives memory back that is free and that the allocator keeps in case it is asked for
+/// again. It would by itself, but in an idle process it may be long before it does.
+pub(crate) fn give_back_memory() {
+    // SAFETY: takes no pointer, and may be called at any time by any thread.
+    unsafe { mi_collect(true) }
+}
 
 /// Of a peer's certificates, in all: several times what a good chain takes. BoringSSL
 /// would take 100 KiB, and what it makes of them is many times as large.
