@@ -157,6 +157,18 @@ pub struct IdentityFiles {
     pub crl: Option<PathBuf>,
 }
 
+impl Settings {
+    /// Whether a trust domain is one of those whose workloads are let in.
+    #[must_use]
+    pub fn trusts_domain(&self, name: &str) -> bool {
+        let is_named = |trust: &TrustDomain| {
+            let mut names = std::iter::once(&trust.domain).chain(&trust.aliases);
+            names.any(|known| **known == *name)
+        };
+        self.trust.iter().any(is_named)
+    }
+}
+
 /// A trust domain whose workloads are let in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustDomain {

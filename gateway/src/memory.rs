@@ -10,11 +10,12 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
+use crate::foreign;
 use crate::gateway::Gateway;
 
 /// Between two looks while there is plenty, and while there is not.
@@ -23,6 +24,7 @@ const SHORT_PAUSE: Duration = Duration::from_millis(50);
 /// From these parts of a hundred on there is not.
 const WATCHFUL: u64 = 50;
 /// From these parts of a hundred on.
+const TIGHT: u64 = 70;
 const SHED: u64 = 90;
 const CLOSE: u64 = 95;
 
@@ -40,26 +42,37 @@ pub(crate) enum Pressure {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(crate) struct Memory(AtomicU8);
+pub(crate) struct Memory {
+    pressure: AtomicU8,
+    tight: AtomicBool,
+}
 
 impl Memory {
+    /// Whether nobody may take much of it any more who is not known yet.
+    pub(crate) fn is_tight(&self) -> bool {
+        self.tight.load(Ordering::Relaxed)
+    }
+
     /// Whether requests are refused.
     pub(crate) fn is_scarce(&self) -> bool {
-        self.0.load(Ordering::Relaxed) >= Pressure::Scarce as u8
+        self.pressure.load(Ordering::Relaxed) >= Pressure::Scarce as u8
     }
 
     /// Whether new connections are refused, too.
     pub(crate) fn is_spent(&self) -> bool {
-        self.0.load(Ordering::Relaxed) >= Pressure::Spent as u8
+        self.pressure.load(Ordering::Relaxed) >= Pressure::Spent as u8
     }
 
-    fn set(&self, pressure: Pressure, resident: u64, limit: Option<u64>) {
-        let before = self.0.swap(pressure as u8, Ordering::Relaxed);
+    fn set(&self, held: u64, resident: u64, limit: Option<u64>) -> Pressure {
+        let pressure = pressure(held);
+        self.tight.store(held >= TIGHT, Ordering::Relaxed);
+        let before = self.pressure.swap(pressure as u8, Ordering::Relaxed);
         if pressure as u8 > before {
             tracing::warn!(resident, limit, ?pressure, "memory is nearly spent");
         } else if pressure as u8 != before {
             tracing::info!(resident, limit, ?pressure, "memory has become free");
         }
+        pressure
     }
 }
 
@@ -105,12 +118,18 @@ pub(crate) fn watch(gateway: &Arc<Gateway>) -> io::Result<()> {
 /// Tells what there is, and how long that may be relied upon.
 fn look(gateway: &Weak<Gateway>) -> Option<Duration> {
     let gateway = gateway.upgrade()?;
-    let resident = resident(&fs::read_to_string("/proc/self/status").ok()?)?;
+    let read = || resident(&fs::read_to_string("/proc/self/status").ok()?);
+    let mut resident = read()?;
     let configured = gateway.live().snapshot().settings().limits.memory;
     let limit = configured.or_else(|| Cgroup::of_this_process().limit());
-    let held = hundredths(resident, limit);
-    let pressure = pressure(held);
-    gateway.memory.set(pressure, resident, limit);
+    let mut held = hundredths(resident, limit);
+    if held >= SHED {
+        // Nobody is refused for what is free.
+        foreign::give_back_memory();
+        resident = read()?;
+        held = hundredths(resident, limit);
+    }
+    let pressure = gateway.memory.set(held, resident, limit);
     gateway.metrics.memory_seen(resident, limit, pressure as u8);
     Some(pause(held))
 }
@@ -187,7 +206,8 @@ mod tests {
             (50, false, false),
         ] {
             let (held, limit) = (resident * MIB, Some(100 * MIB));
-            memory.set(pressure(hundredths(held, limit)), held, limit);
+            memory.set(hundredths(held, limit), held, limit);
+            assert_eq!(memory.is_tight(), resident >= 70);
             assert_eq!((memory.is_scarce(), memory.is_spent()), (scarce, spent));
         }
         for limit in [None, Some(99)] {

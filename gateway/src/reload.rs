@@ -9,6 +9,7 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -17,7 +18,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use conf::SourceFile;
 use conf::remote::KnownLists;
-use conf::snapshot::Settings;
+use conf::snapshot::{Dns, Listener};
 use notify::event::ModifyKind;
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
@@ -46,6 +47,8 @@ const AGAIN: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub struct Reloader {
     gateway: Arc<Gateway>,
+    /// What the process was started with, for good.
+    started: (Option<SocketAddr>, Dns),
     source: Source,
     watched: Watched,
     /// What the running snapshot was made from.
@@ -83,8 +86,11 @@ impl Reloader {
                 |error| tracing::warn!(%error, "cannot watch files; looking at them instead"),
             )
             .ok();
+        let live = gateway.live();
+        let settings = live.snapshot().settings();
         let mut reloader = Self {
-            lists: Lists::new(gateway.live().snapshot().lists()),
+            lists: Lists::new(live.snapshot().lists()),
+            started: (settings.admin, settings.dns.clone()),
             gateway,
             source,
             watched,
@@ -182,12 +188,12 @@ impl Reloader {
         for warning in value.snapshot().grave() {
             tracing::warn!("{warning}");
         }
-        self.warn_of_sockets(&value);
         self.files = files;
         self.watched = watched;
         self.watch();
         self.lists.forgive();
         self.apply(value);
+        self.warn_of_sockets();
         true
     }
 
@@ -249,20 +255,30 @@ impl Reloader {
     }
 
     /// Sockets and the resolver are made once.
-    fn warn_of_sockets(&self, new: &Live) {
-        let running = self.gateway.live();
-        let (new, running) = (new.snapshot().settings(), running.snapshot().settings());
-        let sockets = |settings: &Settings| {
-            let listeners = settings.listeners.iter();
-            let binds: Vec<_> = listeners
-                .map(|l| (l.name.clone(), l.bind, l.mode))
-                .collect();
-            (binds, settings.admin)
+    fn warn_of_sockets(&self) {
+        let live = self.gateway.live();
+        let settings = live.snapshot().settings();
+        let names = |listeners: Vec<&Listener>| {
+            let names = listeners
+                .iter()
+                .map(|l| format!("`{}` at {}", l.name, l.bind));
+            names.collect::<Vec<_>>().join(", ")
         };
-        if sockets(new) != sockets(running) || new.dns != running.dns {
+        let (unbound, forgotten) = live.misplaced();
+        if !unbound.is_empty() {
+            let new = names(unbound);
+            tracing::warn!("new listeners: {new}: that takes effect at the next start");
+        }
+        if !forgotten.is_empty() {
+            let gone = names(forgotten);
             tracing::warn!(
-                "`listeners`, `admin` or `dns` changed: that takes effect at the next start"
+                "listeners no longer there: {gone}: that takes effect at the next start; \
+                 until then they serve as they did"
             );
+        }
+        let (admin, dns) = &self.started;
+        if settings.admin != *admin || settings.dns != *dns {
+            tracing::warn!("`admin` or `dns` changed: that takes effect at the next start");
         }
     }
 

@@ -126,8 +126,9 @@ impl Process {
         let gateway = Arc::new(Gateway::new(value, sinks, options.threads));
         // Not before the configuration is good: nobody is asked for nothing.
         let (predecessor, mut inherited) = inherit(options)?;
-        let listeners = settings.listeners.iter().map(|listener| {
-            Bound::bind(listener, &mut inherited).map_err(|error| {
+        let listeners = settings.listeners.iter().enumerate();
+        let listeners = listeners.map(|(number, listener)| {
+            Bound::bind(number, listener, &mut inherited).map_err(|error| {
                 StartError::Bind(
                     format!("listener `{}`", listener.name),
                     listener.bind,

@@ -37,6 +37,7 @@ impl Connection {
             limits: self.limits.clone(),
             drain: self.drain.clone(),
             shown: self.shown.clone(),
+            introducer: self.introducer,
             seen: ArcSwap::new(self.seen()),
             names: OnceLock::new(),
             _permit: Some(permit),
