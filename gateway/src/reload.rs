@@ -117,7 +117,8 @@ impl Reloader {
         let mut glances = (0..READ).cycle();
         loop {
             let changed = tokio::select! {
-                _ = self.changes.recv() => {
+                // Never where there is no watcher: glances find what changes.
+                Some(()) = self.changes.recv() => {
                     self.settle().await;
                     self.differs(Look::Read).await
                 }
