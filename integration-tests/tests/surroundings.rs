@@ -5,7 +5,8 @@ use std::fs;
 use std::process::Command;
 
 use integration_tests::egret::Egret;
-use integration_tests::wait::until;
+use integration_tests::process::Signal;
+use integration_tests::wait::{PATIENCE, until};
 
 const QUIET: &str = "version: 1
 listeners: [{ port: 443, bind: '127.0.0.1:0', mode: plaintext }]
@@ -48,4 +49,41 @@ fn without_a_descriptor_memory_is_looked_at_again_later() {
     let threads = threads(&egret);
     assert!(threads.contains(&"memory\n".to_owned()), "{threads:?}");
     assert!(egret.metric("process_resident_memory_bytes") > 0);
+}
+
+/// Opening it would wait for its reader, and with it a reload, `/metrics` and the
+/// end of the process.
+#[test]
+fn a_fifo_that_nobody_reads_is_no_log() {
+    let mut egret = Egret::start(QUIET);
+    let fifo = egret.dir().join("access.fifo");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&fifo)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let log = format!("logs: [{{ to: {{ file: {} }} }}]\n", fifo.display());
+    egret.configure(&[QUIET, &log].concat());
+    until("it is told", || {
+        (says(&egret, "it is a FIFO that nobody reads") > 0).then_some(())
+    });
+    assert!(egret.metric("process_resident_memory_bytes") > 0);
+    let mut other = Egret::launch(&[QUIET, &log].concat());
+    let status = other.exit_within(PATIENCE);
+    assert!(status.is_some_and(|status| !status.success()), "{status:?}");
+    until("why it does not start is told", || {
+        other
+            .said()
+            .contains("it is a FIFO that nobody reads")
+            .then_some(())
+    });
+    egret.signal(Signal::Terminate);
+    let status = egret.exit_within(PATIENCE);
+    assert!(
+        status.is_some_and(|status| status.success()),
+        "{}",
+        egret.said()
+    );
 }
