@@ -6,6 +6,7 @@
 mod listener;
 mod log;
 mod pins;
+mod room;
 mod vips;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ pub use listener::{Listener, ListenerMode};
 pub use log::{Layout, Level, Log, Overflow, Rotate, Sink};
 pub(crate) use pins::Pin;
 pub use pins::Pins;
+pub use room::{LINE_BYTES, Room};
 pub use vips::Vips;
 
 /// One configuration, compiled and checked.

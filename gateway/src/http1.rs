@@ -229,14 +229,15 @@ async fn exchange(
     session.set_pipelined_prefix(std::mem::take(buffer));
     // Everything it needs is in the prefix already.
     if !matches!(session.read_request().await, Ok(true)) {
-        let refusal = Refusal::MalformedRequestLine;
+        // Recorded before it is answered: who does not read is told of all the same.
+        let (sketch, refusal) = (head::sketch(&sketched), Refusal::MalformedRequestLine);
+        crate::exchange::record_unparsed(connection, &sketch, refusal, begun);
         let reply = pingora_http::ResponseHeader::build_no_case(400_u16, Some(2));
         if let Ok(reply) = reply {
             let body = bytes::Bytes::from_static(b"Bad Request");
-            let _ = session.write_error_response(reply, body).await;
+            let answering = session.write_error_response(reply, body);
+            let _ = timeout(connection.limits.body_idle_timeout, answering).await;
         }
-        let sketch = head::sketch(&sketched);
-        crate::exchange::record_unparsed(connection, &sketch, refusal, begun);
         let _ = timeout(PARTING, session.shutdown()).await;
         return None;
     }

@@ -24,7 +24,7 @@ use crate::upstream::{CredentialsError, Proxy, Target, TlsError, UpstreamTls};
 /// See the module.
 #[derive(Debug)]
 pub struct Live {
-    snapshot: Snapshot,
+    snapshot: Arc<Snapshot>,
     digest: String,
     reporter_uid: String,
     credentials: Arc<Credentials>,
@@ -78,6 +78,10 @@ impl Live {
     /// # Errors
     /// Every file that is missing or not what it should be.
     pub fn load(snapshot: Snapshot, sinks: &Sinks) -> Result<Self, Vec<LiveError>> {
+        Self::read(Arc::new(snapshot), sinks)
+    }
+
+    fn read(snapshot: Arc<Snapshot>, sinks: &Sinks) -> Result<Self, Vec<LiveError>> {
         let (credentials, mut errors) = Credentials::read(&snapshot);
         match sinks.loggers(&snapshot.settings().logs) {
             Ok(loggers) if errors.is_empty() => {
@@ -98,10 +102,21 @@ impl Live {
     pub(crate) fn again(&self, snapshot: Snapshot, sinks: &Sinks) -> Result<Self, Vec<LiveError>> {
         let loggers = sinks.loggers(&snapshot.settings().logs);
         let loggers = loggers.map_err(|error| vec![LiveError::Sink(error)])?;
-        Ok(Self::new(snapshot, Arc::clone(&self.credentials), loggers))
+        let credentials = Arc::clone(&self.credentials);
+        Ok(Self::new(Arc::new(snapshot), credentials, loggers))
     }
 
-    fn new(snapshot: Snapshot, credentials: Arc<Credentials>, loggers: Loggers) -> Self {
+    /// The same snapshot, with what its certificates have become: the other way
+    /// round. So nobody whose certificate was revoked goes on for a mistake in the
+    /// configuration.
+    ///
+    /// # Errors
+    /// Every file that is missing or not what it should be.
+    pub(crate) fn renewed(&self, sinks: &Sinks) -> Result<Self, Vec<LiveError>> {
+        Self::read(Arc::clone(&self.snapshot), sinks)
+    }
+
+    fn new(snapshot: Arc<Snapshot>, credentials: Arc<Credentials>, loggers: Loggers) -> Self {
         let listeners = snapshot.settings().listeners.iter().cloned();
         let served: Vec<_> = listeners.map(Arc::new).collect();
         Self {

@@ -13,7 +13,7 @@ use crate::foreign;
 use crate::live::{Live, LiveError};
 use crate::record::Sinks;
 use crate::sandbox::Reach;
-use crate::watched::Watched;
+use crate::watched::{Look, Watched};
 
 /// Why a configuration does not take effect. Everything found is in it.
 #[derive(Debug)]
@@ -239,6 +239,24 @@ pub fn load_again(
     live.map_err(|files| of_files(files, Watched::default()))
 }
 
+/// The running configuration with what its certificates have become, if one has
+/// changed since it was read, as `certificates` tells and will tell from then on.
+///
+/// # Errors
+/// Every file that is missing or not what it should be.
+pub(crate) fn renew(
+    running: &Live,
+    certificates: &mut Watched,
+    sinks: &Sinks,
+) -> Option<Result<Live, LoadError>> {
+    if !certificates.differs(Look::Read) {
+        return None;
+    }
+    *certificates = certificates.as_it_is();
+    let renewed = running.renewed(sinks);
+    Some(renewed.map_err(|files| of_files(files, Watched::default())))
+}
+
 fn of_problems(problems: Vec<Problem>, watched: Watched) -> LoadError {
     LoadError {
         problems,
@@ -256,7 +274,7 @@ fn of_files(files: Vec<LiveError>, watched: Watched) -> LoadError {
 }
 
 /// The files of keys, certificates, roots, revocation lists and credentials.
-fn certificates(snapshot: &Snapshot) -> Vec<PathBuf> {
+pub(crate) fn certificates(snapshot: &Snapshot) -> Vec<PathBuf> {
     let settings = snapshot.settings();
     let identity = settings.identity.iter().flat_map(|files| {
         let always = [&files.chain, &files.key, &files.roots];

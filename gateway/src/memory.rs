@@ -107,21 +107,46 @@ fn pause(hundredths: u64) -> Duration {
 pub(crate) fn watch(gateway: &Arc<Gateway>) -> io::Result<()> {
     let gateway = Arc::downgrade(gateway);
     let watching = thread::Builder::new().name("memory".to_owned());
-    watching.spawn(move || {
-        while let Some(pause) = look(&gateway) {
-            thread::sleep(pause);
-        }
-    })?;
+    watching.spawn(move || look_on(&gateway))?;
     Ok(())
 }
 
+/// A look that fails, for want of a descriptor say, changes nothing and is made
+/// again: were it the last one, what it found would stand for ever, and a process
+/// that refused would never serve again.
+fn look_on(gateway: &Weak<Gateway>) {
+    let mut blind = false;
+    while let Some(gateway) = gateway.upgrade() {
+        let looked = look(&gateway);
+        drop(gateway);
+        let pause = looked.as_ref().map_or(PAUSE, |pause| *pause);
+        match looked {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+            Err(error) if !blind => {
+                tracing::warn!(%error, "cannot see how much memory is held; looking on");
+                blind = true;
+            }
+            Ok(_) if blind => {
+                tracing::info!("how much memory is held is seen again");
+                blind = false;
+            }
+            Ok(_) | Err(_) => {}
+        }
+        thread::sleep(pause);
+    }
+}
+
 /// Tells what there is, and how long that may be relied upon.
-fn look(gateway: &Weak<Gateway>) -> Option<Duration> {
-    let gateway = gateway.upgrade()?;
-    let read = || resident(&fs::read_to_string("/proc/self/status").ok()?);
+fn look(gateway: &Gateway) -> io::Result<Duration> {
+    let read = || -> io::Result<u64> {
+        let status = fs::read_to_string("/proc/self/status")?;
+        resident(&status).ok_or(io::ErrorKind::InvalidData.into())
+    };
     let mut resident = read()?;
-    let configured = gateway.live().snapshot().settings().limits.memory;
-    let limit = configured.or_else(|| Cgroup::of_this_process().limit());
+    let limit = match gateway.live().snapshot().settings().limits.memory {
+        Some(configured) => Some(configured),
+        None => Cgroup::of_this_process()?.limit()?,
+    };
     let mut held = hundredths(resident, limit);
     if held >= SHED {
         // Nobody is refused for what is free.
@@ -131,7 +156,19 @@ fn look(gateway: &Weak<Gateway>) -> Option<Duration> {
     }
     let pressure = gateway.memory.set(held, resident, limit);
     gateway.metrics.memory_seen(resident, limit, pressure as u8);
-    Some(pause(held))
+    Ok(pause(held))
+}
+
+/// The text of a file, none where it is not, or is not for us to read.
+fn text_of(file: &Path) -> io::Result<Option<String>> {
+    match fs::read_to_string(file) {
+        Ok(text) => Ok(Some(text)),
+        // A bound that cannot be read for want of a descriptor is not gone.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => {
+            Err(error)
+        }
+        Err(_) => Ok(None),
+    }
 }
 
 /// What a process's status says it holds.
@@ -146,9 +183,10 @@ fn resident(status: &str) -> Option<u64> {
 struct Cgroup(Vec<PathBuf>);
 
 impl Cgroup {
-    fn of_this_process() -> Self {
-        let groups = fs::read_to_string("/proc/self/cgroup");
-        Self::told(&groups.unwrap_or_default(), Path::new("/sys/fs/cgroup"))
+    fn of_this_process() -> io::Result<Self> {
+        let groups = text_of(Path::new("/proc/self/cgroup"))?;
+        let root = Path::new("/sys/fs/cgroup");
+        Ok(Self::told(&groups.unwrap_or_default(), root))
     }
 
     /// By `/proc/PID/cgroup`: of version 2 `0::/PATH`, of version 1
@@ -178,12 +216,13 @@ impl Cgroup {
     }
 
     /// The smallest that is said; `max`, and whatever else is no number, says none.
-    fn limit(&self) -> Option<u64> {
-        let texts = self
-            .0
-            .iter()
-            .filter_map(|file| fs::read_to_string(file).ok());
-        texts.filter_map(|text| text.trim().parse().ok()).min()
+    fn limit(&self) -> io::Result<Option<u64>> {
+        let mut smallest = None;
+        for file in &self.0 {
+            let bound = text_of(file)?.and_then(|text| text.trim().parse::<u64>().ok());
+            smallest = smallest.into_iter().chain(bound).min();
+        }
+        Ok(smallest)
     }
 }
 
@@ -237,7 +276,7 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         };
-        let limit = |groups: &str| Cgroup::told(groups, root.path()).limit();
+        let limit = |groups: &str| Cgroup::told(groups, root.path()).limit().unwrap();
         write("pods/one/memory.max", "max\n");
         write("pods/memory.max", "1000000\n");
         assert_eq!(limit("0::/pods/one\n"), Some(1_000_000));

@@ -27,7 +27,7 @@ use tokio::time::{Instant, MissedTickBehavior, sleep, timeout};
 use crate::gateway::Gateway;
 use crate::lists::Lists;
 use crate::live::Live;
-use crate::load::{LoadError, Loaded, Source, load, load_again};
+use crate::load::{LoadError, Loaded, Source, certificates, load, load_again, renew};
 use crate::metrics::Reload;
 use crate::watched::{Look, Watched};
 
@@ -51,6 +51,10 @@ pub struct Reloader {
     started: (Option<SocketAddr>, Dns),
     source: Source,
     watched: Watched,
+    /// Those of the running configuration, as it was made from them.
+    certificates: Watched,
+    /// Where the files are refused, and not what runs: what was said of them.
+    refused: Option<String>,
     /// What the running snapshot was made from.
     files: Arc<[SourceFile]>,
     lists: Lists,
@@ -82,15 +86,18 @@ impl Reloader {
             }
         });
         let watcher = watcher
-            .inspect_err(
-                |error| tracing::warn!(%error, "cannot watch files; looking at them instead"),
-            )
+            .inspect_err(|error| {
+                let message = "cannot watch files: changes are found by looking now and then";
+                tracing::warn!(%error, "{message}");
+            })
             .ok();
         let live = gateway.live();
         let settings = live.snapshot().settings();
         let mut reloader = Self {
             lists: Lists::new(live.snapshot().lists()),
             started: (settings.admin, settings.dns.clone()),
+            certificates: watched.of(&certificates(live.snapshot())),
+            refused: None,
             gateway,
             source,
             watched,
@@ -115,7 +122,8 @@ impl Reloader {
         let mut glances = (0..READ).cycle();
         loop {
             let changed = tokio::select! {
-                _ = self.changes.recv() => {
+                // Never where there is no watcher: glances find what changes.
+                Some(()) = self.changes.recv() => {
                     self.settle().await;
                     self.differs(Look::Read).await
                 }
@@ -134,13 +142,17 @@ impl Reloader {
             };
             if changed {
                 self.until_settled().await;
+            } else if self.refused.is_some() {
+                self.renew().await;
             }
         }
     }
 
     async fn settle(&mut self) {
         let patience = Instant::now() + LONGEST;
-        while Instant::now() < patience && timeout(SETTLE, self.changes.recv()).await.is_ok() {}
+        while Instant::now() < patience
+            && timeout(SETTLE, self.changes.recv()).await == Ok(Some(()))
+        {}
     }
 
     /// Reloads, and again while what is refused is still changing.
@@ -177,6 +189,12 @@ impl Reloader {
         } = match self.compiled(loading).await {
             Ok(loaded) => loaded,
             Err(refused) => {
+                self.refused = Some(
+                    refused
+                        .as_ref()
+                        .map(LoadError::to_string)
+                        .unwrap_or_default(),
+                );
                 self.watched = match refused {
                     Some(refused) => refused.into_watched(),
                     None => self.watched.as_it_is(),
@@ -189,6 +207,8 @@ impl Reloader {
             tracing::warn!("{warning}");
         }
         self.files = files;
+        self.certificates = watched.of(&certificates(value.snapshot()));
+        self.refused = None;
         self.watched = watched;
         self.watch();
         self.lists.forgive();
@@ -212,6 +232,34 @@ impl Reloader {
             tracing::warn!("{warning}");
         }
         self.apply(value);
+    }
+
+    /// While the files are refused: what runs with what its certificates have
+    /// become. Roots and revocation lists wait for nobody's spelling.
+    async fn renew(&mut self) {
+        let (running, sinks) = (self.gateway.live(), Arc::clone(&self.gateway.sinks));
+        let mut certificates = self.certificates.clone();
+        let renewing = tokio::task::spawn_blocking(move || {
+            let renewed = renew(&running, &mut certificates, &sinks);
+            (renewed, certificates)
+        });
+        let Ok((Some(renewed), certificates)) = renewing.await else {
+            return;
+        };
+        self.certificates = certificates;
+        match renewed {
+            Ok(live) => {
+                tracing::info!("certificates renewed; the configuration stays refused");
+                self.gateway.swap(live);
+            }
+            Err(error) => {
+                let (error, told) = (error.to_string(), self.refused.as_deref());
+                let is_told = |line: &str| told.is_some_and(|told| told.contains(line));
+                if !error.lines().all(is_told) {
+                    tracing::error!("certificates refused; the last good ones stay\n{error}");
+                }
+            }
+        }
     }
 
     /// What `load` makes of the lists that are known, without content that is
@@ -283,13 +331,14 @@ impl Reloader {
     }
 
     fn watch(&mut self) {
-        let names = self.watched.paths().filter_map(Path::file_name);
+        let paths = || self.watched.paths().chain(self.certificates.paths());
+        let names = paths().filter_map(Path::file_name);
         self.names
             .store(Arc::new(names.map(OsString::from).collect()));
         let Some(watcher) = &mut self.watcher else {
             return;
         };
-        let folders: HashSet<&Path> = self.watched.paths().map(folder).collect();
+        let folders: HashSet<&Path> = paths().map(folder).collect();
         for folder in folders {
             // Again and again: another folder may have come in its place.
             if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
@@ -328,30 +377,5 @@ fn folder(path: &Path) -> &Path {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use notify::event::{CreateKind, DataChange, MetadataKind, RenameMode};
-
-    #[test]
-    fn a_line_of_a_log_in_the_same_folder_is_no_change() {
-        let names = Names::from(["egress.yaml".into(), "..data".into()]);
-        let written = EventKind::Modify(ModifyKind::Data(DataChange::Any));
-        let touched = EventKind::Modify(ModifyKind::Metadata(MetadataKind::Any));
-        let renamed = EventKind::Modify(ModifyKind::Name(RenameMode::To));
-        for (kind, path, expected) in [
-            (written, "./egress.yaml", true),
-            (touched, "/etc/egret/egress.yaml", true),
-            (written, "/etc/egret/access.log", false),
-            (touched, "/etc/egret/access.log", false),
-            (renamed, "/etc/egret/..data", true),
-            (
-                EventKind::Create(CreateKind::File),
-                "/etc/egret/new.yaml",
-                true,
-            ),
-        ] {
-            let event = Event::new(kind).add_path(path.into());
-            assert_eq!(may_concern(&event, &names), expected, "{kind:?} {path}");
-        }
-    }
-}
+#[path = "reload_tests.rs"]
+mod tests;

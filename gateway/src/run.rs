@@ -370,11 +370,9 @@ fn admin_state(
             }
             Ok(())
         }),
-        metrics: Box::new(move || {
-            let live = metrics.live();
-            metrics
-                .metrics
-                .render(&metrics.sinks.stats(), live.watched())
+        metrics: Box::new(move |to| {
+            let (live, sinks) = (metrics.live(), metrics.sinks.stats());
+            metrics.metrics.render(&sinks, live.watched(), to)
         }),
         config: Box::new(move || {
             let live = config.live();
