@@ -196,6 +196,16 @@ mod tests {
     use crate::{Environment, SourceFile, compile};
 
     #[test]
+    fn what_a_question_nominates_goes_no_further() {
+        let headers = ["Connection: close, X-Hop", "X-Hop: 1", "X-Own: 2"].map(str::to_owned);
+        let question = Question::ask("anonymous", "GET", "http://a.test/", &headers, "d");
+        let question = question.unwrap();
+        assert_eq!(question.value("x-hop", 0), None);
+        assert_eq!(question.value("x-own", 0), Some(&b"2"[..]));
+        assert_eq!(question.value("connection", 0), Some(&b"close, X-Hop"[..]));
+    }
+
+    #[test]
     fn nobody_is_known_by_a_listener_that_verifies_nobody() {
         let listeners = "version: 1\nlisteners: [{ port: 80, mode: plaintext, name: open }, { port: 443, name: mesh }]\n";
         let files = [SourceFile::new("egress.yaml", listeners)];

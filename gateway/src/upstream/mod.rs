@@ -7,6 +7,7 @@ mod dial;
 mod farewell;
 mod framing;
 mod http2;
+mod lease;
 mod offer;
 mod outliers;
 mod pool;

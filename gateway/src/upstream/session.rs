@@ -18,11 +18,10 @@ use pingora_core::protocols::{Digest, Stream};
 use pingora_error::{Error, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 
-use super::breaker::Place;
 use super::farewell;
 use super::framing::{self, Afterwards};
+use super::lease::Lease;
 use super::tenure::Tenure;
-use super::{PoolKey, Target};
 use crate::headers::{UpstreamVersion, is_bodiless, names_websocket};
 use crate::relay::{Side, now};
 
@@ -48,34 +47,6 @@ pub(crate) struct UpstreamSession {
     switching: Switching,
     /// Given up last: only then is the connection free.
     pub(super) lease: Lease,
-}
-
-/// What an exchange has of its upstream, and gives back at its end.
-pub(crate) struct Lease {
-    pub(super) key: PoolKey,
-    /// How long the connection is kept afterwards.
-    pub(super) idle: Duration,
-    pub(super) tenure: Option<Arc<Tenure>>,
-    /// Its place among the requests of a bounded upstream.
-    pub(super) place: Option<Place>,
-}
-
-impl Lease {
-    pub(super) fn new(key: PoolKey, target: &Target, tenure: Option<Arc<Tenure>>) -> Self {
-        Self {
-            key,
-            idle: target.upstream.idle_timeout,
-            tenure,
-            place: None,
-        }
-    }
-
-    /// A connection that has served is used once more.
-    pub(super) fn used(&self) {
-        if let Some(tenure) = &self.tenure {
-            tenure.give();
-        }
-    }
 }
 
 /// What becomes of the protocol that is spoken (RFC 9110, section 7.8).
