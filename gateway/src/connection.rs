@@ -359,10 +359,6 @@ impl Connection {
         seen
     }
 
-    pub(crate) fn is_draining(&self) -> bool {
-        self.drain.has_begun()
-    }
-
     /// An empty record of this connection.
     pub(crate) fn record<'a>(&'a self, live: &'a Live, begun: Moment) -> Record<'a> {
         Record {

@@ -44,7 +44,7 @@ pub(crate) async fn serve(connection: Arc<Connection>, mut stream: Stream) {
                 break;
             }
         };
-        if let Err(lost) = connection.standing() {
+        if let Err(lost) = connection.may_begin() {
             let head = head::sketch(buffer.get(..length).unwrap_or_default());
             crate::exchange::record_unparsed(&connection, &head, lost, begun);
             break;
@@ -136,7 +136,7 @@ async fn wait_for_first_byte(
             matches!(read, Ok(Ok(1..)))
         }
         // An idle connection is the first to go.
-        over = connection.over(Some(Phase::Closing)) => {
+        over = connection.idle_until(Phase::Closing) => {
             over.unwrap_or_else(|lost| connection.record_lost(lost));
             false
         }
@@ -228,7 +228,7 @@ async fn exchange(
     session.set_total_drain_timeout(Some(limit));
     // A second request behind the first is not served: the answer says so.
     let pipelined = behind_head && session.is_body_empty();
-    if connection.is_draining() || pipelined {
+    if connection.is_parting() || pipelined {
         session.set_keepalive(None);
     }
     let served = Exchange::new(connection, begun)

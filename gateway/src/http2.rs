@@ -22,14 +22,14 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::clock::Moment;
 use crate::connection::Connection;
-use crate::drain::Phase;
 use crate::exchange::{Ending, Exchange, Served, record_abandoned, record_cut, record_unparsed};
 use crate::hbone;
 use crate::intake::head::Sketch;
 use crate::intake::streams::{self, Untold};
 use crate::socket::Observed;
 
-/// Streams whose requests broke the protocol, before the connection ends.
+/// Streams that are no requests, malformed or larger than may be, before the
+/// connection ends: each is decoded to its end, which costs us and not the caller.
 const MAX_MALFORMED: u32 = 32;
 /// Bytes a caller may send unread, for one stream and for all of them.
 const STREAM_WINDOW: u32 = 256 * 1024;
@@ -82,10 +82,10 @@ pub(crate) async fn serve(connection: Arc<Connection>, stream: Stream) {
     };
     let mut streams = JoinSet::new();
     let mut malformed = 0;
-    let ending = connection.over(Some(Phase::Draining));
+    let ending = connection.parting();
     tokio::pin!(ending);
-    // A connection made while we drain has its first request served.
-    let mut last_call = connection.is_draining();
+    // A connection made while we part has its first request served.
+    let mut last_call = connection.is_parting();
     let mut draining = false;
     let idle = sleep_until(connection.deadline_for_idle().into());
     tokio::pin!(idle);
@@ -102,7 +102,7 @@ pub(crate) async fn serve(connection: Arc<Connection>, stream: Stream) {
                         stream.1.send_reset(h2::Reason::REFUSED_STREAM);
                         record_lost(&connection, Refusal::TooManyStreams);
                     }
-                    Accepted::Request(session) if connection.standing().is_err() => {
+                    Accepted::Request(session) if connection.may_begin().is_err() => {
                         turn_away(&connection, session);
                         if !std::mem::replace(&mut draining, true) {
                             http2.graceful_shutdown();
@@ -122,7 +122,7 @@ pub(crate) async fn serve(connection: Arc<Connection>, stream: Stream) {
                     }
                     Accepted::Tunnel(stream) => {
                         let (request, mut respond) = *stream;
-                        if let Err(lost) = connection.standing() {
+                        if let Err(lost) = connection.may_begin() {
                             respond.send_reset(h2::Reason::REFUSED_STREAM);
                             record_lost(&connection, lost);
                             if !std::mem::replace(&mut draining, true) {
@@ -283,7 +283,7 @@ async fn accept(
                 losses
                     .refusals()
                     .for_each(|refusal| record_lost(connection, refusal));
-                match losses.malformed {
+                match losses.malformed + losses.too_large {
                     0 => return Poll::Pending,
                     streams => Accepted::Malformed(streams),
                 }
@@ -310,7 +310,7 @@ async fn is_full(streams: &mut JoinSet<()>, most: u32) -> bool {
 
 /// Resets a stream whose caller has lost the right to ask.
 fn turn_away(connection: &Connection, session: HttpSession) {
-    if let Err(lost) = connection.standing() {
+    if let Err(lost) = connection.may_begin() {
         refuse(connection, session, lost);
     }
 }

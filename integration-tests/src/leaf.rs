@@ -120,6 +120,13 @@ impl Leaf {
         self.shifted(Duration::days(-2))
     }
 
+    /// The same, for so many seconds from now.
+    #[must_use]
+    pub fn for_seconds(mut self, seconds: i64) -> Self {
+        self.not_after = OffsetDateTime::now_utc() + Duration::seconds(seconds);
+        self
+    }
+
     /// The same, from tomorrow on.
     #[must_use]
     pub fn not_yet_valid(self) -> Self {

@@ -45,6 +45,27 @@ fn start(more: &str) -> (Mesh, Credential) {
     (mesh, stolen)
 }
 
+/// A mesh, and a certificate that is good for so many seconds.
+fn start_for_seconds(seconds: i64, more: &str) -> (Mesh, Credential) {
+    let pki = Pki::create();
+    let brief = pki.issue(
+        "brief",
+        &Leaf::workload(THIEF).for_seconds(seconds),
+        Signer::Mesh,
+    );
+    (Mesh::start_with(pki, &[OPEN, more].concat()), brief)
+}
+
+/// Waits until a new connection with `credential` is refused.
+fn until_refused(mesh: &Mesh, credential: &Credential) {
+    until("the certificate is refused", || {
+        let fresh = with(mesh, credential).connect(mesh.gateway());
+        fresh
+            .and_then(|mut raw| raw.exchange(GET).map_err(|e| e.to_string()))
+            .err()
+    });
+}
+
 fn with(mesh: &Mesh, credential: &Credential) -> Hello {
     Hello {
         credential: Some(credential.clone()),
@@ -109,12 +130,7 @@ fn no_request_is_served_on_a_connection_whose_certificate_is_revoked() {
     let (mesh, stolen) = start("");
     let mut bad = served(&with(&mesh, &stolen), &mesh);
     revoke(&mesh, &stolen);
-    until("the list is in force", || {
-        let fresh = with(&mesh, &stolen).connect(mesh.gateway());
-        fresh
-            .and_then(|mut raw| raw.exchange(GET).map_err(|e| e.to_string()))
-            .err()
-    });
+    until_refused(&mesh, &stolen);
     let before = mesh.recorder.seen().len();
     assert!(bad.exchange(GET).is_err());
     assert_eq!(mesh.recorder.seen().len(), before);
@@ -144,10 +160,10 @@ fn over_http_2_what_was_begun_is_finished_and_nothing_else_begun() {
     assert_eq!((answer.status, answer.gone), (Some(200), false));
 }
 
-#[test]
-fn a_tunnel_is_closed_when_its_callers_certificate_is_revoked() {
+/// Listeners of which one leads to a server that says what it hears.
+fn to_an_echo() -> String {
     let echo = TcpListener::bind("127.0.0.1:0").unwrap();
-    let route = format!(
+    let listeners = format!(
         "listeners:
   - {{ name: mesh, port: 443, bind: \"127.0.0.1:0\" }}
   - {{ name: db, port: 5432, bind: \"127.0.0.1:0\", mode: tcp }}
@@ -160,16 +176,22 @@ upstream: {{ addresses: \"{}\" }} }}]\n",
             thread::spawn(move || std::io::copy(&mut &tcp, &mut &tcp));
         }
     });
-    let (mesh, stolen) = start(&route);
-    let db = mesh.egret.listener("db");
-    let open = |hello: Hello| {
-        let mut raw = hello.connect(db).unwrap();
-        raw.send(b"ping").unwrap();
-        assert_eq!(raw.some().unwrap(), b"ping");
-        raw
-    };
-    let mut bad = open(with(&mesh, &stolen));
-    let mut good = open(Hello::of(&mesh.pki, "sleep", HOST));
+    listeners
+}
+
+/// A tunnel to it through which something has come.
+fn echoed(mesh: &Mesh, hello: &Hello) -> Raw {
+    let mut raw = hello.connect(mesh.egret.listener("db")).unwrap();
+    raw.send(b"ping").unwrap();
+    assert_eq!(raw.some().unwrap(), b"ping");
+    raw
+}
+
+#[test]
+fn a_tunnel_is_closed_when_its_callers_certificate_is_revoked() {
+    let (mesh, stolen) = start(&to_an_echo());
+    let mut bad = echoed(&mesh, &with(&mesh, &stolen));
+    let mut good = echoed(&mesh, &Hello::of(&mesh.pki, "sleep", HOST));
     revoke(&mesh, &stolen);
     let (bytes, ending) = bad.rest(SOON);
     assert_eq!((bytes.len(), ending), (0, Ending::Closed));
@@ -287,4 +309,57 @@ fn an_upstreams_connection_does_not_outlive_the_roots_it_was_verified_by() {
         .egret
         .wait_for_record("the failure", |r| r["response_code"] == 503);
     assert_eq!(reason(&told), "upstream_tls_verification", "{told:#}");
+}
+
+#[test]
+fn a_connection_ends_when_its_certificate_expires() {
+    let (mesh, brief) = start_for_seconds(3, "");
+    let mut idle = with(&mesh, &brief).connect(mesh.gateway()).unwrap();
+    let (bytes, ending) = idle.rest(SOON);
+    assert_eq!((bytes.len(), ending), (0, Ending::Closed));
+    assert_eq!(refusals(&mesh, "certificate_expired").len(), 1);
+}
+
+#[test]
+fn a_connection_takes_its_leave_before_its_certificate_expires() {
+    let (mesh, brief) = start_for_seconds(60, "");
+    let mut raw = with(&mesh, &brief).connect(mesh.gateway()).unwrap();
+    let answer = raw.exchange(GET).unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.value("connection").as_deref(), Some("close"));
+    assert_eq!(raw.rest(SOON).1, Ending::Closed);
+    let mut raw = over_http2(&with(&mesh, &brief), &mesh);
+    raw.send(&asking(1, "/x")).unwrap();
+    assert_eq!(http2::answer(&mut raw, 1).unwrap().status, Some(200));
+    assert_eq!(raw.rest(SOON).1, Ending::Closed);
+    let refused = |r: &Value| r["decision"] == "refuse";
+    assert_eq!(mesh.egret.records_where(refused).len(), 0);
+}
+
+#[test]
+fn nothing_begins_with_a_certificate_that_has_expired() {
+    let (mesh, brief) = start_for_seconds(3, "");
+    let mut raw = over_http2(&with(&mesh, &brief), &mesh);
+    until_refused(&mesh, &brief);
+    raw.send(&asking(1, "/late")).unwrap();
+    let late = http2::answer(&mut raw, 1).unwrap();
+    assert!(late.gone && late.status.is_none(), "{late:?}");
+    assert_eq!(
+        reason(&mesh.egret.record_of("/late")),
+        "certificate_expired"
+    );
+    assert!(mesh.recorder.seen_for("/late").is_empty());
+}
+
+#[test]
+fn what_a_certificate_began_outlives_it() {
+    let (mesh, brief) = start_for_seconds(3, &to_an_echo());
+    let mut tunnel = echoed(&mesh, &with(&mesh, &brief));
+    let mut raw = over_http2(&with(&mesh, &brief), &mesh);
+    raw.send(&asking(1, "/delay/6")).unwrap();
+    let _ = mesh.recorder.wait_for("/delay/6");
+    until_refused(&mesh, &brief);
+    tunnel.send(b"pong").unwrap();
+    assert_eq!(tunnel.some().unwrap(), b"pong");
+    assert_eq!(http2::answer(&mut raw, 1).unwrap().status, Some(200));
 }

@@ -1,5 +1,7 @@
 //! What is measured: each measure's name, and a value of it.
 
+use crate::trouble::Trouble;
+
 /// A kind of figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Measure {
@@ -8,6 +10,8 @@ pub(crate) enum Measure {
     /// The same for a GiB of bodies, in seconds.
     CpuPerGib,
     Rate,
+    /// When twice [`Measure::Rate`] is asked for, in percent of it.
+    Served,
     P50,
     P99,
     P999,
@@ -19,7 +23,7 @@ pub(crate) enum Measure {
     StartUp,
     /// In ms, from the new configuration's being written until a request met it.
     Reload,
-    /// Of [`Measure::P99`] without a reload, in µs.
+    /// Of [`Measure::P99`] before a reload, or before there was too much, in µs.
     P99Before,
 }
 
@@ -30,6 +34,7 @@ impl Measure {
             Self::CpuPerRequest => "CPU µs/request",
             Self::CpuPerGib => "CPU s/GiB",
             Self::Rate => "requests/s",
+            Self::Served => "served of twice, %",
             Self::P50 => "p50 µs",
             Self::P99 => "p99 µs",
             Self::P999 => "p99.9 µs",
@@ -43,7 +48,7 @@ impl Measure {
 
     /// Whether less is better.
     pub(crate) fn is_cost(self) -> bool {
-        self != Self::Rate
+        !matches!(self, Self::Rate | Self::Served)
     }
 }
 
@@ -66,4 +71,13 @@ pub(crate) struct Findings {
     pub(crate) figures: Vec<Figure>,
     /// Why the figures may say more of the generator than of the gateway.
     pub(crate) limited: Option<String>,
+}
+
+impl Findings {
+    /// One of them.
+    pub(crate) fn value(&self, measure: Measure) -> Result<f64, Trouble> {
+        let found = self.figures.iter().find(|f| f.measure == measure);
+        let missing = || Trouble::WrongAnswer(format!("nothing was measured of {measure:?}"));
+        found.map(|figure| figure.value).ok_or_else(missing)
+    }
 }

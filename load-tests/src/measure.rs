@@ -40,16 +40,27 @@ pub(crate) fn run(
     load: &Load,
     unit: Unit,
 ) -> Result<Findings, Trouble> {
+    rated(bench, gateway, load, unit).map(|(findings, _)| findings)
+}
+
+/// The same, with how many requests were answered in a second, whatever the pace.
+pub(crate) fn rated(
+    bench: &Bench,
+    gateway: &Running,
+    load: &Load,
+    unit: Unit,
+) -> Result<(Findings, f64), Trouble> {
     let mut runner = Runner::open(gateway.dialer(load.protocol)?, load.request, load.shape)?;
     let before = Used::by(bench, gateway)?;
     let outcome = runner
         .run(load.pace, bench.duration)?
         .good(gateway.name())?;
     let used = Used::by(bench, gateway)?.since(before);
-    Ok(Findings {
+    let findings = Findings {
         figures: figures(&outcome, used.gateway, load.pace, unit),
         limited: limit(&outcome, &used, load.pace),
-    })
+    };
+    Ok((findings, outcome.rate()))
 }
 
 /// Processor time of everything that takes part.
@@ -95,8 +106,7 @@ fn figures(outcome: &Outcome, used: Option<Duration>, pace: Pace, unit: Unit) ->
         });
     }
     if matches!(pace, Pace::Closed) {
-        let rate = outcome.requests as f64 / outcome.elapsed.as_secs_f64();
-        figures.push(Figure::new(Measure::Rate, rate));
+        figures.push(Figure::new(Measure::Rate, outcome.rate()));
     }
     if let Some([p50, p99, p999]) = outcome.latencies.percentiles([0.5, 0.99, 0.999]) {
         figures.push(Figure::new(Measure::P50, p50));

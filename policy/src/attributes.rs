@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use crate::expr::{Attribute, Attributes, Map, Value};
+use crate::matching::{separator, with_query};
 use crate::request::Request;
 
 impl Attributes for Request<'_> {
@@ -57,10 +58,7 @@ impl Attributes for Request<'_> {
 impl Request<'_> {
     /// Path and query: Mixer's `request.path`.
     fn mixer_path(&self) -> Cow<'_, str> {
-        match self.query() {
-            None => Cow::Borrowed(self.path()),
-            Some(query) => Cow::Owned(format!("{}?{query}", self.path())),
-        }
+        with_query(self.path(), self.query())
     }
 
     /// Whether the media type is gRPC's: else a check of gRPC would be evaded
@@ -72,13 +70,13 @@ impl Request<'_> {
             .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
     }
 
-    /// All values of a field, joined as RFC 9110, section 5.3, joins them.
-    fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+    /// All values of a field, as one.
+    pub(crate) fn header(&self, name: &str) -> Option<Cow<'_, str>> {
         let headers = self.headers();
         let mut joined = String::from_utf8_lossy(headers.value(name, 0)?);
         for value in (1..).map_while(|index| headers.value(name, index)) {
             let joined = joined.to_mut();
-            joined.push(',');
+            joined.push_str(separator(name));
             joined.push_str(&String::from_utf8_lossy(value));
         }
         Some(joined)

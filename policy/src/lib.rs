@@ -18,6 +18,7 @@ mod matching;
 pub mod origin;
 pub mod pattern;
 pub mod principal;
+mod readings;
 pub mod refusal;
 pub mod request;
 mod routing;

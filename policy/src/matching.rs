@@ -9,9 +9,10 @@
 //! a refusal, an exception of a refusal as a permission.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use crate::canonical::deny_view;
-use crate::expr::Truth;
+use crate::canonical::{deny_text, deny_views};
+use crate::expr::{Expr, Truth};
 use crate::pattern::{PathPattern, ValuePattern};
 use crate::request::Request;
 use crate::rule::{Matcher, NamedPattern};
@@ -52,6 +53,8 @@ pub enum Key {
     Method,
     /// `port`
     Port,
+    /// `hostPort`
+    HostPort,
     /// `listenerPort`
     ListenerPort,
     /// `sni`
@@ -75,6 +78,7 @@ impl Key {
             Self::Target => "target",
             Self::Method => "method",
             Self::Port => "port",
+            Self::HostPort => "hostPort",
             Self::ListenerPort => "listenerPort",
             Self::ServerName => "sni",
             Self::Header => "header",
@@ -120,8 +124,11 @@ impl Matcher {
         if methods.is_some_and(|set| !set.contains(&request.method())) {
             return Some(Key::Method);
         }
-        if !self.ports.is_empty() && !self.ports.contains(&request.port()) {
+        if !self.ports.is_empty() && !ports_hold(&self.ports, request, toward) {
             return Some(Key::Port);
+        }
+        if !self.host_ports.is_empty() && !host_ports_hold(&self.host_ports, request, toward) {
+            return Some(Key::HostPort);
         }
         if !self.listener_ports.is_empty()
             && !self.listener_ports.contains(&request.listener_port())
@@ -141,7 +148,11 @@ impl Matcher {
         if !self.query.iter().all(|q| query_holds(q, request, toward)) {
             return Some(Key::Query);
         }
-        match self.expr.as_ref().map(|expr| expr.test_apart(request)) {
+        let truth = |expr: &Arc<Expr>| match toward {
+            Toward::Permit => expr.test_apart(request),
+            Toward::Refuse => expr.test_readings(request),
+        };
+        match self.expr.as_ref().map(truth) {
             None | Some(Truth::True) => None,
             Some(Truth::Absent(_)) if toward == Toward::Refuse => None,
             Some(Truth::False | Truth::Absent(_)) => Some(Key::Expr),
@@ -159,53 +170,112 @@ pub(crate) fn from_holds(sources: &[SourcePattern], caller: &Caller, toward: Tow
     })
 }
 
+/// A gateway is reached by its listener's port, whichever one the host names, and
+/// that is the caller's to choose: a refusal needs one of the two to be meant, a
+/// permission both. In the sidecars' view they are one.
+fn ports_hold(ports: &[u16], request: &Request<'_>, toward: Toward) -> bool {
+    let mut both = [request.port(), request.listener_port()].into_iter();
+    match toward {
+        Toward::Permit => both.all(|port| ports.contains(&port)),
+        Toward::Refuse => both.any(|port| ports.contains(&port)),
+    }
+}
+
+fn host_ports_hold(ports: &[u16], request: &Request<'_>, toward: Toward) -> bool {
+    let served = toward == Toward::Refuse && ports.contains(&request.listener_port());
+    served || ports.contains(&request.port())
+}
+
 fn server_name_holds(matcher: &Matcher, request: &Request<'_>) -> bool {
     request
         .server_name()
         .is_some_and(|name| matcher.server_names.iter().any(|p| p.matches(name)))
 }
 
-/// A refusal also sees the path as the most permissive origin might.
+/// A refusal also sees the path as permissive origins might.
 fn paths_hold(patterns: &[PathPattern], path: &str, toward: Toward) -> bool {
+    let folded = |path: &str| patterns.iter().any(|p| p.matches_folded(path));
     match toward {
         Toward::Permit => patterns.iter().any(|p| p.matches(path)),
-        Toward::Refuse => {
-            let liberal = deny_view(path);
-            patterns
-                .iter()
-                .any(|p| p.matches_folded(path) || p.matches_folded(&liberal))
-        }
+        Toward::Refuse => folded(path) || deny_views(path).iter().any(folded),
     }
 }
 
 fn target_holds(patterns: &[PathPattern], request: &Request<'_>, toward: Toward) -> bool {
-    let with_query = |path: Cow<'_, str>| match request.query() {
-        None => path.into_owned(),
-        Some(query) => format!("{path}?{query}"),
-    };
-    let target = with_query(request.path().into());
     match toward {
-        Toward::Permit => patterns.iter().any(|p| p.matches(&target)),
-        Toward::Refuse => {
-            let liberal = with_query(deny_view(request.path()));
-            patterns
-                .iter()
-                .any(|p| p.matches_folded(&target) || p.matches_folded(&liberal))
+        Toward::Permit => {
+            let target = with_query(request.path(), request.query());
+            patterns.iter().any(|p| p.matches(&target))
         }
+        Toward::Refuse => any_deny_target(request, |target| {
+            patterns.iter().any(|p| p.matches_folded(target))
+        }),
+    }
+}
+
+/// Whether a refusal is hit by path and query, as they are sent or as origins might
+/// read the one and decode the other; in ASCII lower case.
+pub(crate) fn any_deny_target(request: &Request<'_>, hit: impl Fn(&str) -> bool) -> bool {
+    let (path, query) = (request.path(), request.query());
+    let decoded = match query.map(deny_text) {
+        Some(Cow::Owned(decoded)) => Some(decoded),
+        _ => None,
+    };
+    let hit = |path: &str| {
+        let hit = |query: Option<&str>| {
+            let mut target = with_query(path, query).into_owned();
+            target.make_ascii_lowercase();
+            hit(&target)
+        };
+        hit(query) || (decoded.is_some() && hit(decoded.as_deref()))
+    };
+    let views = deny_views(path);
+    hit(path) || views.iter().any(|view| view != path && hit(view))
+}
+
+pub(crate) fn with_query<'a>(path: &'a str, query: Option<&str>) -> Cow<'a, str> {
+    match query {
+        None => Cow::Borrowed(path),
+        Some(query) => Cow::Owned(format!("{path}?{query}")),
     }
 }
 
 /// Several fields of one name are seen one by one and joined: a permission
-/// needs all of them to match, a refusal any (CVE-2026-26308).
+/// needs all of them to match, a refusal any (CVE-2026-26308). Cookies are sent
+/// joined, which is all that a permission need look at.
 fn header_holds(named: &NamedPattern, request: &Request<'_>, toward: Toward) -> bool {
     let headers = request.headers();
     let values = (0..).map_while(|index| headers.value(&named.name, index));
     let mut all: Vec<Cow<'_, [u8]>> = values.map(Cow::Borrowed).collect();
     if all.len() > 1 {
-        let joined = all.join(&b","[..]);
-        all.push(Cow::Owned(joined));
+        let joined = Cow::Owned(all.join(separator(&named.name).as_bytes()));
+        if named.name.as_ref() == COOKIE && named.pattern.judged(toward) == Toward::Permit {
+            all.clear();
+        }
+        all.push(joined);
     }
     values_hold(&named.pattern, &all, toward)
+}
+
+const COOKIE: &str = "cookie";
+
+/// What stands between the values of a repeated field where they are one: as RFC
+/// 9110, section 5.3, joins them, and cookies as they are sent (RFC 9113, 8.2.3).
+pub(crate) fn separator(field: &str) -> &'static str {
+    match field {
+        COOKIE => "; ",
+        _ => ",",
+    }
+}
+
+impl ValuePattern {
+    /// Which way doubt falls for the pattern that is negated, however often.
+    fn judged(&self, toward: Toward) -> Toward {
+        match self {
+            Self::Not(pattern) => pattern.judged(toward.opposite()),
+            _ => toward,
+        }
+    }
 }
 
 fn query_holds(named: &NamedPattern, request: &Request<'_>, toward: Toward) -> bool {
@@ -246,7 +316,7 @@ fn values_hold(pattern: &ValuePattern, values: &[Cow<'_, [u8]>], toward: Toward)
 }
 
 /// `application/x-www-form-urlencoded`: `+` is a space, `%XX` a byte.
-fn form_decode(text: &str) -> Cow<'_, [u8]> {
+pub(crate) fn form_decode(text: &str) -> Cow<'_, [u8]> {
     if !text.contains(['%', '+']) {
         return Cow::Borrowed(text.as_bytes());
     }

@@ -25,8 +25,14 @@ pub struct Matcher {
     pub targets: Vec<PathPattern>,
     /// The method.
     pub methods: Option<MethodSet>,
-    /// The port the request addresses: of its host, else the listener's.
+    /// The port that is meant: in the sidecars' view the one the host names, else
+    /// the listener's; at a gateway both, of which a refusal needs one, a
+    /// permission the two.
     pub ports: Vec<u16>,
+    /// The port as the host names it, else the listener's. At a gateway that is the
+    /// caller's word, which Istio's permissions of `a.example:8443` go by; a refusal
+    /// takes the listener's, too.
+    pub host_ports: Vec<u16>,
     /// The port of the listener, as callers mean it; no caller chooses it.
     pub listener_ports: Vec<u16>,
     /// The server name of the TLS connection.

@@ -17,7 +17,7 @@ mod tunnel;
 
 use std::borrow::Cow;
 
-use crate::canonical::{Method, deny_view};
+use crate::canonical::{DenyViews, Method, deny_views};
 use crate::matching::Toward;
 use crate::pattern::{Case, Hits, HostMap, PathIndex, RegexPool};
 use crate::refusal::Refusal;
@@ -306,10 +306,10 @@ impl Found {
     }
 }
 
-/// The path as refusing rules see it: twice.
+/// The path as refusing rules see it: as it is sent, and widened.
 struct Folded<'a> {
     canonical: Cow<'a, str>,
-    liberal: Cow<'a, str>,
+    views: DenyViews<'a>,
 }
 
 impl<'a> Folded<'a> {
@@ -321,14 +321,14 @@ impl<'a> Folded<'a> {
         };
         Self {
             canonical,
-            liberal: deny_view(path),
+            views: deny_views(path),
         }
     }
 
     fn hits(&self, index: &PathIndex, hits: &mut Hits) {
         index.hits(&self.canonical, hits);
-        if self.liberal != self.canonical {
-            index.hits(&self.liberal, hits);
+        for view in self.views.iter().filter(|view| *view != self.canonical) {
+            index.hits(view, hits);
         }
     }
 }

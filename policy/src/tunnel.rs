@@ -264,6 +264,9 @@ impl Matcher {
         if !self.ports.is_empty() && !self.ports.contains(&port) {
             return Some(Key::Port);
         }
+        if !self.host_ports.is_empty() && !self.host_ports.contains(&port) {
+            return Some(Key::HostPort);
+        }
         if !self.listener_ports.is_empty() && !self.listener_ports.contains(&port) {
             return Some(Key::ListenerPort);
         }

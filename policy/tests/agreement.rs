@@ -56,10 +56,34 @@ const PATHS: &[&str] = &[
     "/a?x=1",
     "/A;p?x=1",
     "/health?X=1",
+    "/caf%C3%A9",
+    "/CAF%C3%89;a",
+    "/a%3Fx/b%23",
+    "/a?%78=0&x=%31",
 ];
-const TARGET_PATTERNS: &[&str] = &["/a?x=1", "/a*", "/health?x=1", "*=1", "/politics"];
-const PATH_PATTERNS: &[&str] = &["*", "/a", "/a*", "*c", "/politics*", "/health", "/"];
-const PATH_REGEXES: &[&str] = &["/health|/sport", "/a(/.*)?", "/[a-c]/.", ".*b.*", "/po.+s"];
+const TARGET_PATTERNS: &[&str] = &["/a?x=1", "/a*", "/health?x=1", "*=1", "/caf%C3%A9*"];
+const PATH_PATTERNS: &[&str] = &[
+    "*",
+    "/a",
+    "/a*",
+    "*c",
+    "/politics*",
+    "/health",
+    "/",
+    "/caf%C3%A9",
+    "*%C3%A9",
+    "*/b",
+    "/a%3F*",
+];
+const PATH_TEMPLATES: &[&str] = &["/{*}/b", "/{*}", "/caf%C3%A9/{**}"];
+const PATH_REGEXES: &[&str] = &[
+    "/health|/sport",
+    "/a(/.*)?",
+    "/[a-c]/.",
+    ".*b.*",
+    "/po.+s",
+    "/caf(%C3%A9|e).*",
+];
 const CALLERS: &[Option<&str>] = &[
     None,
     Some("td/ns/default/sa/sleep"),
@@ -92,12 +116,20 @@ const CROWD: &[&str] = &[
 ];
 const METHODS: &[&str] = &["GET", "POST", "PURGE"];
 
-struct OneHeader(Option<&'static str>);
+/// One of these, or two.
+struct Team(Option<(&'static str, Option<&'static str>)>);
 
-impl Headers for OneHeader {
+impl Headers for Team {
     fn value(&self, name: &str, index: usize) -> Option<&[u8]> {
-        (name == "x-team" && index == 0).then_some(self.0?.as_bytes())
+        let (first, second) = self.0.filter(|_| name == "x-team")?;
+        let value = [Some(first), second].into_iter().flatten().nth(index);
+        value.map(str::as_bytes)
     }
+}
+
+fn team() -> impl Strategy<Value = Option<(&'static str, Option<&'static str>)>> {
+    let word = || proptest::sample::select(&["red", "blue", "green"][..]);
+    proptest::option::of((word(), proptest::option::of(word())))
 }
 
 fn sources(texts: &[&str]) -> Vec<SourcePattern> {
@@ -113,10 +145,16 @@ fn some_of(all: &'static [&'static str], most: usize) -> impl Strategy<Value = V
 }
 
 fn paths() -> impl Strategy<Value = Vec<PathPattern>> {
-    (some_of(PATH_PATTERNS, 2), some_of(PATH_REGEXES, 1)).prop_map(|(plain, regexes)| {
+    let parts = (
+        some_of(PATH_PATTERNS, 2),
+        some_of(PATH_REGEXES, 1),
+        proptest::option::weighted(0.1, proptest::sample::select(PATH_TEMPLATES)),
+    );
+    parts.prop_map(|(plain, regexes, template)| {
         let plain = plain.into_iter().map(|p| PathPattern::parse(p).unwrap());
         let regexes = regexes.into_iter().map(|p| PathPattern::regex(p).unwrap());
-        plain.chain(regexes).collect()
+        let template = template.map(|p| PathPattern::template(p).unwrap());
+        plain.chain(regexes).chain(template).collect()
     })
 }
 
@@ -148,9 +186,10 @@ fn matcher() -> impl Strategy<Value = Matcher> {
         header,
         targets(),
         proptest::option::weighted(0.4, expressions::expression()),
+        proptest::option::weighted(0.2, proptest::sample::select(&[80, 443][..])),
     )
         .prop_map(
-            |(from, hosts, paths, method, header, targets, expr)| Matcher {
+            |(from, hosts, paths, method, header, targets, expr, port)| Matcher {
                 from: sources(&from).into(),
                 hosts: hosts
                     .into_iter()
@@ -159,6 +198,7 @@ fn matcher() -> impl Strategy<Value = Matcher> {
                 paths,
                 targets,
                 expr,
+                ports: port.into_iter().collect(),
                 methods: method.map(|m| MethodSet::parse([m]).unwrap()),
                 headers: header
                     .map(|value| NamedPattern {
@@ -477,7 +517,7 @@ proptest! {
         rules in proptest::collection::vec(rule(), 0..12),
         routes in proptest::collection::vec(proptest::collection::vec(matcher(), 0..3), 0..5),
         allow in any::<bool>(),
-        header in proptest::option::of(proptest::sample::select(&["red", "blue", "green"][..])),
+        team in team(),
     ) {
         let mut spec = AdmissionSpec {
             default_policy: if allow { DefaultPolicy::Allow } else { DefaultPolicy::Deny },
@@ -509,7 +549,7 @@ proptest! {
             chosen_labels: spec.chosen_labels,
         };
         let admission = Admission::compile(copy).unwrap();
-        let headers = OneHeader(header);
+        let headers = Team(team);
         for name in CALLERS {
             let principal = name.map(|n| Principal::from_name(n).unwrap());
             let address: IpAddr = if name.is_none() { [10, 0, 0, 1].into() } else { [192, 0, 2, 1].into() };
@@ -524,9 +564,10 @@ proptest! {
                 let decided = decided.map(number).map_err(|(refusal, id)| (refusal, number(id)));
                 prop_assert_eq!(decided, reference_of_tunnel(&spec, &tunnel), "{:?} {}", name, host);
                 for (number, path) in PATHS.iter().enumerate() {
+                    let named = format!("{host}:80");
                     let raw = RawRequest {
                         method: METHODS[number % METHODS.len()].as_bytes(),
-                        authority: host.as_bytes(),
+                        authority: [host, &*named][number % 2].as_bytes(),
                         target: path.as_bytes(),
                         headers: &headers,
                         caller: &caller,
@@ -570,7 +611,7 @@ proptest! {
                 method: b"GET",
                 authority: host.as_bytes(),
                 target: path.as_bytes(),
-                headers: &OneHeader(None),
+                headers: &Team(None),
                 caller: &caller,
                 server_name: None,
                 view: View::Gateway,
@@ -615,7 +656,7 @@ proptest! {
                 method: b"GET",
                 authority: host.as_bytes(),
                 target: path.as_bytes(),
-                headers: &OneHeader(None),
+                headers: &Team(None),
                 caller: &caller,
                 server_name: None,
                 view: View::Gateway,

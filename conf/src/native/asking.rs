@@ -72,6 +72,11 @@ impl<'c, 'a> Asking<'c, 'a> {
         }
     }
 
+    /// Whether the matcher takes away.
+    pub(super) fn refuses(&self) -> bool {
+        self.follows == Follows::Refusal
+    }
+
     /// The alternatives of a key, with `{ list: name }` in the place of entries.
     /// None: it asks nothing, or [`Asking::matcher`] matches nothing.
     pub(super) fn alternatives<T>(

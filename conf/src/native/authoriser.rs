@@ -25,7 +25,6 @@ use super::action::add;
 use super::addresses::reach;
 use super::canonical_path::verbatim;
 use super::destination::Defaults;
-use super::pool::IDLE;
 use super::tls::tls;
 use super::upstream::{Inherited, addresses, refuse_nameless};
 use crate::fields::{Fields, parsed};
@@ -158,20 +157,13 @@ fn connection(
     let url = url?;
     let upstream = Upstream {
         host: UpstreamHost::Named(url.host.into()),
-        port,
         addresses,
-        tls,
         protocol: match is_grpc {
             true => UpstreamProtocol::Http2,
             false => UpstreamProtocol::Http1,
         },
-        reach: inherited.reach.clone(),
         connect_timeout: connect_timeout.unwrap_or(inherited.connect_timeout),
-        idle_timeout: IDLE,
-        bounds: Default::default(),
-        outlier: None,
-        via: None,
-        origin: Arc::new(fields.origin().clone()),
+        ..inherited.server(port, tls, fields.origin())
     };
     refuse_nameless(&upstream, fields.report);
     let service = match is_grpc {

@@ -12,6 +12,7 @@ use super::asking::{Asking, Follows};
 use super::canonical_path::Part;
 use super::context::Context;
 use super::expression;
+use super::headers::matchable;
 use super::pattern;
 use super::source::sources;
 use crate::fields::{Fields, number, parsed};
@@ -19,13 +20,14 @@ use crate::node::{Node, Value};
 use crate::remote;
 use crate::report::Report;
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "from",
     "host",
     "path",
     "target",
     "method",
     "port",
+    "hostPort",
     "listenerPort",
     "sni",
     "header",
@@ -175,9 +177,10 @@ fn without_host_and_path(fields: &Fields<'_>, asking: &Asking<'_, '_>) -> Matche
         targets: paths(fields, "target", Part::Target, asking),
         methods: methods(fields, asking),
         ports: ports(fields, "port", asking),
+        host_ports: ports(fields, "hostPort", asking),
         listener_ports: ports(fields, "listenerPort", asking),
         server_names: hosts(fields, "sni", asking),
-        headers: pattern::named(fields, "header", super::headers::header_name),
+        headers: pattern::named(fields, "header", matchable),
         query: pattern::named(fields, "query", |name| Ok(name.into())),
         expr: fields
             .take("expr")
@@ -210,7 +213,11 @@ fn paths(
     asking: &Asking<'_, '_>,
 ) -> Vec<PathPattern> {
     asking.alternatives(fields.many(key), |node| {
-        pattern::path(node, part, fields.report)
+        let path = pattern::path(node, part, fields.report)?;
+        if asking.refuses() {
+            pattern::warn_of_broken_escape(node, &path, fields.report);
+        }
+        Some(path)
     })
 }
 

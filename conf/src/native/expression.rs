@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use policy::expr::{Attribute, Expr, ExprError, Known, Type, Value};
+use policy::expr::{self, Attribute, Expr, ExprError, Known, Type, Value};
 use policy::rule::{Template, TemplatePart};
 
 use super::context::Context;
@@ -26,9 +26,35 @@ enum When {
 /// The gateway's own name is a constant of the process.
 pub(super) fn condition(node: &Node, context: &Context<'_>) -> Option<Arc<Expr>> {
     let expr = truth(node, When::Deciding, context.report)?;
+    if let Some(message) = raw_name(expr.node()) {
+        match node.value {
+            // Mixer's rules keep their meaning.
+            node::Value::Map(_) => context.report.warning(&node.origin, message),
+            _ => context.report.error(&node.origin, message),
+        }
+    }
     let uid = Value::String(context.reporter_uid.as_str().into());
     Some(Arc::new(
         expr.specialise(Attribute::ContextReporterUid, &uid),
+    ))
+}
+
+/// What is wrong where an expression asks for the host, path or method as a field.
+fn raw_name(node: &expr::Node) -> Option<String> {
+    let (expr::Node::Entry(map, key) | expr::Node::HasEntry(map, key)) = node else {
+        return node.parts().into_iter().find_map(raw_name);
+    };
+    let of_request = matches!(**map, expr::Node::Attribute(Attribute::RequestHeaders));
+    let instead = match &*key.literal_text()?.to_ascii_lowercase() {
+        _ if !of_request => return None,
+        "host" | ":authority" => "request.host",
+        ":path" => "request.path",
+        ":method" => "request.method",
+        _ => return None,
+    };
+    Some(format!(
+        "`{}` is no header to match, since callers may write it in many ways: write `{instead}`",
+        key.literal_text()?
     ))
 }
 

@@ -138,6 +138,26 @@ pub(crate) fn changeable(name: &str) -> Result<Box<str>, String> {
     Ok(name)
 }
 
+/// The name of a field that a matcher may ask for. Host, path and method are asked
+/// for in their canonical form only: what stands in the field is the caller's to
+/// vary, and over HTTP/2 there is none.
+pub(super) fn matchable(name: &str) -> Result<Box<str>, String> {
+    let key = match &*name.to_ascii_lowercase() {
+        "host" | ":authority" => "`host`, and `port` for its port",
+        ":path" => "`path`, or `target` for path and query",
+        ":method" => "`method`",
+        ":scheme" => {
+            return Err(format!(
+                "`{name}` is the caller's word, and nothing goes by it: delete it"
+            ));
+        }
+        _ => return header_name(name),
+    };
+    Err(format!(
+        "`{name}` is no header to match, since callers may write it in many ways: write {key}"
+    ))
+}
+
 /// The name of a field in lower case (RFC 9110, section 5.1).
 pub(crate) fn header_name(name: &str) -> Result<Box<str>, String> {
     let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);

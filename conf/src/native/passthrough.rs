@@ -3,16 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use policy::destination::{Passage, Upstream, UpstreamProtocol, UpstreamTls, Weighted};
+use policy::destination::{Passage, Upstream, UpstreamTls, Weighted};
 use policy::door::Door;
-use policy::origin::Origin;
 
 use super::action::{MAX_WEIGHT, add};
 use super::addresses::reach;
 use super::context::Context;
 use super::destination::{Defaults, own_name};
 use super::pattern;
-use super::pool::{IDLE, outlier, pool_of_tunnels};
+use super::pool::{outlier, pool_of_tunnels};
 use super::upstream::{HTTPS, Inherited, addresses, host};
 use super::via::{refuse_addresses, via};
 use crate::fields::{Fields, parsed};
@@ -129,7 +128,8 @@ fn leads(
     let mut lead = |node: Option<&Node>, weight| {
         let read = |fields: &Fields<'_>| upstream(fields, inherited);
         let read = node.and_then(|node| Fields::read(node, report, read));
-        let upstream = read.unwrap_or_else(|| itself(inherited, fields.origin()));
+        let upstream =
+            read.unwrap_or_else(|| inherited.server(HTTPS, UpstreamTls::Off, fields.origin()));
         Weighted {
             upstream: add(upstreams, upstream),
             weight,
@@ -164,25 +164,8 @@ fn upstream(fields: &Fields<'_>, inherited: &Inherited) -> Upstream {
         bounds: pool_of_tunnels(fields),
         outlier: outlier(fields),
         via: via(fields),
-        ..itself(inherited, fields.origin())
+        ..inherited.server(HTTPS, UpstreamTls::Off, fields.origin())
     };
     refuse_addresses(&upstream, fields);
     upstream
-}
-
-fn itself(inherited: &Inherited, origin: &Origin) -> Upstream {
-    Upstream {
-        host: inherited.host.clone(),
-        port: HTTPS,
-        addresses: Vec::new(),
-        tls: UpstreamTls::Off,
-        protocol: UpstreamProtocol::default(),
-        reach: inherited.reach.clone(),
-        connect_timeout: inherited.connect_timeout,
-        idle_timeout: IDLE,
-        bounds: Default::default(),
-        outlier: None,
-        via: None,
-        origin: Arc::new(origin.clone()),
-    }
 }

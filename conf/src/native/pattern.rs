@@ -51,6 +51,17 @@ pub(super) fn path(node: &Node, part: Part, report: &Report) -> Option<PathPatte
     }
 }
 
+/// Of a path by which requests are refused: an escape that a regular expression
+/// spells in pieces is not found where an origin has decoded it.
+pub(super) fn warn_of_broken_escape(node: &Node, pattern: &PathPattern, report: &Report) {
+    if let PathPattern::Regex(regex) = pattern
+        && regex.has_broken_escape()
+    {
+        let message = "an escape in pieces refuses only what is spelled so, not what origins make of it: write each whole, as `(%C3%A8|%C3%A9)`, or what stands before it and `.*`";
+        report.warning(&node.origin, message);
+    }
+}
+
 /// A path letter for letter, stars included.
 pub(super) fn exact(node: &Node, report: &Report) -> Option<PathPattern> {
     checked(node, Part::Path, report, PathPattern::exact)

@@ -173,6 +173,7 @@ fn asks_nothing(matcher: &Matcher) -> bool {
         targets,
         methods,
         ports,
+        host_ports,
         listener_ports,
         server_names,
         headers,
@@ -186,6 +187,7 @@ fn asks_nothing(matcher: &Matcher) -> bool {
         && all_paths(targets)
         && methods.is_none()
         && ports.is_empty()
+        && host_ports.is_empty()
         && listener_ports.is_empty()
         && server_names.is_empty()
         && headers.is_empty()

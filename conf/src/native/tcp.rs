@@ -3,11 +3,8 @@
 
 use std::sync::Arc;
 
-use policy::destination::{
-    Carries, TcpLead, TcpRoute, Upstream, UpstreamHost, UpstreamProtocol, UpstreamTls,
-};
+use policy::destination::{Carries, TcpLead, TcpRoute, Upstream, UpstreamHost, UpstreamTls};
 use policy::door::Door;
-use policy::origin::Origin;
 use policy::pattern::HostPattern;
 use policy::source::SourcePattern;
 
@@ -18,7 +15,7 @@ use super::context::Context;
 use super::destination::Defaults;
 use super::passthrough::{all_unweighted, doors};
 use super::pattern;
-use super::pool::{IDLE, outlier, pool_of_tunnels};
+use super::pool::{outlier, pool_of_tunnels};
 use super::source::sources;
 use super::tls::{host_name, tls};
 use super::upstream::{HTTPS, Inherited, addresses, refuse_nameless};
@@ -170,7 +167,10 @@ fn lead(
     };
     let read = |fields: &Fields<'_>| upstream(fields, &inherited, above.port);
     let read = node.and_then(|node| Fields::read(node, fields.report, read));
-    let upstream = read.unwrap_or_else(|| itself(&inherited, above.port, fields.origin()));
+    let upstream = read.unwrap_or_else(|| {
+        let tls = UpstreamTls::Off;
+        inherited.server(above.port, tls, fields.origin())
+    });
     refuse_nameless(&upstream, fields.report);
     let carries = carries(fields).or(above.carries);
     TcpLead {
@@ -203,25 +203,8 @@ fn upstream(fields: &Fields<'_>, inherited: &Inherited, port: u16) -> Upstream {
         bounds: pool_of_tunnels(fields),
         outlier: outlier(fields),
         via: via(fields),
-        ..itself(inherited, port, fields.origin())
+        ..inherited.server(port, UpstreamTls::Off, fields.origin())
     };
     refuse_addresses(&upstream, fields);
     upstream
-}
-
-fn itself(inherited: &Inherited, port: u16, origin: &Origin) -> Upstream {
-    Upstream {
-        host: inherited.host.clone(),
-        port,
-        addresses: Vec::new(),
-        tls: UpstreamTls::Off,
-        protocol: UpstreamProtocol::default(),
-        reach: inherited.reach.clone(),
-        connect_timeout: inherited.connect_timeout,
-        idle_timeout: IDLE,
-        bounds: Default::default(),
-        outlier: None,
-        via: None,
-        origin: Arc::new(origin.clone()),
-    }
 }

@@ -29,6 +29,26 @@ pub(super) struct Inherited {
     pub(super) connect_timeout: Duration,
 }
 
+impl Inherited {
+    /// The server of that very name, and nothing said of it.
+    pub(super) fn server(&self, port: u16, tls: UpstreamTls, origin: &Origin) -> Upstream {
+        Upstream {
+            host: self.host.clone(),
+            port,
+            addresses: Vec::new(),
+            tls,
+            protocol: UpstreamProtocol::default(),
+            reach: self.reach.clone(),
+            connect_timeout: self.connect_timeout,
+            idle_timeout: IDLE,
+            bounds: Default::default(),
+            outlier: None,
+            via: None,
+            origin: Arc::new(origin.clone()),
+        }
+    }
+}
+
 /// Reads an upstream; without a word it is the destination's own name, by TLS.
 pub(super) fn upstream(
     node: Option<&Node>,
@@ -38,19 +58,9 @@ pub(super) fn upstream(
 ) -> Upstream {
     let written =
         node.and_then(|node| Fields::read(node, report, |fields| read(fields, inherited)));
-    written.unwrap_or_else(|| Upstream {
-        host: inherited.host.clone(),
-        port: HTTPS,
-        addresses: Vec::new(),
-        tls: UpstreamTls::On(Default::default()),
-        protocol: UpstreamProtocol::default(),
-        reach: inherited.reach.clone(),
-        connect_timeout: inherited.connect_timeout,
-        idle_timeout: IDLE,
-        bounds: Default::default(),
-        outlier: None,
-        via: None,
-        origin: Arc::new(origin.clone()),
+    written.unwrap_or_else(|| {
+        let tls = UpstreamTls::On(Default::default());
+        inherited.server(HTTPS, tls, origin)
     })
 }
 

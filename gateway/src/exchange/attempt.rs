@@ -19,6 +19,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::Outbound;
 use super::pace::Pace;
 use super::trace::Trace;
+use super::turn::{self, Turn};
 use super::{extended_connect, websocket};
 use crate::headers::{self, Outgoing, RequestBody};
 use crate::intake::chunks::is_malformed;
@@ -53,8 +54,8 @@ pub(super) struct Progress {
 
 /// What the caller sends.
 enum Received {
-    /// A piece of his body.
-    Body(Bytes),
+    /// Of his body what is there, and how many pieces it came in.
+    Body(Bytes, usize),
     /// The end of it.
     End,
     /// More than one request at a time.
@@ -103,6 +104,7 @@ impl Attempt<'_> {
         sent.map_err(|error| self.upstream_broke(&error, session, progress))?;
         progress.request_done = request_done;
         let waiting_since = std::time::Instant::now();
+        let mut turn = Turn::default();
         loop {
             tokio::select! {
                 biased;
@@ -112,12 +114,14 @@ impl Attempt<'_> {
                     if let Part::Head(..) | Part::Switched(_) = part {
                         trace.service_time = Some(waiting_since.elapsed());
                     }
+                    turn.moved(part.size(), 1);
                     if self.relay(trace, session, part, progress).await? {
                         return Ok(());
                     }
                 }
                 body = self.receive(session, request_done, reads, &mut pace) => match body? {
-                    Received::Body(data) => {
+                    Received::Body(data, pieces) => {
+                        turn.moved(data.len(), pieces);
                         pace.came(&data, Instant::now());
                         progress.body_taken = true;
                         self.check_size(session)?;
@@ -146,6 +150,7 @@ impl Attempt<'_> {
                     }
                 },
             }
+            turn.end_in_time().await;
         }
     }
 
@@ -193,7 +198,10 @@ impl Attempt<'_> {
         }
         let (until, refusal) = pace.wait(Instant::now());
         match timeout_at(until, reading).await {
-            Ok(Ok(Some(data))) => Ok(Received::Body(data)),
+            Ok(Ok(Some(first))) => match turn::gather(session, first).await {
+                Ok((data, pieces)) => Ok(Received::Body(data, pieces)),
+                Err(error) => Err(body_broke(&error)),
+            },
             Ok(Ok(None)) => Ok(Received::End),
             Ok(Err(error)) => Err(body_broke(&error)),
             Err(_) => Err(Broken::Caller(refusal)),
@@ -281,7 +289,7 @@ impl Attempt<'_> {
         head: &mut ResponseHeader,
         end: bool,
     ) -> Result<(), Broken> {
-        if trace.connection.is_draining() {
+        if trace.connection.is_parting() {
             session.set_keepalive(None);
         }
         // HTTP/1.1 cannot write an HTTP/2 head.

@@ -12,6 +12,7 @@ mod forward;
 mod pace;
 mod referral;
 mod trace;
+mod turn;
 mod websocket;
 
 use bytes::Bytes;
@@ -310,7 +311,7 @@ impl<'c> Exchange<'c> {
 
     /// Sends an answer of our own.
     async fn reply(&mut self, session: &mut Session, reply: Reply) -> Ending {
-        if self.trace.connection.is_draining() {
+        if self.trace.connection.is_parting() {
             session.set_keepalive(None);
         }
         // What is sent: gRPC callers are told within a 200.

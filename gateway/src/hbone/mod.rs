@@ -203,7 +203,7 @@ where
             Ok(_) => return Said::Nothing(End::Broken(Failure::ClientGone)),
             Err(_) => return Said::Nothing(End::Idle),
         },
-        over = connection.over(Some(Phase::Closing)) => {
+        over = connection.idle_until(Phase::Closing) => {
             return Said::Nothing(over.map_or_else(End::Lost, |()| End::Finished));
         }
     }

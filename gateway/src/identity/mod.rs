@@ -156,6 +156,7 @@ impl Acceptor {
         let leaf = ssl.peer_certificate().ok_or(Refusal::NoClientCertificate)?;
         let principal = certificate::principal(&leaf)?;
         let shown = Shown::new(leaf, ssl.peer_cert_chain());
+        let shown = shown.map_err(|_| Refusal::CertificateExpired)?;
         let domain = self.domain(&principal)?;
         // With one set of roots BoringSSL has already done this very check.
         if self.domains.len() > 1 && domain.verify(&shown).is_err() {

@@ -2,7 +2,9 @@
 //! revocation lists may change in its time.
 
 use std::fmt;
+use std::time::{Duration, SystemTime};
 
+use boring::asn1::Asn1Time;
 use boring::error::ErrorStack;
 use boring::stack::{Stack, StackRef};
 use boring::x509::store::X509StoreRef;
@@ -12,6 +14,7 @@ use boring::x509::{X509, X509StoreContext, X509VerifyError};
 pub(crate) struct Shown {
     leaf: X509,
     above: Box<[X509]>,
+    expires: SystemTime,
 }
 
 impl fmt::Debug for Shown {
@@ -21,12 +24,23 @@ impl fmt::Debug for Shown {
 }
 
 impl Shown {
-    pub(super) fn new(leaf: X509, above: Option<&StackRef<X509>>) -> Self {
+    /// What has just been verified.
+    ///
+    /// # Errors
+    /// When the leaf's end cannot be told.
+    pub(super) fn new(leaf: X509, above: Option<&StackRef<X509>>) -> Result<Self, ErrorStack> {
         let above = above.into_iter().flatten().map(ToOwned::to_owned);
-        Self {
-            leaf,
+        Ok(Self {
+            expires: expiry(&leaf)?,
             above: above.collect(),
-        }
+            leaf,
+        })
+    }
+
+    /// For how long the leaf is still valid.
+    pub(crate) fn remaining(&self) -> Duration {
+        let remaining = self.expires.duration_since(SystemTime::now());
+        remaining.unwrap_or_default()
     }
 
     /// Whether `store` vouches for the leaf now.
@@ -51,4 +65,13 @@ impl Shown {
         };
         verified().unwrap_or(Err(X509VerifyError::UNSPECIFIED))
     }
+}
+
+/// The first moment at which a certificate is no more valid (RFC 5280, section
+/// 4.1.2.5: `notAfter` still belongs to its time).
+fn expiry(certificate: &X509) -> Result<SystemTime, ErrorStack> {
+    let left = Asn1Time::from_unix(0)?.diff(certificate.not_after())?;
+    let seconds = i64::from(left.days) * 24 * 60 * 60 + i64::from(left.secs) + 1;
+    let since = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+    Ok(SystemTime::UNIX_EPOCH + since)
 }

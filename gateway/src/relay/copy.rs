@@ -16,6 +16,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// What is read at once: few system calls for a large body.
 const ROOM: usize = 64 * 1024;
+/// Reads in one turn, then others have theirs: TLS gives a record at a time, and
+/// of records of one byte there may be thousands.
+const TURN: u32 = 64;
 
 thread_local! {
     static LENT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
@@ -62,7 +65,7 @@ struct Copy<R, W, M> {
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin, M: Fn(usize)> Copy<R, W, M> {
     /// Ready when all has been said and taken.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        loop {
+        for _ in 0..TURN {
             ready!(self.write_kept(cx))?;
             if let Some(ended) = self.ended {
                 // Writes may have gathered on the way.
@@ -90,6 +93,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin, M: Fn(usize)> Copy<R, W, M> {
                 }
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     fn write_kept(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {

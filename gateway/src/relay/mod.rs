@@ -243,6 +243,19 @@ pub(crate) async fn now<T>(future: impl Future<Output = T>) -> Option<T> {
     .await
 }
 
+/// Waits until everybody else who has something to do has had a turn.
+pub(crate) async fn after_the_others() {
+    let mut waited = false;
+    poll_fn(|cx| match mem::replace(&mut waited, true) {
+        true => Poll::Ready(()),
+        false => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await;
+}
+
 /// What comes of one direction in the time it may have. Where that is bounded, the
 /// other one's end was that of all, and however this one ends is as good.
 async fn within(

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -25,6 +25,11 @@ use super::{PoolKey, Target};
 use crate::headers::{UpstreamVersion, names_websocket};
 use crate::relay::{Side, now};
 
+/// Without an answer for so long, an HTTP/2 connection may be dead although nobody
+/// said so: a server that vanished, a firewall that forgot it. What is written to
+/// it keeps it from being idle, so it would fail everybody until the kernel gives
+/// up, some fifteen minutes later.
+const SILENCE: Duration = Duration::from_secs(2);
 /// Responses of status 1xx an upstream may send before its answer.
 const MAX_INFORMATIONAL: u8 = 10;
 
@@ -32,6 +37,7 @@ const MAX_INFORMATIONAL: u8 = 10;
 pub(crate) struct UpstreamSession {
     wire: Wire,
     stage: Stage,
+    begun: Instant,
     informational: u8,
     request_done: bool,
     afterwards: Afterwards,
@@ -104,6 +110,16 @@ pub(crate) enum Part {
     End,
 }
 
+impl Part {
+    /// Bytes of the body.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Body(data, _) => data.len(),
+            _ => 0,
+        }
+    }
+}
+
 /// A connection that may serve again.
 pub(crate) enum Reusable {
     Http1(Stream, Option<Arc<Tenure>>),
@@ -147,6 +163,7 @@ impl UpstreamSession {
         Self {
             wire,
             stage: Stage::Head,
+            begun: Instant::now(),
             informational: 0,
             request_done: false,
             switching: Switching::NotAsked,
@@ -341,11 +358,18 @@ impl UpstreamSession {
         Ok((Side { stream, read }, self.lease))
     }
 
-    /// Ends the exchange at once; the connection does not serve again.
+    /// Ends the exchange at once. An HTTP/1.1 connection does not serve again, nor
+    /// does one of HTTP/2 that was silent; its other streams go on.
     pub(crate) async fn abort(mut self) {
+        let silent = self.stage == Stage::Head && self.begun.elapsed() >= SILENCE;
         match &mut self.wire {
             Wire::Http1(session) => session.shutdown().await,
-            Wire::Http2(session) => session.shutdown(),
+            Wire::Http2(session) => {
+                session.shutdown();
+                if silent {
+                    session.conn.mark_shutdown();
+                }
+            }
         }
     }
 

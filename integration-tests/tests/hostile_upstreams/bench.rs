@@ -39,13 +39,18 @@ pub(crate) struct Bench {
 impl Bench {
     /// `upstream` is how the origin is spoken to, beside its address.
     pub(crate) fn start(origin: Origin, upstream: &str) -> Self {
+        Self::keeping("1s", origin, upstream)
+    }
+
+    /// The same, where connections are kept for so long.
+    pub(crate) fn keeping(idle: &str, origin: Origin, upstream: &str) -> Self {
         let configuration = format!(
             "defaults: {{ policy: allow }}
 limits: {{ bodyIdleTimeout: 2s }}
 destinations:
   - host: {HOST}
     timeout: 3s
-    upstream: {{ addresses: [\"{}\"], connectTimeout: 500ms, pool: {{ idle: 1s }}, {upstream} }}
+    upstream: {{ addresses: [\"{}\"], connectTimeout: 500ms, pool: {{ idle: {idle} }}, {upstream} }}
     allowAddresses: [127.0.0.0/8]
   - host: {GOOD}
     upstream: {{ addresses: [\"$NGINX\"], tls: {{ ca: $ORIGIN_CA }} }}

@@ -66,8 +66,16 @@ fn read_until(wire: &mut Wire, kind: u8) -> io::Result<u32> {
 }
 
 /// An origin that waits for the first request, and then does as `conduct` says.
-fn origin(settings: &'static [u8], conduct: fn(&mut Wire, u32) -> io::Result<()>) -> Bench {
-    let origin = Origin::start(move |stream, number| {
+fn origin(settings: &'static [u8], conduct: Conduct) -> Bench {
+    Bench::start(conducted(settings, conduct), CLEARTEXT)
+}
+
+type Conduct = fn(&mut Wire, u32) -> io::Result<()>;
+
+const CLEARTEXT: &str = "tls: off, protocol: h2";
+
+fn conducted(settings: &'static [u8], conduct: Conduct) -> Origin {
+    Origin::start(move |stream, number| {
         let mut wire = Wire { stream, number };
         let mut preface = [0; 24];
         let _ = wire.stream.read_exact(&mut preface).and_then(|()| {
@@ -75,8 +83,7 @@ fn origin(settings: &'static [u8], conduct: fn(&mut Wire, u32) -> io::Result<()>
             let stream = read_until(&mut wire, HEADERS)?;
             conduct(&mut wire, stream)
         });
-    });
-    Bench::start(origin, "tls: off, protocol: h2")
+    })
 }
 
 #[test]
@@ -111,6 +118,22 @@ fn a_connection_flooded_while_idle_ends_with_its_idle_time() {
     bench.get("fine", &FINE);
     let ended = || ENDED.load(Ordering::SeqCst).then_some(());
     until("the gateway ends the connection", ended);
+}
+
+#[test]
+fn a_connection_that_has_fallen_silent_is_asked_no_more() {
+    let only_the_second_speaks = |wire: &mut Wire, stream| match wire.number {
+        1 => wire.hold(),
+        _ => {
+            wire.send(&frame(HEADERS, END_HEADERS | END_STREAM, stream, &[OK]))?;
+            wire.hold()
+        }
+    };
+    let silent = conducted(b"", only_the_second_speaks);
+    let bench = Bench::keeping("60s", silent, CLEARTEXT);
+    bench.get("silent", &TIMEOUT);
+    bench.get("spoken", &FINE);
+    assert_eq!(bench.origin.connections(), 2);
 }
 
 #[test]

@@ -104,6 +104,23 @@ fn thousands_of_small_fields_are_refused_in_little_memory() {
 }
 
 #[test]
+fn heads_that_are_too_large_end_their_connection_as_malformed_ones_do() {
+    let siege = Siege::lay("streams: 100");
+    let field = http2::literal(&(b"a".to_vec(), b"1".to_vec()));
+    let large = [block(&fields("GET", "/large")), field.repeat(3000)].concat();
+    let mut raw = siege.http2();
+    let sent = (0..1000).take_while(|n| {
+        let head = frame(HEADERS, END_HEADERS | END_STREAM, stream(*n), &large);
+        raw.send(&head).is_ok()
+    });
+    assert!(sent.count() < 1000, "all were taken");
+    let records = siege.records(32, "head_too_large");
+    // Those that came with the last are on record too.
+    assert!((32..100).contains(&records.len()), "{}", records.len());
+    let _ = siege.lift();
+}
+
+#[test]
 fn a_head_of_http_1_is_held_no_further_than_its_bound() {
     let siege = Siege::lay("headSize: 64KiB");
     let line = format!("x-{}: {}\r\n", "n".repeat(100), "v".repeat(900));

@@ -156,6 +156,11 @@ impl Outcome {
         self.first_error = self.first_error.take().or(other.first_error);
     }
 
+    /// Requests answered in a second.
+    pub(crate) fn rate(&self) -> f64 {
+        self.requests as f64 / self.elapsed.as_secs_f64()
+    }
+
     /// Refuses a run in which an exchange went wrong.
     pub(crate) fn good(self, who: &str) -> Result<Self, Trouble> {
         match &self.first_error {

@@ -7,6 +7,7 @@ mod handshakes;
 mod idle;
 mod loaded;
 mod logs;
+mod overload;
 mod passthrough;
 mod refused;
 mod reload;
@@ -23,7 +24,7 @@ use crate::setup::Setup;
 use crate::trouble::Trouble;
 
 /// All, in the order of tables.
-pub(crate) const ALL: [&[&dyn Scenario]; 12] = [
+pub(crate) const ALL: [&[&dyn Scenario]; 13] = [
     requests::ALL,
     refused::ALL,
     handshakes::ALL,
@@ -31,6 +32,7 @@ pub(crate) const ALL: [&[&dyn Scenario]; 12] = [
     passthrough::ALL,
     grpc::ALL,
     fixed_rate::ALL,
+    overload::ALL,
     idle::ALL,
     start_up::ALL,
     reload::ALL,

@@ -1,32 +1,82 @@
-//! The path as the most permissive origin might read it, for DENY only.
+//! The path as permissive origins might read it, for DENY only.
 //!
-//! A DENY rule is also matched against this view, so that an origin which
+//! A DENY rule is also matched against these views, so that an origin which
 //! decodes twice, strips parameters or folds Unicode cannot be reached around
-//! the rule (rule P3). It must never allow a request and is never sent.
+//! the rule (rule P3). They must never allow a request and are never sent.
 
 use super::escape::decode_repeatedly;
 use std::borrow::Cow;
+use std::iter;
 use unicode_normalization::UnicodeNormalization;
 
-/// Widens a canonical path: percent-decoded up to three times, cut at `#` or
-/// `?`, backslashes turned, folded to NFKC without case, parameters, trailing
-/// dots and trailing spaces dropped from each segment, slashes merged and dots
-/// resolved. Borrowed when all of that changes nothing.
-pub fn deny_view(path: &str) -> Cow<'_, str> {
-    if is_plain(path.as_bytes()) {
-        return Cow::Borrowed(path);
-    }
-    Cow::Owned(widen(path))
+/// What a decoded path may be taken to end at. Which of the two ends it, origins
+/// disagree about, and some know neither: to cut `/x%23/secret` at its `#` is to
+/// lose sight of `/secret`, and so is not to cut `/secret%23`.
+const DELIMITERS: [u8; 2] = [b'#', b'?'];
+
+/// A canonical path, widened: percent-decoded up to three times, backslashes
+/// turned, folded to NFKC without case, parameters, trailing dots and trailing
+/// spaces dropped from each segment, slashes merged and dots resolved. Once
+/// whole, and once up to the first `#` and the first `?` that decoding brings
+/// forth. A hit on any of them denies.
+#[derive(Debug)]
+pub struct DenyViews<'a> {
+    /// Borrowed when the widening changes nothing.
+    whole: Cow<'a, str>,
+    /// None, for nearly every path.
+    cut: Vec<String>,
 }
 
-fn widen(path: &str) -> String {
+/// Widens a canonical path.
+pub fn deny_views(path: &str) -> DenyViews<'_> {
+    if is_plain(path.as_bytes()) {
+        return DenyViews {
+            whole: Cow::Borrowed(path),
+            cut: Vec::new(),
+        };
+    }
     let decoded = decode_repeatedly(path.as_bytes());
-    let seen = decoded
-        .split(|byte| matches!(byte, b'#' | b'?'))
-        .next()
-        .unwrap_or_default();
-    let text = String::from_utf8_lossy(seen).replace('\\', "/");
-    resolve(&fold(&text))
+    let cut = |delimiter: &u8| {
+        let end = decoded.iter().position(|byte| byte == delimiter)?;
+        decoded.get(..end).map(widen)
+    };
+    DenyViews {
+        whole: Cow::Owned(widen(&decoded)),
+        cut: DELIMITERS.iter().filter_map(cut).collect(),
+    }
+}
+
+impl DenyViews<'_> {
+    /// Every view, the whole path's first.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        iter::once(&*self.whole).chain(self.cut.iter().map(String::as_str))
+    }
+}
+
+/// A literal of a DENY as views show it: they hold no escape that it may hold, and
+/// no letter that case folding changes. What views drop from a segment, stays:
+/// `/a;b` denies `/a;b`, and not all of `/a`.
+pub(crate) fn deny_text(literal: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| byte.is_ascii() && !byte.is_ascii_uppercase() && byte != b'%';
+    match literal.bytes().all(is_plain) {
+        true => Cow::Borrowed(literal),
+        false => Cow::Owned(letters(&decode_repeatedly(literal.as_bytes()))),
+    }
+}
+
+/// As [`deny_text`]; `None` when it differs from the literal in the case of ASCII
+/// letters at most.
+pub(crate) fn deny_literal(literal: &str) -> Option<String> {
+    let wide = deny_text(literal);
+    (!wide.eq_ignore_ascii_case(literal)).then(|| wide.into_owned())
+}
+
+fn widen(decoded: &[u8]) -> String {
+    resolve(&letters(decoded))
+}
+
+fn letters(decoded: &[u8]) -> String {
+    fold(&String::from_utf8_lossy(decoded).replace('\\', "/"))
 }
 
 /// Whether no step of the widening changes the path: lower-case, no escape, no

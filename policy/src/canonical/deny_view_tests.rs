@@ -3,7 +3,12 @@
 use super::*;
 
 fn seen(path: &str, expected: &str) {
-    assert_eq!(deny_view(path), expected, "{path}");
+    all_seen(path, &[expected]);
+}
+
+fn all_seen(path: &str, expected: &[&str]) {
+    let views = deny_views(path);
+    assert_eq!(views.iter().collect::<Vec<_>>(), expected, "{path}");
 }
 
 #[test]
@@ -17,10 +22,9 @@ fn a_plain_path_is_borrowed() {
         "/a..b",
         "/a~b:c@d,e",
     ] {
-        assert!(
-            matches!(deny_view(path), Cow::Borrowed(same) if same == path),
-            "{path}"
-        );
+        let views = deny_views(path);
+        let borrowed = matches!(views.whole, Cow::Borrowed(same) if same == path);
+        assert!(borrowed && views.cut.capacity() == 0, "{path}");
     }
 }
 
@@ -32,7 +36,7 @@ fn the_cheap_scan_agrees_with_the_whole_widening() {
         for b in pieces {
             for path in pieces.map(|c| format!("/{a}{b}{c}")) {
                 if is_plain(path.as_bytes()) {
-                    assert_eq!(widen(&path), path);
+                    assert_eq!(widen(path.as_bytes()), path);
                     plain += 1;
                 }
             }
@@ -49,11 +53,36 @@ fn decodes_up_to_three_times() {
 }
 
 #[test]
-fn cuts_at_a_query_or_fragment_however_it_is_written() {
-    seen("/politics?a", "/politics");
-    seen("/politics#a", "/politics");
-    seen("/politics%3Fa", "/politics");
-    seen("/politics%23/b", "/politics");
+fn is_seen_whole_and_up_to_a_query_or_fragment_however_that_is_written() {
+    all_seen("/politics?a", &["/politics?a", "/politics"]);
+    all_seen("/politics%3Fa", &["/politics?a", "/politics"]);
+    all_seen("/politics%23/b", &["/politics#/b", "/politics"]);
+    all_seen("/x%2523/Secret;v=1", &["/x#/secret", "/x"]);
+    all_seen("/%3F/secret.", &["/?/secret", "/"]);
+}
+
+#[test]
+fn each_delimiter_is_taken_for_a_letter_before_the_other() {
+    all_seen(
+        "/x%23/secret;a%3Fb%3Fc",
+        &["/x#/secret", "/x", "/x#/secret"],
+    );
+    all_seen("/a%3Fb%23c", &["/a?b#c", "/a?b", "/a"]);
+}
+
+#[test]
+fn literals_lose_their_escapes_and_keep_what_views_drop() {
+    for (literal, wide) in [
+        ("/caf%C3%A9", Some("/caf\u{e9}")),
+        ("/CAF%C3%89/", Some("/caf\u{e9}/")),
+        ("/my%20files%3Bx/", Some("/my files;x/")),
+        ("/a%2Fb%5Cc", Some("/a/b/c")),
+        ("/100%25", Some("/100%")),
+        ("/Plain;a=b.", None),
+        ("/%", None),
+    ] {
+        assert_eq!(deny_literal(literal).as_deref(), wide, "{literal}");
+    }
 }
 
 #[test]

@@ -18,7 +18,8 @@ mod profile;
 mod target;
 
 pub use authority::Authority;
-pub use deny_view::deny_view;
+pub use deny_view::{DenyViews, deny_views};
+pub(crate) use deny_view::{deny_literal, deny_text};
 pub use malformed::Malformed;
 pub use method::{Method, OtherMethod};
 pub use method_set::{InvalidMethod, MethodSet};

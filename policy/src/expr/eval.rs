@@ -63,8 +63,8 @@ pub(super) fn truth(node: &Node, attributes: &dyn Attributes) -> Result<bool, Fa
         Node::Present(attribute) => Ok(attributes.value(*attribute).is_some()),
         Node::HasEntry(map, key) => has_entry(map, key, attributes),
         Node::Not(of) => truth(of, attributes).map(|truth| !truth),
-        Node::And(logic, terms) => joined(*logic, terms, attributes, false),
-        Node::Or(logic, terms) => joined(*logic, terms, attributes, true),
+        Node::And(logic, terms) => joined(*logic, truths(terms, attributes), false),
+        Node::Or(logic, terms) => joined(*logic, truths(terms, attributes), true),
         Node::Compare(relation, left, right) => compare(
             *relation,
             &value(left, attributes)?,
@@ -96,16 +96,22 @@ pub(super) fn truth(node: &Node, attributes: &dyn Attributes) -> Result<bool, Fa
     }
 }
 
-/// `&&` and `||`: the decisive truth of one term is the truth of the whole.
-fn joined(
-    logic: Logic,
+fn truths(
     terms: &[Node],
     attributes: &dyn Attributes,
+) -> impl Iterator<Item = Result<bool, Fault>> {
+    terms.iter().map(|term| truth(term, attributes))
+}
+
+/// `&&` and `||`: the decisive truth of one term is the truth of the whole.
+pub(super) fn joined(
+    logic: Logic,
+    terms: impl Iterator<Item = Result<bool, Fault>>,
     decisive: bool,
 ) -> Result<bool, Fault> {
     let mut failed = None;
     for term in terms {
-        match truth(term, attributes) {
+        match term {
             Ok(truth) if truth == decisive => return Ok(decisive),
             Ok(_) => {}
             Err(fault) if logic == Logic::Strict => return Err(fault),

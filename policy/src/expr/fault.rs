@@ -12,6 +12,9 @@ use super::{Attribute, Type};
 pub enum Fault {
     /// The attribute has no value, or no entry with the key asked for.
     Absent(Attribute),
+    /// What the attribute says cannot be told: it is no text, or there are too many
+    /// values of one name. Only what refuses looks so closely.
+    Doubtful(Attribute),
     /// The map without entries was asked for one.
     NoEntry,
     /// A number, time or duration out of range.
@@ -33,6 +36,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Absent(attribute) => write!(f, "`{}` is absent", attribute.name()),
+            Self::Doubtful(attribute) => write!(f, "`{}` cannot be told", attribute.name()),
             Self::NoEntry => f.write_str("the map has no entries"),
             Self::Overflow => f.write_str("out of range"),
             Self::NotA(ty) => write!(f, "the text is no {ty}"),

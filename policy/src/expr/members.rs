@@ -51,11 +51,7 @@ impl Expr {
                 Node::Or(Logic::Strict, patterns.into_iter().map(found).collect())
             }
         };
-        Self {
-            text: text.into(),
-            dialect: self.dialect,
-            node: fold::fold(node),
-        }
+        Self::of(text.into(), self.dialect, fold::fold(node))
     }
 
     /// The expression that this one and the other hold.
@@ -63,11 +59,8 @@ impl Expr {
     pub fn and(&self, other: &Self) -> Self {
         let terms = vec![self.node.clone(), other.node.clone()];
         let node = fold::fold(Node::And(Logic::Strict, terms));
-        Self {
-            text: format!("({}) && ({})", self.text, other.text).into(),
-            dialect: self.dialect,
-            node: fold::settled(node),
-        }
+        let text = format!("({}) && ({})", self.text, other.text);
+        Self::of(text.into(), self.dialect, fold::settled(node))
     }
 }
 

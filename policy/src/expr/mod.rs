@@ -22,22 +22,25 @@ mod networks;
 mod parser;
 mod pieces;
 mod quoted;
+mod readings;
 mod regex;
 mod syntax;
 mod tree;
 mod types;
 mod vocabulary;
+mod wide;
 
 #[cfg(test)]
 mod tests;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::slice;
+use std::sync::OnceLock;
 
 pub use error::{ExprError, Problem};
 pub use fault::Fault;
 pub use members::Members;
+pub use readings::{Ask, Letters, Readings};
 pub use regex::Pattern;
 pub use tree::{Affix, Arithmetic, Case, Clock, Logic, Node, Relation, Unit};
 pub use types::{Map, Type, Value};
@@ -80,6 +83,9 @@ pub struct Expr {
     text: Box<str>,
     dialect: Dialect,
     node: Node,
+    /// The node as views of paths are asked, where it differs; made when the first
+    /// matcher that refuses asks for it.
+    wide: OnceLock<Option<Box<Node>>>,
 }
 
 /// The two ways to write an expression.
@@ -111,11 +117,16 @@ impl Expr {
     fn compiled(text: &str, dialect: Dialect) -> Result<Self, ExprError> {
         let node = parser::parse(text, dialect).and_then(|syntax| check::check(&syntax, dialect));
         let node = node.map_err(|located| located.in_text(text))?;
-        Ok(Self {
-            text: text.into(),
+        Ok(Self::of(text.into(), dialect, fold::settled(node)))
+    }
+
+    fn of(text: Box<str>, dialect: Dialect, node: Node) -> Self {
+        Self {
+            text,
             dialect,
-            node: fold::settled(node),
-        })
+            node,
+            wide: OnceLock::new(),
+        }
     }
 
     /// The text the expression was compiled from, less the conjuncts that
@@ -200,10 +211,7 @@ impl Expr {
     /// The terms that must all hold: those of the `&&` at the top, or the whole
     /// expression as the only one.
     pub fn conjuncts(&self) -> &[Node] {
-        match &self.node {
-            Node::And(_, terms) => terms,
-            only => slice::from_ref(only),
-        }
+        readings::terms(&self.node)
     }
 
     /// The expression without the conjuncts that were lifted out of it; true
@@ -221,11 +229,7 @@ impl Expr {
             _ => Logic::Strict,
         };
         let node = fold::fold(Node::And(logic, rest.cloned().collect()));
-        Self {
-            text: pieces::left(self, &taken),
-            dialect: self.dialect,
-            node,
-        }
+        Self::of(pieces::left(self, &taken), self.dialect, node)
     }
 
     /// The expression with a value that is known beforehand put in the place of
@@ -237,11 +241,8 @@ impl Expr {
         let value = value.clone().into_owned();
         let specialised = |node: &Node| fold::settled(fold::specialised(node, attribute, &value));
         let node = specialised(&self.node);
-        Self {
-            text: pieces::unsettled(self, &node, specialised),
-            dialect: self.dialect,
-            node,
-        }
+        let text = pieces::unsettled(self, &node, specialised);
+        Self::of(text, self.dialect, node)
     }
 }
 

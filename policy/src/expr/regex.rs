@@ -26,6 +26,13 @@ impl Pattern {
         compile(text).map(Self)
     }
 
+    /// The pattern that finds in views of a path what this one finds in the path;
+    /// `None` where it would be too large.
+    pub(super) fn widened(&self) -> Option<Self> {
+        let folded = Re2::parse(self.as_str()).and_then(|re2| re2.search_folded());
+        folded.ok().map(Self)
+    }
+
     /// The pattern as written.
     pub fn as_str(&self) -> &str {
         self.0.as_str()

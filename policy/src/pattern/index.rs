@@ -190,15 +190,30 @@ impl<'a> Builder<'a> {
     fn add(&mut self, pattern: &'a PathPattern, id: u32, pool: &mut RegexPool) {
         match pattern {
             PathPattern::Any => self.any.push(id),
-            PathPattern::Exact(text) => self.exact(Cow::Borrowed(text), id),
-            PathPattern::Prefix(text) => self.prefix(Cow::Borrowed(text), id),
-            PathPattern::SegmentPrefix(text) => {
-                self.exact(Cow::Borrowed(text), id);
-                self.prefix(format!("{text}/").into(), id);
-            }
-            PathPattern::Suffix(text) => self.suffix(Cow::Borrowed(text), id),
             PathPattern::Regex(regex) => self.regex(regex, id, pool),
             PathPattern::Template(template) => self.regex(template.regex(), id, pool),
+            PathPattern::Exact(_)
+            | PathPattern::Prefix(_)
+            | PathPattern::SegmentPrefix(_)
+            | PathPattern::Suffix(_) => {
+                self.literal(pattern, Cow::Borrowed, id);
+                if let Some(wide) = pattern.widened().filter(|_| self.case == Case::Folded) {
+                    self.literal(&wide, |text| Cow::Owned(text.to_owned()), id);
+                }
+            }
+        }
+    }
+
+    fn literal<'t>(&mut self, of: &'t PathPattern, held: fn(&'t str) -> Cow<'a, str>, id: u32) {
+        match of {
+            PathPattern::Exact(text) => self.exact(held(text), id),
+            PathPattern::Prefix(text) => self.prefix(held(text), id),
+            PathPattern::SegmentPrefix(text) => {
+                self.exact(held(text), id);
+                self.prefix(format!("{text}/").into(), id);
+            }
+            PathPattern::Suffix(text) => self.suffix(held(text), id),
+            PathPattern::Any | PathPattern::Regex(_) | PathPattern::Template(_) => {}
         }
     }
 

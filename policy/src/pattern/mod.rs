@@ -17,6 +17,7 @@ mod matcher;
 mod path;
 mod pool;
 mod re2;
+mod remembering;
 mod spelling;
 mod table;
 mod template;
@@ -40,8 +41,8 @@ pub use value::ValuePattern;
 pub enum Case {
     /// Byte for byte: for what permits. In doubt there is no hit.
     Sensitive,
-    /// ASCII letters of either case are equal, and `.` matches every character:
-    /// for what denies. Every sensitive hit is also a folded one; in doubt
-    /// there is a hit.
+    /// ASCII letters of either case are equal, `.` matches every character, and
+    /// a text with escapes is also met without them, as views show it: for what
+    /// denies. Every sensitive hit is also a folded one; in doubt there is a hit.
     Folded,
 }

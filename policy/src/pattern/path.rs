@@ -3,6 +3,7 @@
 //! patterns at once; this is what it must agree with.
 
 use super::{Case, PathTemplate, PatternError, Re2, spelling};
+use crate::canonical::deny_literal;
 
 /// A pattern over canonical paths.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -126,6 +127,7 @@ impl PathPattern {
     pub fn prepare(&self, case: Case) -> Result<(), PatternError> {
         match self {
             Self::Regex(regex) => regex.prepare(case),
+            Self::Template(template) if case == Case::Folded => template.prepare_folded(),
             _ => Ok(()),
         }
     }
@@ -139,14 +141,35 @@ impl PathPattern {
         }
     }
 
-    /// Whether a path matches when ASCII letters of either case are equal: for
-    /// what denies (security: P3).
+    /// Whether a path, as it is sent or as a view shows it, matches when ASCII
+    /// letters of either case are equal: for what denies (security: P3).
     #[must_use]
     pub fn matches_folded(&self, path: &str) -> bool {
         match self {
             Self::Regex(regex) => regex.matches_folded(path),
-            _ => self.compares(path, str::eq_ignore_ascii_case),
+            Self::Template(template) => template.matches_folded(path),
+            _ => {
+                let compares = |pattern: &Self| pattern.compares(path, str::eq_ignore_ascii_case);
+                compares(self) || self.widened().as_ref().is_some_and(compares)
+            }
         }
+    }
+
+    /// The pattern that finds in views what this one finds in paths as they are
+    /// sent, where escapes make a difference. Regular expressions, and templates,
+    /// which are some, see to that themselves.
+    pub(super) fn widened(&self) -> Option<Self> {
+        Some(match self {
+            Self::Exact(text) => Self::Exact(deny_literal(text)?.into()),
+            Self::Prefix(begin) => Self::Prefix(deny_literal(begin)?.into()),
+            Self::Suffix(end) => Self::Suffix(deny_literal(end)?.into()),
+            Self::SegmentPrefix(begin) => match deny_literal(begin)? {
+                // `/a%2F`: what is below begins so, and views merge slashes.
+                begin if begin.ends_with('/') => Self::Prefix(begin.into()),
+                begin => Self::SegmentPrefix(begin.into()),
+            },
+            Self::Any | Self::Regex(_) | Self::Template(_) => return None,
+        })
     }
 
     fn compares(&self, path: &str, same: fn(&str, &str) -> bool) -> bool {

@@ -39,8 +39,8 @@ fn only_the_first_lists_get_a_table() {
     let mut pool = RegexPool::with_limits(limits);
     let first = pool.share(Case::Sensitive, list(&["/a.+"])).unwrap();
     let later = pool.share(Case::Sensitive, list(&["/b.+"])).unwrap();
-    assert!(matches!(first.automaton, Automaton::Dense(_)));
-    assert!(matches!(later.automaton, Automaton::Lazy(_)));
+    assert!(matches!(first.parts[0].automaton, Automaton::Dense(_)));
+    assert!(matches!(later.parts[0].automaton, Automaton::Lazy(_)));
     assert_eq!(matches(&first, "/ax"), [0]);
     assert_eq!(matches(&later, "/bx"), [0]);
 }
@@ -85,15 +85,49 @@ fn an_automaton_that_gives_up_permits_nothing_and_denies_everything() {
             .configure(config)
             .build("/a!")
             .unwrap();
+        let anchored = Anchored::Yes;
+        let dense = Automaton::Dense(Box::new(Dense { dfa, anchored }));
         RegexSet {
             case,
             patterns: 2,
-            automaton: Automaton::Dense(Box::new(Dense {
-                dfa,
-                anchored: Anchored::Yes,
-            })),
+            parts: [Part::new(dense, vec![0, 1])].into(),
         }
     };
     assert_eq!(matches(&given_up(Case::Sensitive), "/a!"), [0_usize; 0]);
     assert_eq!(matches(&given_up(Case::Folded), "/a!"), [0, 1]);
+}
+
+/// One automaton of all of these has a state for each set of those that were seen:
+/// a path that showed them one after the other took seconds (S9).
+#[test]
+fn no_path_is_long_in_a_thousand_patterns_that_must_remember() {
+    let many: Vec<String> = (0..1000).map(|n| format!("/v1/.*/x{n}/.*/y")).collect();
+    let mut many: Vec<&str> = many.iter().map(String::as_str).collect();
+    many.push("/v1/[^/]+/z");
+    let mut pool = RegexPool::new();
+    let set = pool.share(Case::Sensitive, list(&many)).unwrap();
+    assert!(pool.memory() < 64 << 20, "{}", pool.memory());
+    let shown: String = (0..1000).map(|n| format!("/x{n}/")).collect();
+    let path = format!("/v1/{shown}/y");
+    let begun = std::time::Instant::now();
+    let mut found = matches(&set, &path);
+    // An optimised build takes a few milliseconds.
+    assert!(begun.elapsed().as_secs() < 2, "{:?}", begun.elapsed());
+    found.sort_unstable();
+    assert_eq!(found, (0..1000).collect::<Vec<_>>());
+    assert_eq!(matches(&set, "/v1/a/z"), [1000]);
+    assert_eq!(matches(&set, "/v1/a/x77/b/y"), [77]);
+}
+
+#[test]
+fn tables_of_patterns_that_must_remember_are_bounded_at_load() {
+    let limits = RegexLimits {
+        remembering_bytes: 1 << 20,
+        ..RegexLimits::default()
+    };
+    let many: Vec<String> = (0..1000).map(|n| format!("/v1/.*/x{n}/.*/y")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let mut pool = RegexPool::with_limits(limits);
+    let error = pool.share(Case::Sensitive, list(&many)).unwrap_err();
+    assert!(error.message().contains("more than 1 MiB"), "{error}");
 }

@@ -11,6 +11,7 @@ mod escape;
 mod group;
 mod lower;
 mod scan;
+mod wide;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -97,6 +98,16 @@ impl Re2 {
         Matcher::new(self, Piece::part(hir))
     }
 
+    /// As [`Re2::search`], in views of a path: in lower case, with and without
+    /// escapes.
+    ///
+    /// # Errors
+    /// Refuses a pattern whose automaton is too large.
+    pub(crate) fn search_folded(&self) -> Result<Matcher, PatternError> {
+        let hir = lower::rebuilt(&parse(self.as_str(), Case::Folded)?, Alphabet::LowerCase);
+        Matcher::new(self, Piece::part(wide::widened(&hir)))
+    }
+
     /// Whether the whole path matches. Canonical paths are ASCII, so sets and
     /// `.` match no other character here. Compiles the pattern on first use:
     /// for single patterns; many belong in an index.
@@ -107,8 +118,16 @@ impl Re2 {
             .is_ok_and(|matcher| matcher.is_match(path.as_bytes()))
     }
 
-    /// Whether the whole path matches when letters of either case are equal.
-    /// For what denies: in doubt, it does.
+    /// Whether the pattern spells an escape in pieces, so that a deny cannot find
+    /// what an origin makes of it.
+    #[must_use]
+    pub fn has_broken_escape(&self) -> bool {
+        let parsed = parse(self.as_str(), Case::Folded);
+        parsed.is_ok_and(|hir| wide::has_broken_escape(&lower::rebuilt(&hir, Alphabet::LowerCase)))
+    }
+
+    /// Whether the whole path, as it is sent or as a view shows it, matches when
+    /// letters of either case are equal. For what denies: in doubt, it does.
     #[must_use]
     pub fn matches_folded(&self, path: &str) -> bool {
         self.path(Case::Folded).as_ref().map_or(true, |matcher| {
@@ -137,7 +156,11 @@ impl Re2 {
     /// The pattern for whole paths, not yet anchored.
     fn of_paths(&self, case: Case) -> Result<Hir, PatternError> {
         let parsed = parse(self.as_str(), case)?;
-        Ok(lower::whole(&parsed, Alphabet::of_paths(case)))
+        let hir = lower::whole(&parsed, Alphabet::of_paths(case));
+        Ok(match case {
+            Case::Sensitive => hir,
+            Case::Folded => wide::widened(&hir),
+        })
     }
 }
 

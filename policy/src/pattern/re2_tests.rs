@@ -301,3 +301,32 @@ const ALNUM: [&str; 62] = [
     "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s", "t", "u",
     "v", "w", "x", "y", "z",
 ];
+
+#[test]
+fn an_escape_in_pieces_is_told_from_a_whole_one() {
+    for (pattern, broken) in [
+        ("/caf%C3%A9", false),
+        ("(?i)/caf%C3%A9(/.*)?", false),
+        ("/a(%20|%21)+", false),
+        ("/[^/]+/[^%]*", false),
+        ("/a", false),
+        ("/caf%C3%A[89]", true),
+        ("/%C3%..", true),
+        ("/caf%C3", true),
+        ("/[a-z0-9%]+", true),
+        ("/a%20?", true),
+    ] {
+        let re2 = Re2::parse(pattern).unwrap();
+        assert_eq!(re2.has_broken_escape(), broken, "{pattern}");
+    }
+}
+
+#[test]
+fn folded_a_text_is_met_with_its_escapes_and_without() {
+    let re2 = Re2::parse("(?i)/caf%C3%A9/.*").unwrap();
+    for path in ["/caf%C3%A9/x", "/CAF%C3%A9/", "/caf\u{e9}/x"] {
+        assert!(re2.matches_folded(path), "{path}");
+    }
+    assert!(!re2.matches_folded("/cafe/x"));
+    assert!(re2.matches("/caf%C3%A9/x") && !re2.matches("/caf\u{e9}/x"));
+}

@@ -2,7 +2,7 @@
 //! `{**}` any text to the end or to the literal tail. A template is a spelling
 //! of a regular expression, and an index treats it as one.
 
-use super::{PatternError, Re2, spelling};
+use super::{Case, PatternError, Re2, spelling};
 
 /// A valid template.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -55,6 +55,25 @@ impl PathTemplate {
     /// The same paths as a regular expression.
     pub(super) fn regex(&self) -> &Re2 {
         &self.regex
+    }
+
+    /// As [`PathPattern::matches_folded`](super::PathPattern::matches_folded).
+    pub(super) fn matches_folded(&self, path: &str) -> bool {
+        match self.holds_escape() {
+            true => self.regex.matches_folded(path),
+            false => self.matches(path, str::eq_ignore_ascii_case),
+        }
+    }
+
+    pub(super) fn prepare_folded(&self) -> Result<(), PatternError> {
+        match self.holds_escape() {
+            true => self.regex.prepare(Case::Folded),
+            false => Ok(()),
+        }
+    }
+
+    fn holds_escape(&self) -> bool {
+        self.source.contains('%')
     }
 
     /// Whether the path matches, segment by segment; `same` compares texts.

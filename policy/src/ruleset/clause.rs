@@ -105,6 +105,7 @@ pub(crate) fn residue(matcher: &Matcher, toward: Toward) -> Result<Option<Matche
         targets,
         methods,
         ports,
+        host_ports,
         listener_ports,
         server_names,
         headers,
@@ -114,6 +115,7 @@ pub(crate) fn residue(matcher: &Matcher, toward: Toward) -> Result<Option<Matche
     let asks_nothing = targets.is_empty()
         && methods.is_none()
         && ports.is_empty()
+        && host_ports.is_empty()
         && listener_ports.is_empty()
         && server_names.is_empty()
         && headers.is_empty()
@@ -122,6 +124,11 @@ pub(crate) fn residue(matcher: &Matcher, toward: Toward) -> Result<Option<Matche
     targets
         .iter()
         .try_for_each(|target| target.prepare(case(toward)))?;
+    if let Some(expr) = expr
+        && toward == Toward::Refuse
+    {
+        expr.prepare();
+    }
     let residue = || Matcher {
         from: Arc::default(),
         hosts: Vec::new(),
@@ -129,6 +136,7 @@ pub(crate) fn residue(matcher: &Matcher, toward: Toward) -> Result<Option<Matche
         targets: targets.clone(),
         methods: methods.clone(),
         ports: ports.clone(),
+        host_ports: host_ports.clone(),
         listener_ports: listener_ports.clone(),
         server_names: server_names.clone(),
         headers: headers.clone(),

@@ -17,6 +17,7 @@
 
 use std::borrow::Cow;
 
+use crate::canonical::deny_text;
 use crate::expr::{Affix, Attribute, Expr, Node, Relation, Value};
 use crate::pattern::{HostPattern, PathPattern};
 use crate::rule::Matcher;
@@ -195,13 +196,14 @@ fn source(attribute: Attribute, pin: Pin<'_>) -> Option<SourcePattern> {
 }
 
 /// A canonical path holds no `?`, so what a target without one begins with, its
-/// path begins with.
+/// path begins with. Where rules refuse, the target may be a view with the query
+/// behind it: a text that is `/a?b` for views must not be looked for in paths.
 fn path(attribute: Attribute, pin: Pin<'_>) -> Option<PathPattern> {
     match (attribute, pin) {
         (
             Attribute::RequestPath | Attribute::RequestUrlPath,
             Pin::Exact(text) | Pin::Prefix(text),
-        ) if text.is_empty() || text.contains('?') => None,
+        ) if text.is_empty() || deny_text(text).contains('?') => None,
         (Attribute::RequestPath | Attribute::RequestUrlPath, Pin::Exact(text)) => {
             Some(PathPattern::Exact(text.into()))
         }

@@ -1,10 +1,7 @@
 //! Paths and queries together, indexed: a list of ten thousand of them costs
 //! what one costs.
 
-use std::borrow::Cow;
-
-use crate::canonical::deny_view;
-use crate::matching::Toward;
+use crate::matching::{Toward, any_deny_target, with_query};
 use crate::pattern::{Hits, PathIndex, PathPattern, PatternError, RegexPool};
 use crate::request::Request;
 
@@ -28,21 +25,12 @@ impl Targets {
         PathIndex::build(numbered, case(toward), pool).map(|index| Some(Self(index)))
     }
 
-    /// Whether one of them matches. A refusal also sees the path as the most
-    /// permissive origin might.
+    /// Whether one of them matches. A refusal also sees the target as permissive
+    /// origins might.
     pub(super) fn hold(&self, request: &Request<'_>, toward: Toward) -> bool {
-        let (path, query) = (request.path(), request.query());
         match toward {
-            Toward::Permit => self.hit(&with_query(path.into(), query)),
-            Toward::Refuse => {
-                let folded = |path| {
-                    let mut target = with_query(path, query).into_owned();
-                    target.make_ascii_lowercase();
-                    target
-                };
-                let liberal = deny_view(path);
-                self.hit(&folded(path.into())) || (liberal != path && self.hit(&folded(liberal)))
-            }
+            Toward::Permit => self.hit(&with_query(request.path(), request.query())),
+            Toward::Refuse => any_deny_target(request, |target| self.hit(target)),
         }
     }
 
@@ -50,12 +38,5 @@ impl Targets {
         let mut hits = Hits::default();
         self.0.hits(target, &mut hits);
         !hits.is_empty()
-    }
-}
-
-fn with_query<'a>(path: Cow<'a, str>, query: Option<&str>) -> Cow<'a, str> {
-    match query {
-        None => path,
-        Some(query) => Cow::Owned(format!("{path}?{query}")),
     }
 }

@@ -344,10 +344,20 @@ fn without_duplicate_slashes(path: &str) -> String {
 
 // --- the view for DENY: P3 ---
 
-pub(crate) fn deny_view(path: &str) -> String {
+/// The whole path, and what stands before its first `#` and before its first `?`.
+pub(crate) fn deny_views(path: &str) -> Vec<String> {
     let decoded = decoded_three_times(path);
-    let cut = decoded.split(['#', '?']).next().unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes_of(cut)).replace('\\', "/");
+    let mut ends = vec![Some(decoded.len())];
+    ends.push(decoded.find('#'));
+    ends.push(decoded.find('?'));
+    let ends = ends.into_iter().flatten();
+    ends.filter_map(|end| decoded.get(..end))
+        .map(deny_view)
+        .collect()
+}
+
+fn deny_view(decoded: &str) -> String {
+    let text = String::from_utf8_lossy(&bytes_of(decoded)).replace('\\', "/");
     let normal: String = text.nfkc().collect();
     let folded: String = normal.chars().map(case_folded).collect();
 

@@ -150,6 +150,7 @@ prop_compose! {
         targets in prop_oneof![4 => Just(Vec::new()), 1 => prop::collection::vec(path(), 0..3)],
         methods in some(vec!["GET", "POST", "PURGE"], 2),
         ports in some(vec![80, 443], 1),
+        host_ports in some(vec![80, 8443], 1),
         listener_ports in some(vec![443, 8443], 1),
         server_names in prop_oneof![4 => Just(Vec::new()), 1 => self::hosts()],
         headers in prop_oneof![2 => Just(Vec::new()), 1 => named()],
@@ -157,6 +158,6 @@ prop_compose! {
         expr in expr(),
     ) -> Matcher {
         let methods = (!methods.is_empty()).then(|| MethodSet::parse(methods).unwrap());
-        Matcher { from: from.into(), hosts, paths, targets, methods, ports, listener_ports, server_names, headers, query, expr }
+        Matcher { from: from.into(), hosts, paths, targets, methods, ports, host_ports, listener_ports, server_names, headers, query, expr }
     }
 }

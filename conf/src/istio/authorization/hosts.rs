@@ -73,7 +73,7 @@ enum Port {
 
 fn others(host: Host, port: Port, toward: Toward) -> Vec<Way> {
     let way = match host {
-        Host::Pattern(HostPattern::Any) => return of_port(port, toward),
+        Host::Pattern(HostPattern::Any) => return vec![of_port(port)],
         Host::Pattern(pattern) => of_hosts(vec![pattern]),
         Host::Prefix(begin) => {
             Way::condition(format!("request.host.startsWith({})", quoted(&begin)))
@@ -81,29 +81,21 @@ fn others(host: Host, port: Port, toward: Toward) -> Vec<Way> {
     };
     match (port, toward) {
         (Port::Number(port), Toward::Permit) => vec![Way {
-            ports: vec![port],
+            host_ports: vec![port],
             ..way
         }],
         _ => vec![way],
     }
 }
 
-/// `*:443`. A refusal takes the port that is written and the one that is meant.
-fn of_port(port: Port, toward: Toward) -> Vec<Way> {
-    let Port::Number(port) = port else {
-        return vec![Way::default()];
-    };
-    let written = Way {
-        ports: vec![port],
-        ..Way::default()
-    };
-    let meant = Way {
-        listener_ports: vec![port],
-        ..Way::default()
-    };
-    match toward {
-        Toward::Permit => vec![written],
-        Toward::Refuse => vec![written, meant],
+/// `*:443`. A refusal takes the port that is written and the listener's.
+fn of_port(port: Port) -> Way {
+    match port {
+        Port::Any => Way::default(),
+        Port::Number(port) => Way {
+            host_ports: vec![port],
+            ..Way::default()
+        },
     }
 }
 

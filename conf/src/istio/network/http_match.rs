@@ -243,11 +243,23 @@ fn authority(node: &Node, matcher: &mut Matcher, conditions: &mut Conditions, re
 }
 
 fn header(name: &str, node: &Node, report: &Report) -> Option<NamedPattern> {
-    let name = header_name(name).map_err(|message| report.error(&node.origin, message));
+    let name = field_name(name, "authority");
+    let name = name.map_err(|message| report.error(&node.origin, message));
     Some(NamedPattern {
         name: name.ok()?,
         pattern: value(node, report)?,
     })
+}
+
+/// The name of a field that is matched; `instead` is what to write for the host,
+/// which callers may write in many ways, and over HTTP/2 in no field.
+pub(super) fn field_name(name: &str, instead: &str) -> Result<Box<str>, String> {
+    match &*header_name(name)? {
+        "host" => Err(format!(
+            "`{name}` is no header to match, since callers may write it in many ways: write `{instead}`"
+        )),
+        name => Ok(name.into()),
+    }
 }
 
 fn value(node: &Node, report: &Report) -> Option<ValuePattern> {

@@ -396,6 +396,7 @@ fn what_cannot_be_honoured_is_refused_at_its_place() {
         (format!("  - {{ {TO_CNN}, mirror: {{ host: x.example }} }}"), "`mirror` cannot be honoured"),
         (format!("  - {{ {TO_CNN}, rewrite: {{ uriRegexRewrite: {{}} }} }}"), "`uriRegexRewrite` cannot be honoured"),
         (format!("  - {{ {TO_CNN}, headers: {{ request: {{ set: {{ x: '%REQ(y)%' }} }} }} }}"), "holds `%`"),
+        (format!("  - {{ {TO_CNN}, match: [{{ headers: {{ Host: {{ exact: x }} }} }}] }}"), "write `authority`"),
         (format!("  - {{ {TO_CNN}, math: [] }}"), "unknown field `math`: did you mean `match`?"),
         ("  - { match: [{ uri: { regex: '(?=x)' } }] }".to_owned(), "ECMAScript look-ahead"),
         ("  - { match: [{ uri: { exact: /a, prefix: /b } }] }".to_owned(), "exclude each other"),

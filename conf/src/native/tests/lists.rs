@@ -183,6 +183,7 @@ fn every_key_of_a_matcher_falls_alike() {
         "target",
         "method",
         "port",
+        "hostPort",
         "listenerPort",
         "sni",
     ];

@@ -150,3 +150,52 @@ fn the_gateways_own_name_is_a_constant() {
     let other = matcher(r#"{ expr: { mixer: 'context.reporter.uid == "x"' } }"#);
     assert_eq!(other.expr.unwrap().text(), "false");
 }
+
+#[test]
+fn a_deny_that_spells_an_escape_in_pieces_is_warned_of() {
+    assert_eq!(
+        wrong("{ path: { regex: '/caf%C3%A[89]' } }"),
+        "4:19 warning: an escape in pieces refuses only what is spelled so, not what origins make of it: write each whole, as `(%C3%A8|%C3%A9)`, or what stands before it and `.*`"
+    );
+    let excepted = "policies: [{ allow: { from: any }, unless: { path: { regex: '/[a%]' } } }]\n";
+    assert!(problem(excepted).contains("warning: an escape in pieces"));
+    for quiet in [
+        "policies: [{ deny: { path: { regex: '/caf(%C3%A8|%C3%A9)' } } }]\n",
+        "policies: [{ allow: { path: { regex: '/caf%C3%A[89]' } } }]\n",
+    ] {
+        assert_eq!(problems(quiet), [""; 0]);
+    }
+}
+
+#[test]
+fn host_path_and_method_are_no_headers_to_match() {
+    let says = |name: &str, key: &str| {
+        format!(
+            "error: `{name}` is no header to match, since callers may write it in many ways: write {key}"
+        )
+    };
+    for (name, key) in [
+        ("host", "`host`, and `port` for its port"),
+        ("Host", "`host`, and `port` for its port"),
+        (":authority", "`host`, and `port` for its port"),
+        (":path", "`path`, or `target` for path and query"),
+        (":method", "`method`"),
+    ] {
+        let deny = wrong(&format!("{{ header: {{ '{name}': x }} }}"));
+        assert!(deny.ends_with(&says(name, key)), "{deny}");
+        let route = format!(
+            "destinations: [{{ host: a.example, routes: [{{ header: {{ '{name}': x }} }}] }}]\n"
+        );
+        assert!(problem(&route).ends_with(&says(name, key)), "{name}");
+        let log = format!("logs: [{{ to: stdout, when: {{ header: {{ '{name}': x }} }} }}]\n");
+        assert!(problem(&log).ends_with(&says(name, key)), "{name}");
+    }
+    assert!(wrong("{ header: { ':scheme': https } }").ends_with("delete it"));
+    let expr = wrong(r#"{ expr: 'request.method == "GET" && request.headers["Host"] == "x"' }"#);
+    assert!(expr.ends_with(&says("host", "`request.host`")), "{expr}");
+    let mixer = wrong(r#"{ expr: { mixer: '(request.headers[":path"] | "") == "/x"' } }"#);
+    assert!(
+        mixer.contains("warning: `:path` is no header to match"),
+        "{mixer}"
+    );
+}

@@ -29,6 +29,8 @@ impl Writer<'_> {
         map.put_list("target", targets.map(|p| self.target(p, origin)).collect());
         map.put_list("method", methods.map(Out::word).collect());
         map.put_list("port", matcher.ports.iter().map(Out::word).collect());
+        let host_ports = matcher.host_ports.iter();
+        map.put_list("hostPort", host_ports.map(Out::word).collect());
         let listener_ports = matcher.listener_ports.iter();
         map.put_list("listenerPort", listener_ports.map(Out::word).collect());
         let names = matcher.server_names.iter();

@@ -12,7 +12,7 @@ mod tree;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::{Attribute, Attributes, Expr, Fault, Map, Truth, Type, Value};
+use super::{Ask, Attribute, Attributes, Expr, Fault, Letters, Map, Readings, Truth, Type, Value};
 
 /// An attempt with just the attributes a test gives it.
 #[derive(Debug, Default, Clone)]
@@ -45,6 +45,13 @@ impl Attributes for Attempt {
     fn map_entry(&self, attribute: Attribute, key: &str) -> Option<Cow<'_, str>> {
         let entry = self.entries.get(&(attribute, key.to_owned()))?;
         Some(Cow::Borrowed(entry))
+    }
+}
+
+impl Readings for Attempt {
+    fn each(&self, ask: &mut Ask<'_>) -> Result<(), Attribute> {
+        ask(self, Letters::AsWritten);
+        Ok(())
     }
 }
 

@@ -219,6 +219,16 @@ proptest! {
     }
 
     #[test]
+    fn what_can_be_read_in_one_way_only_is_answered_as_ever(text in boolean()) {
+        for compile in [Expr::cexl as super::Compile, Expr::cel] {
+            let Some(expr) = typed(compile, &text) else { continue };
+            for attempt in [Attempt::default(), sleep(), answered()] {
+                prop_assert_eq!(expr.test_readings(&attempt), expr.test_apart(&attempt));
+            }
+        }
+    }
+
+    #[test]
     fn a_known_value_changes_no_answer(text in boolean()) {
         for compile in [Expr::cexl as super::Compile, Expr::cel] {
             let Some(expr) = typed(compile, &text) else { continue };

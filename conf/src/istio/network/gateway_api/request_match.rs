@@ -6,9 +6,9 @@ use policy::canonical::MethodSet;
 use policy::pattern::{PathPattern, PatternError, ValuePattern};
 use policy::rule::{Matcher, NamedPattern};
 
-use super::super::http_match::Block;
+use super::super::http_match::{Block, field_name};
 use crate::fields::{Fields, parsed, text};
-use crate::native::{check_path, header_name};
+use crate::native::check_path;
 use crate::node::Node;
 use crate::report::Report;
 
@@ -68,7 +68,7 @@ fn one<'a>(fields: &Fields<'a>) -> Match<'a> {
     if let Some(node) = fields.take("path") {
         Fields::read_proto(node, report, |fields| path(fields, &mut found));
     }
-    let headers = named(fields, "headers", header_name);
+    let headers = named(fields, "headers", |name| field_name(name, "hostnames"));
     let query = named(fields, "queryParams", |name| Ok(name.into()));
     let methods = fields.parsed("method", |name| MethodSet::parse([name]));
     found.rank.any_method = methods.is_none();

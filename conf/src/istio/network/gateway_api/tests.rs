@@ -619,6 +619,16 @@ fn what_cannot_be_honoured_is_refused_at_its_place() {
             "look-ahead",
         ),
         (
+            http_route(
+                "r",
+                &format!(
+                    "  - matches: [{{ headers: [{{ name: Host, value: x }}] }}]\n    {TO_CNN}\n"
+                ),
+            ),
+            "36:35",
+            "`Host` is no header to match, since callers may write it in many ways: write `hostnames`",
+        ),
+        (
             http_route("r", &format!("  - match: []\n    {TO_CNN}\n")),
             "36:5",
             "unknown field `match`: write `",
