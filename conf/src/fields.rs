@@ -58,6 +58,33 @@ impl<'a> Fields<'a> {
         Self::read_in(Dialect::Proto, node, report, read)
     }
 
+    /// As [`Fields::read_proto`], of a map that narrows something key by key: a
+    /// key without a value is an error there. Kubernetes drops such a key, and
+    /// with it what it was to exclude.
+    pub(crate) fn read_restriction<T>(
+        node: &'a Node,
+        report: &'a Report,
+        read: impl FnOnce(&Self) -> T,
+    ) -> Option<T> {
+        Self::read_proto(node, report, |fields| {
+            fields.refuse_null_entries(|_| true);
+            read(fields)
+        })
+    }
+
+    /// Refuses `null` behind these keys, of a map whose others do well without a
+    /// value: see [`Fields::read_restriction`].
+    pub(crate) fn refuse_null(&self, keys: &[&'static str]) {
+        self.refuse_null_entries(|entry| keys.iter().any(|key| self.is(entry, key)));
+    }
+
+    fn refuse_null_entries(&self, concerns: impl Fn(&Entry) -> bool) {
+        let nothing = |entry: &&Entry| matches!(entry.node.value, Value::Nothing);
+        for entry in self.entries.iter().filter(nothing).filter(|e| concerns(e)) {
+            self.report.error(&entry.origin, no_value(&entry.key));
+        }
+    }
+
     fn read_in<T>(
         dialect: Dialect,
         node: &'a Node,
@@ -126,8 +153,7 @@ impl<'a> Fields<'a> {
             if self.dialect == Dialect::Proto {
                 return None;
             }
-            let message = format!("`{key}` has no value: write one, or delete the key");
-            self.report.error(&entry.origin, message);
+            self.report.error(&entry.origin, no_value(key));
             return None;
         }
         Some(entry)
@@ -242,6 +268,10 @@ impl<'a> Fields<'a> {
         }
         nodes
     }
+}
+
+fn no_value(key: &str) -> String {
+    format!("`{key}` has no value: write one, or delete the key")
 }
 
 /// Whether `written` is the `snake_case` of a key in `camelCase`.

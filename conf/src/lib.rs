@@ -35,6 +35,7 @@ pub use snapshot::Snapshot;
 use node::Node;
 use remote::KnownLists;
 use report::Report;
+use snapshot::{LINE_BYTES, Log};
 
 /// What a configuration may depend on beside its files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -98,9 +99,23 @@ fn lower(files: &[SourceFile], environment: &Environment, report: &Report) -> na
     if lowered.settings.listeners.is_empty() && !lowered.listeners_written {
         refuse_deafness(&documents, &objects, report);
     }
+    refuse_long_lines(&lowered.settings.logs, report);
     let (listeners, rules) = (&lowered.settings.listeners, &lowered.admission.rules);
     callers::warn_of_unverified(listeners, rules, report);
     lowered
+}
+
+/// A line has an end, and no field of it is left out.
+fn refuse_long_lines(logs: &[Log], report: &Report) {
+    for log in logs.iter().filter(|log| log.layout.room().is_none()) {
+        let message = format!(
+            "a line of the log `{}` would be longer than {LINE_BYTES} bytes: write fewer fields, or shorter names",
+            log.name
+        );
+        if let Some(origin) = &log.origin {
+            report.error(origin, message);
+        }
+    }
 }
 
 /// Nothing says what to listen on.

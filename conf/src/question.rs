@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use policy::door::View;
 use policy::principal::Principal;
+use policy::request::nominates;
 use policy::source::Caller;
 use policy::{Headers, RawRequest};
 
@@ -132,8 +133,25 @@ impl Question {
 
 impl Headers for Question {
     fn value(&self, name: &str, index: usize) -> Option<&[u8]> {
-        let mut values = self.headers.iter().filter(|(known, _)| **known == *name);
-        values.nth(index).map(|(_, value)| value.as_bytes())
+        // As the gateway shows them.
+        if name != "upgrade"
+            && self
+                .values("connection")
+                .any(|value| nominates(value, name))
+        {
+            return None;
+        }
+        self.values(name).nth(index)
+    }
+}
+
+impl Question {
+    fn values<'s>(&'s self, name: &str) -> impl Iterator<Item = &'s [u8]> {
+        let named = self
+            .headers
+            .iter()
+            .filter(move |(known, _)| **known == *name);
+        named.map(|(_, value)| value.as_bytes())
     }
 }
 

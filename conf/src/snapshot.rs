@@ -6,6 +6,7 @@
 mod listener;
 mod log;
 mod pins;
+mod room;
 mod vips;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ pub use listener::{Listener, ListenerMode};
 pub use log::{Layout, Level, Log, Overflow, Rotate, Sink};
 pub(crate) use pins::Pin;
 pub use pins::Pins;
+pub use room::{LINE_BYTES, Room};
 pub use vips::Vips;
 
 /// One configuration, compiled and checked.
@@ -155,6 +157,18 @@ pub struct IdentityFiles {
     pub roots: PathBuf,
     /// Revocation list; absent: none is consulted.
     pub crl: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Whether a trust domain is one of those whose workloads are let in.
+    #[must_use]
+    pub fn trusts_domain(&self, name: &str) -> bool {
+        let is_named = |trust: &TrustDomain| {
+            let mut names = std::iter::once(&trust.domain).chain(&trust.aliases);
+            names.any(|known| **known == *name)
+        };
+        self.trust.iter().any(is_named)
+    }
 }
 
 /// A trust domain whose workloads are let in.

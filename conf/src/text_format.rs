@@ -35,6 +35,29 @@ const PRESETS: [(&str, &str); 3] = [
 pub struct TextFormat {
     written: Arc<str>,
     pieces: Arc<[Piece]>,
+    ends: Ends,
+}
+
+/// What ends a value that stands outside of quotes: the punctuation behind such
+/// operators. In a value it would begin another field.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ends(u128);
+
+impl Ends {
+    fn of(pieces: &[Piece]) -> Self {
+        let behind = pieces.windows(2).filter_map(|two| match two {
+            [Piece::Value { quoted: false, .. }, Piece::Literal(text)] => text.bytes().next(),
+            _ => None,
+        });
+        let marks = behind.filter(u8::is_ascii_punctuation);
+        Self(marks.fold(0, |all, mark| all | 1 << mark))
+    }
+
+    /// Whether this byte is one of them.
+    #[must_use]
+    pub fn contains(self, byte: u8) -> bool {
+        byte.is_ascii() && self.0 & 1 << byte != 0
+    }
 }
 
 /// A part of a line.
@@ -101,6 +124,7 @@ impl TextFormat {
             pieces.push(Piece::Literal(literal.into()));
         }
         Ok(Self {
+            ends: Ends::of(&pieces),
             written: line.into(),
             pieces: pieces.into(),
         })
@@ -119,6 +143,7 @@ impl TextFormat {
         Self::preset("istio").unwrap_or(Self {
             written: "".into(),
             pieces: Arc::default(),
+            ends: Ends::default(),
         })
     }
 
@@ -133,6 +158,12 @@ impl TextFormat {
     #[must_use]
     pub fn written(&self) -> &str {
         &self.written
+    }
+
+    /// What its values outside of quotes must not hold, beside spaces.
+    #[must_use]
+    pub fn ends(&self) -> Ends {
+        self.ends
     }
 
     /// Its parts, in order.

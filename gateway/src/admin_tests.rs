@@ -1,7 +1,8 @@
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::*;
 
@@ -13,6 +14,10 @@ struct Served {
 }
 
 async fn served() -> Served {
+    served_with(Box::new(|to| to.write_all(b"istio_build 1\n"))).await
+}
+
+async fn served_with(metrics: Text) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let ready = Arc::new(AtomicBool::new(true));
@@ -24,7 +29,7 @@ async fn served() -> Served {
                 false => Err("draining".to_owned()),
             }
         }),
-        metrics: Box::new(|| "istio_build 1\n".to_owned()),
+        metrics,
         config: Box::new(|| panic!("a defect")),
     };
     let (stop, stopped) = watch::channel(false);
@@ -84,8 +89,127 @@ async fn gives_metrics_under_both_names_as_prometheus_text() {
             answer.contains("content-type: text/plain; version=0.0.4"),
             "{answer}"
         );
-        assert!(answer.ends_with("istio_build 1\n"));
+        assert!(
+            answer.contains("transfer-encoding: chunked\r\n"),
+            "{answer}"
+        );
+        assert!(
+            answer.ends_with("\r\n\r\ne\r\nistio_build 1\n\r\n0\r\n\r\n"),
+            "{answer}"
+        );
     }
+    // Whoever knows no chunks is told the end by the connection's.
+    let answer = served.send(b"GET /metrics HTTP/1.0\r\n\r\n").await;
+    assert!(answer.ends_with("\r\n\r\nistio_build 1\n"), "{answer}");
+    assert!(!answer.contains("chunked"), "{answer}");
+}
+
+/// What a scrape has rendered so far, of pieces that are all alike.
+fn endless(pieces: usize) -> (Text, Arc<AtomicUsize>) {
+    let rendered = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&rendered);
+    let text: Text = Box::new(move |to| {
+        (0..pieces).try_for_each(|_| {
+            to.write_all(&[b'x'; PIECE])?;
+            count.fetch_add(PIECE, Ordering::Relaxed);
+            Ok(())
+        })
+    });
+    (text, rendered)
+}
+
+const PIECE: usize = 64 * 1024;
+
+/// The text of all series may be larger than the memory there is.
+#[tokio::test]
+async fn no_more_of_a_scrape_is_rendered_than_is_taken() {
+    let (text, rendered) = endless(2_000);
+    let served = served_with(text).await;
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    let ask = b"GET /metrics HTTP/1.0\r\n\r\n";
+    stream.write_all(ask).await.unwrap();
+    // What the kernel keeps for the two ends, and then nothing.
+    let mut before = 0;
+    loop {
+        sleep(Duration::from_millis(200)).await;
+        let now = rendered.load(Ordering::Relaxed);
+        if now > 0 && now == before {
+            break;
+        }
+        before = now;
+    }
+    assert!(before < 500 * PIECE, "{before} bytes rendered for nobody");
+    let mut read = tokio::io::sink();
+    let reading = tokio::io::copy(&mut stream, &mut read);
+    let length = timeout(SCRAPE_TIME, reading).await.unwrap().unwrap();
+    assert!(length > 2_000 * PIECE as u64, "{length}");
+}
+
+#[tokio::test]
+async fn two_scrapes_are_told_at_once_and_those_who_take_nothing_end() {
+    let (text, _) = endless(2_000);
+    let served = served_with(text).await;
+    let ask = b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n";
+    let mut idle = Vec::new();
+    for _ in 0..SCRAPES {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        stream.write_all(ask).await.unwrap();
+        let mut first = [0; 1];
+        stream.read_exact(&mut first).await.unwrap();
+        idle.push(stream);
+    }
+    let third = served.get("/metrics").await;
+    assert!(third.starts_with("HTTP/1.1 503 "), "{third}");
+    let live = served.get("/healthz/live").await;
+    assert!(live.starts_with("HTTP/1.1 200 "), "{live}");
+    let deadline = Instant::now() + 2 * ANSWER_TIME;
+    loop {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        stream.write_all(ask).await.unwrap();
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).await.unwrap();
+        if &status == b"HTTP/1.1 200" {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{status:?}");
+    }
+}
+
+/// Connections are for those who ask: not two hundred who do not keep a probe waiting.
+#[tokio::test]
+async fn silent_connections_make_room_for_a_probe() {
+    let served = served().await;
+    let mut silent = Vec::new();
+    for _ in 0..200 {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        stream.write_all(b"GET /healthz").await.unwrap();
+        silent.push(stream);
+    }
+    let begun = Instant::now();
+    let live = served.get("/healthz/live").await;
+    assert!(live.starts_with("HTTP/1.1 200 "), "{live}");
+    assert!(begun.elapsed() < HEAD_TIME, "{:?}", begun.elapsed());
+    // The first of them has made room, the last may still ask.
+    let mut answer = String::new();
+    let _ = silent[0].read_to_string(&mut answer).await;
+    assert!(answer.is_empty(), "{answer}");
+    let last = silent.last_mut().unwrap();
+    last.write_all(b"/live HTTP/1.1\r\n\r\n").await.unwrap();
+    last.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_defect_in_a_scrape_is_a_500_or_a_text_without_end() {
+    let served = served_with(Box::new(|_| panic!("a defect"))).await;
+    assert!(served.get("/metrics").await.starts_with("HTTP/1.1 500 "));
+    let halfway = |to: &mut dyn Write| -> io::Result<()> {
+        to.write_all(b"istio_build 1\n")?;
+        panic!("a defect")
+    };
+    let served = served_with(Box::new(halfway)).await;
+    let answer = served.get("/metrics").await;
+    assert!(answer.ends_with("istio_build 1\n\r\n"), "{answer}");
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ mod standing;
 mod within;
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -61,6 +61,8 @@ pub(crate) struct Connection {
     pub(crate) presence: Presence,
     /// What the principal was verified by.
     shown: Option<Arc<Shown>>,
+    /// Who has said whose connection it is, where nothing proves it.
+    introducer: Option<IpAddr>,
     seen: ArcSwap<Seen>,
     /// What the caller asked for by wildcards, once he does.
     names: OnceLock<Arc<Names>>,
@@ -71,6 +73,8 @@ pub(crate) struct Connection {
 /// A socket just accepted.
 pub(crate) struct Accepted {
     pub(crate) gateway: Arc<Gateway>,
+    /// What the gateway ran on when it came; `listener` is of that.
+    pub(crate) live: Arc<Live>,
     pub(crate) listener: Arc<Listener>,
     pub(crate) tcp: TcpStream,
     pub(crate) local: SocketAddr,
@@ -91,10 +95,9 @@ impl Accepted {
     }
 
     /// `None`: the connection ended before it came to speak, and that is told.
-    async fn begin(self, permit: Permit) -> Option<Spoken> {
+    async fn begin(self, mut permit: Permit) -> Option<Spoken> {
         let begun = Moment::now();
-        let live = self.gateway.live();
-        let (mut draft, tcp) = self.draft(&live);
+        let (mut draft, live, tcp) = self.draft();
         let socket = Socket::new(tcp).ok()?;
         let spoken = match draft.listener.mode {
             ListenerMode::Plaintext | ListenerMode::PlainProxy => {
@@ -119,6 +122,7 @@ impl Accepted {
             | ListenerMode::Proxy
             | ListenerMode::Hbone => draft.secure(&live, socket).await,
         };
+        permit.shaken();
         match spoken {
             // Whatever was agreed on, sidecars send nothing but the bytes.
             Ok((stream, _)) if draft.listener.mode.passes_on() => draft.carry(live, permit, stream),
@@ -135,15 +139,15 @@ impl Accepted {
 impl Accepted {
     /// Closes the connection at once, on record.
     pub(crate) fn refuse(self, refusal: Refusal, begun: Moment) {
-        let live = self.gateway.live();
-        let (draft, tcp) = self.draft(&live);
+        let (draft, live, tcp) = self.draft();
         drop(tcp);
         draft.finish(live, None).record_refused(refusal, begun);
     }
 
-    fn draft(self, live: &Live) -> (Draft, TcpStream) {
+    fn draft(self) -> (Draft, Arc<Live>, TcpStream) {
+        let Self { live, tcp, .. } = self;
         let draft = Draft {
-            presence: (&self.tcp).into(),
+            presence: (&tcp).into(),
             gateway: self.gateway,
             listener: self.listener,
             local: self.local,
@@ -152,10 +156,11 @@ impl Accepted {
             limits: live.snapshot().settings().limits.clone(),
             principal: None,
             shown: None,
+            introducer: None,
             requested_server_name: None,
             server_name: ServerName::Ourselves,
         };
-        (draft, self.tcp)
+        (draft, live, tcp)
     }
 }
 
@@ -170,6 +175,7 @@ struct Draft {
     limits: Limits,
     principal: Option<Principal>,
     shown: Option<Shown>,
+    introducer: Option<IpAddr>,
     requested_server_name: Option<Box<str>>,
     server_name: ServerName,
 }
@@ -192,7 +198,7 @@ impl Draft {
         let mut stream = prepare_tls_stream(acceptor.tls(self.listener.mode), socket)
             .map_err(|_| Refusal::HandshakeFailed)?;
         let shaken = timeout_at(deadline, stream.accept()).await;
-        self.read_server_name(&stream);
+        self.read_server_name(&stream, live);
         match shaken {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return Err(handshake_refusal(stream.ssl(), &error)),
@@ -213,9 +219,8 @@ impl Draft {
         Ok((Box::new(Gathered::new(stream)), alpn))
     }
 
-    fn read_server_name(&mut self, stream: &SslStream<Socket>) {
+    fn read_server_name(&mut self, stream: &SslStream<Socket>, live: &Live) {
         let sent = stream.ssl().servername(boring::ssl::NameType::HOST_NAME);
-        let live = self.gateway.live();
         self.server_name = ServerName::parse(sent, &live.snapshot().settings().gateway);
         self.requested_server_name = sent.map(Into::into);
     }
@@ -339,6 +344,7 @@ impl Draft {
             drain: self.drain,
             presence: self.presence,
             shown: self.shown.map(Arc::new),
+            introducer: self.introducer,
             seen: ArcSwap::from_pointee(seen),
             names: OnceLock::new(),
             _permit: permit,

@@ -3,14 +3,19 @@
 //! INVARIANT(mesh-stays-in): fields by which a mesh talks to itself never
 //! reach an external host, and never come back from one: Istio's gateway sends
 //! the caller's certificate, identity, pod and namespace to the whole world
-//! (istio#17635). `x-request-id` is kept, so that sidecar and gateway lines
-//! join.
+//! (istio#17635), and a sidecar would take an origin's word for a peer's.
+//! `x-request-id` is kept, so that sidecar and gateway lines join, and `via` of
+//! answers, by which an origin's own proxies name themselves.
+
+mod names;
 
 use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use pingora_error::{ErrorType, OrErr, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use policy::destination::Edits;
+
+pub(crate) use names::{Nominated, alike, is_hop_by_hop, is_mesh, is_override};
 
 /// What the gateway calls itself, as the one whose place it takes.
 pub(crate) const SERVER: &str = "istio-envoy";
@@ -70,7 +75,8 @@ pub(crate) fn request(received: &RequestHeader, out: &Outgoing<'_>) -> Result<Bo
     name_host(&mut head, out.host, out.target, out.version)?;
     let nominated = Nominated::of(&received.headers);
     for (name, value) in &received.headers {
-        if may_leave(name, value, out) && !nominated.contains(name) {
+        let kept = may_leave(name, value, out) && !nominated.contains(name.as_str());
+        if kept && !is_replaced(name.as_str(), out) {
             head.append_header(name.clone(), value.clone())?;
         }
     }
@@ -148,45 +154,18 @@ fn may_leave(name: &HeaderName, value: &HeaderValue, out: &Outgoing<'_>) -> bool
     }
 }
 
-/// RFC 9110, section 7.6.1, and what its predecessors added.
-pub(crate) fn is_hop_by_hop(name: &str) -> bool {
-    matches!(
-        name,
-        "connection"
-            | "keep-alive"
-            | "proxy-connection"
-            | "proxy-authorization"
-            | "proxy-authenticate"
-            | "trailer"
-            | "transfer-encoding"
-            | "upgrade"
-            | "http2-settings"
-            | "expect"
-    )
-}
-
-/// Fields by which sidecars, gateways and their callers speak of the mesh.
-fn is_mesh(name: &str) -> bool {
-    matches!(name, "forwarded" | "via" | "baggage" | "x-client-trace-id")
-        || name.starts_with("x-forwarded-")
-        || name.starts_with("x-envoy-")
-        || name.starts_with("x-istio-")
-}
-
-/// Fields by which a caller would have another path, host or method acted
-/// upon than the one that was judged.
-pub(crate) fn is_override(name: &str) -> bool {
-    matches!(
-        name,
-        "x-host"
-            | "x-original-host"
-            | "x-original-url"
-            | "x-original-uri"
-            | "x-rewrite-url"
-            | "x-http-method"
-            | "x-http-method-override"
-            | "x-method-override"
-    )
+/// Whether an operator or an authoriser has the word on what a server takes for
+/// this field: of the caller's nothing stays beside it, in no spelling.
+fn is_replaced(name: &str, out: &Outgoing<'_>) -> bool {
+    let Outgoing { edits, changes, .. } = out;
+    let set = edits.set.iter().map(|(known, _)| &**known);
+    let mut operators = edits.remove.iter().map(|known| &**known).chain(set);
+    let mut authorisers = changes.set.keys().map(HeaderName::as_str);
+    // Of those a caller was not to speak by, only what he wrote is meant.
+    let mut taken = changes.remove.iter().map(HeaderName::as_str);
+    operators.any(|known| alike(name, known))
+        || authorisers.any(|known| alike(name, known))
+        || taken.any(|known| !known.contains('_') && alike(name, known))
 }
 
 /// HTTP/2 may split cookies; HTTP/1.1 servers expect one field (RFC 9113,
@@ -204,26 +183,23 @@ fn join_cookies(received: &HeaderMap, head: &mut RequestHeader) -> Result<()> {
     head.insert_header(header::COOKIE, joined)
 }
 
-/// Fields that `connection` makes hop-by-hop.
-pub(crate) struct Nominated<'a>(Option<&'a HeaderMap>);
+/// Whether an answer of this status has no body, whatever its fields say (RFC 9112,
+/// section 6.3).
+pub(crate) fn is_bodiless(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
 
-impl<'a> Nominated<'a> {
-    pub(crate) fn of(headers: &'a HeaderMap) -> Self {
-        Self(headers.contains_key(header::CONNECTION).then_some(headers))
-    }
+/// Whether a field of an answer, or of its trailers, stays outside. A server's own
+/// proxies say `via` to those who ask it.
+fn stays_outside(name: &str) -> bool {
+    is_hop_by_hop(name) || (is_mesh(name) && name != "via")
+}
 
-    pub(crate) fn contains(&self, name: &HeaderName) -> bool {
-        self.0.is_some_and(|headers| {
-            headers
-                .get_all(header::CONNECTION)
-                .iter()
-                .flat_map(|value| value.as_bytes().split(|b| *b == b','))
-                .any(|nominated| {
-                    nominated
-                        .trim_ascii()
-                        .eq_ignore_ascii_case(name.as_str().as_bytes())
-                })
-        })
+/// Makes an upstream's trailers fit for the caller.
+pub(crate) fn trailers(trailers: &mut HeaderMap) {
+    let unwanted = trailers.keys().filter(|name| stays_outside(name.as_str()));
+    for name in unwanted.cloned().collect::<Vec<_>>() {
+        trailers.remove(name);
     }
 }
 
@@ -238,11 +214,7 @@ pub(crate) fn response(
         let nominated = Nominated::of(&head.headers);
         head.headers
             .keys()
-            .filter(|name| {
-                is_hop_by_hop(name.as_str())
-                    || name.as_str().starts_with("x-envoy-")
-                    || nominated.contains(name)
-            })
+            .filter(|name| stays_outside(name.as_str()) || nominated.contains(name.as_str()))
             .cloned()
             .collect()
     };
@@ -291,7 +263,7 @@ pub(crate) fn names_websocket(headers: &HeaderMap) -> bool {
     let names = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(WEBSOCKET.as_bytes());
     upgrades.next().is_some_and(names)
         && upgrades.next().is_none()
-        && Nominated::of(headers).contains(&header::UPGRADE)
+        && Nominated::of(headers).contains(header::UPGRADE.as_str())
 }
 
 /// Whether the media type is gRPC's.
@@ -302,7 +274,7 @@ pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
         .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }
 
-/// The fields of a request as policy asks for them.
+/// The fields of a request as they came, for records.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Received<'a>(pub(crate) &'a HeaderMap);
 
@@ -310,6 +282,34 @@ impl policy::Headers for Received<'_> {
     fn value(&self, name: &str, index: usize) -> Option<&[u8]> {
         let mut values = self.0.get_all(name).iter();
         values.nth(index).map(HeaderValue::as_bytes)
+    }
+}
+
+/// The fields of a request as policy asks for them. What the caller nominates in
+/// `connection` stays here, and so is not there for policy either: a permission
+/// that asks for `x-readonly` would let out a request without it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Onward<'a> {
+    received: Received<'a>,
+    nominated: Nominated<'a>,
+}
+
+impl<'a> Onward<'a> {
+    pub(crate) fn of(received: &'a HeaderMap) -> Self {
+        Self {
+            received: Received(received),
+            nominated: Nominated::of(received),
+        }
+    }
+}
+
+impl policy::Headers for Onward<'_> {
+    fn value(&self, name: &str, index: usize) -> Option<&[u8]> {
+        // An upgrade must be nominated, and is sent anew where it is let through.
+        if self.nominated.contains(name) && name != header::UPGRADE.as_str() {
+            return None;
+        }
+        self.received.value(name, index)
     }
 }
 

@@ -53,6 +53,12 @@ fn the_mesh_stays_in_the_mesh() {
         ("upgrade", "h2c"),
         ("te", "trailers"),
         ("x-debug", "1"),
+        // To many servers these are the same.
+        ("x_forwarded_client_cert", "URI=spiffe://a/ns/b/sa/c"),
+        ("x_envoy-peer_metadata", "abc"),
+        ("x_original_url", "/politics"),
+        ("x_debug", "1"),
+        ("x_tenant", "other"),
     ];
     let head = sent(&fields, UpstreamVersion::Http1);
     let mut left: Vec<_> = head.headers.keys().map(HeaderName::as_str).collect();
@@ -98,6 +104,7 @@ fn an_authorisers_value_stands_alone_and_the_operators_comes_last() {
     changes.remove.push(header::AUTHORIZATION);
     let fields = [
         ("x-user", "root"),
+        ("x_user", "root"),
         ("authorization", "Bearer x"),
         ("accept", "*/*"),
     ];
@@ -107,9 +114,73 @@ fn an_authorisers_value_stands_alone_and_the_operators_comes_last() {
         all.map(|v| v.to_str().unwrap()).collect()
     };
     assert_eq!(values("x-user"), ["kate", "admin"]);
+    assert!(values("x_user").is_empty());
     assert_eq!(values("x-tenant"), ["acme"]);
     assert_eq!(values("accept"), ["*/*"]);
     assert!(values("authorization").is_empty());
+}
+
+#[test]
+fn what_a_caller_may_not_speak_by_is_taken_as_he_wrote_it() {
+    let mut changes = Changes::default();
+    changes.remove.push(HeaderName::from_static("x_user"));
+    // The authoriser was shown this one, and said yes to it.
+    let fields = [("x-user", "kate"), ("x_user", "root")];
+    let head = changed(&fields, UpstreamVersion::Http1, &changes);
+    let left = |name: &str| head.headers.contains_key(name);
+    assert!(left("x-user") && !left("x_user"));
+}
+
+#[test]
+fn nothing_of_the_mesh_comes_back_but_what_proxies_say_of_themselves() {
+    let mut head = ResponseHeader::build(200, None).unwrap();
+    for name in [
+        "x-istio-attributes",
+        "x-forwarded-client-cert",
+        "x_envoy_overloaded",
+        "baggage",
+        "connection",
+        "x-hop",
+        "via",
+        "set-cookie",
+    ] {
+        head.append_header(name, "x-hop").unwrap();
+    }
+    response(&mut head, &Edits::default(), 7, false).unwrap();
+    let mut left: Vec<_> = head.headers.keys().map(HeaderName::as_str).collect();
+    left.sort_unstable();
+    let ours = "x-envoy-upstream-service-time";
+    assert_eq!(left, ["server", "set-cookie", "via", ours]);
+    let mut last = HeaderMap::new();
+    for name in ["grpc-status", "x-envoy-peer-metadata", "connection"] {
+        last.insert(name, HeaderValue::from_static("0"));
+    }
+    trailers(&mut last);
+    assert_eq!(last.keys().collect::<Vec<_>>(), ["grpc-status"]);
+}
+
+#[test]
+fn policy_sees_what_goes_on() {
+    use policy::Headers;
+    let received = HeaderMap::from_iter(
+        [
+            ("connection", "Upgrade, X-Hop"),
+            ("upgrade", "websocket"),
+            ("x-hop", "1"),
+            ("x-own", "1"),
+        ]
+        .map(|(name, value)| {
+            (
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            )
+        }),
+    );
+    let onward = Onward::of(&received);
+    assert_eq!(onward.value("x-hop", 0), None);
+    assert_eq!(onward.value("x-own", 0), Some(&b"1"[..]));
+    assert_eq!(onward.value("upgrade", 0), Some(&b"websocket"[..]));
+    assert_eq!(Received(&received).value("x-hop", 0), Some(&b"1"[..]));
 }
 
 #[test]

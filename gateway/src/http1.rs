@@ -175,6 +175,25 @@ async fn refuse(
     crate::exchange::record_unparsed(connection, &head::sketch(head), refusal, begun);
 }
 
+/// Cuts off what a target names before its path, which has been compared with
+/// `Host`; gives how many bytes are gone.
+fn to_origin_form(buffer: &mut BytesMut, named: usize) -> usize {
+    let method = buffer.iter().take_while(|byte| **byte != b' ').count() + 1;
+    // `http://host?x` has no path, for which `/` stands.
+    let gone = match buffer.get_mut(..method + named + 1) {
+        _ if named == 0 => return 0,
+        Some([.., b'/']) => named,
+        Some([.., last, _]) => {
+            *last = b'/';
+            named - 1
+        }
+        _ => return 0,
+    };
+    buffer.copy_within(..method, gone);
+    buffer.advance(gone);
+    gone
+}
+
 /// A copy of a head that Pingora may yet refuse, for the record: its target is
 /// no plain path. Ordinary heads are not copied.
 fn unusual(head: &[u8]) -> Vec<u8> {
@@ -193,6 +212,7 @@ async fn exchange(
     length: usize,
     begun: Moment,
 ) -> Option<Stream> {
+    let length = length - to_origin_form(buffer, head.named_before_path);
     if head.is_chunked {
         let (head, body) = buffer.split_at_checked(length).unwrap_or_default();
         let mut chunks = Chunks::default();
@@ -209,14 +229,15 @@ async fn exchange(
     session.set_pipelined_prefix(std::mem::take(buffer));
     // Everything it needs is in the prefix already.
     if !matches!(session.read_request().await, Ok(true)) {
-        let refusal = Refusal::MalformedRequestLine;
+        // Recorded before it is answered: who does not read is told of all the same.
+        let (sketch, refusal) = (head::sketch(&sketched), Refusal::MalformedRequestLine);
+        crate::exchange::record_unparsed(connection, &sketch, refusal, begun);
         let reply = pingora_http::ResponseHeader::build_no_case(400_u16, Some(2));
         if let Ok(reply) = reply {
             let body = bytes::Bytes::from_static(b"Bad Request");
-            let _ = session.write_error_response(reply, body).await;
+            let answering = session.write_error_response(reply, body);
+            let _ = timeout(connection.limits.body_idle_timeout, answering).await;
         }
-        let sketch = head::sketch(&sketched);
-        crate::exchange::record_unparsed(connection, &sketch, refusal, begun);
         let _ = timeout(PARTING, session.shutdown()).await;
         return None;
     }
@@ -251,4 +272,26 @@ async fn exchange(
     let (stream, rest) = reusable.into_parts();
     *buffer = rest.unwrap_or_default();
     Observed::<Chunks>::undo(stream)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_loses_what_it_names_before_its_path() {
+        for (line, named, left) in [
+            ("GET http://a.test/x?y HTTP/1.1", 13, "GET /x?y HTTP/1.1"),
+            ("GET HTTP://A.TEST?y HTTP/1.1", 13, "GET /?y HTTP/1.1"),
+            ("OPTIONS https://a.test HTTP/1.1", 14, "OPTIONS / HTTP/1.1"),
+            ("GET /x HTTP/1.1", 0, "GET /x HTTP/1.1"),
+        ] {
+            let mut buffer = BytesMut::from(line);
+            let gone = to_origin_form(&mut buffer, named);
+            assert_eq!(
+                (&buffer[..], gone),
+                (left.as_bytes(), line.len() - left.len())
+            );
+        }
+    }
 }

@@ -3,7 +3,7 @@
 //! A module uses only those below it in this list: command · fuzzing · run · handover · reload ·
 //! lists · load · admin · listen · workers · connection · hbone, http1, http2, tunnel ·
 //! exchange · relay, authorise · gateway · live · upstream · resolve · identity · intake · headers, reply · record,
-//! metrics · limits, wildcards · socket, watched, sandbox, sealed, defect. `ARCHITECTURE.md` tells the life of a request.
+//! metrics · limits, wildcards · socket, watched, sandbox, sealed, defect, foreign. `ARCHITECTURE.md` tells the life of a request.
 
 pub mod admin;
 mod authorise;
@@ -14,6 +14,7 @@ mod connection;
 mod defect;
 mod drain;
 mod exchange;
+mod foreign;
 #[doc(hidden)]
 pub mod fuzzing;
 mod gateway;

@@ -17,6 +17,10 @@ use policy::refusal::Refusal;
 
 use handshakes::Handshakes;
 
+/// Handshakes of one source that may be under way where memory is tight: of whoever
+/// shows certificates, and not yet that they are his own, each holds 250 KiB at most.
+const HANDSHAKES_WHEN_TIGHT: u32 = 128;
+
 /// The open connections of the process.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
@@ -28,6 +32,8 @@ pub(crate) struct Connections {
 struct Counts {
     all: u32,
     sources: HashMap<IpAddr, u32>,
+    /// Of those, in their handshake.
+    handshakes: HashMap<IpAddr, u32>,
     principals: HashMap<Principal, u32>,
 }
 
@@ -35,7 +41,10 @@ struct Counts {
 #[derive(Debug)]
 pub(crate) struct Permit {
     connections: Arc<Connections>,
-    source: IpAddr,
+    /// `None`: a peer that brings those of many others.
+    source: Option<IpAddr>,
+    /// Whose handshake is under way.
+    handshake: Option<IpAddr>,
     principal: Option<Principal>,
 }
 
@@ -46,16 +55,20 @@ impl Connections {
         source: IpAddr,
         limits: &Limits,
     ) -> Result<Permit, Refusal> {
+        self.admit_peer(limits)?.of_source(source, limits)
+    }
+
+    /// Lets in a connection of a peer who will say whose it is.
+    pub(crate) fn admit_peer(self: &Arc<Self>, limits: &Limits) -> Result<Permit, Refusal> {
         let mut counts = self.lock();
-        let from_source = counts.sources.get(&source).copied().unwrap_or(0);
-        if counts.all >= limits.connections || from_source >= limits.connections_per_source {
+        if counts.all >= limits.connections {
             return Err(Refusal::TooManyConnections);
         }
         counts.all += 1;
-        *counts.sources.entry(source).or_default() += 1;
         Ok(Permit {
             connections: Arc::clone(self),
-            source,
+            source: None,
+            handshake: None,
             principal: None,
         })
     }
@@ -71,12 +84,43 @@ impl Connections {
 }
 
 impl Permit {
+    /// The same, once it is known where it comes from.
+    pub(crate) fn of_source(mut self, source: IpAddr, limits: &Limits) -> Result<Self, Refusal> {
+        let mut counts = self.connections.lock();
+        let count = counts.sources.entry(source).or_default();
+        if *count >= limits.connections_per_source {
+            return Err(Refusal::TooManyConnections);
+        }
+        *count += 1;
+        drop(counts);
+        self.source = Some(source);
+        Ok(self)
+    }
+
     /// The same, for a connection that begins with a TLS handshake.
-    pub(crate) fn for_handshake(self, limits: &Limits) -> Result<Self, Refusal> {
+    pub(crate) fn for_handshake(mut self, limits: &Limits, tight: bool) -> Result<Self, Refusal> {
+        let Some(source) = self.source.map(handshakes::network) else {
+            return Ok(self);
+        };
         let handshakes = &self.connections.handshakes;
-        match handshakes.take(self.source, limits, Instant::now()) {
-            true => Ok(self),
-            false => Err(Refusal::TooManyHandshakes),
+        if !handshakes.take(source, limits, Instant::now()) {
+            return Err(Refusal::TooManyHandshakes);
+        }
+        let mut counts = self.connections.lock();
+        let count = counts.handshakes.entry(source).or_default();
+        if tight && *count >= HANDSHAKES_WHEN_TIGHT {
+            return Err(Refusal::TooManyHandshakes);
+        }
+        *count += 1;
+        drop(counts);
+        self.handshake = Some(source);
+        Ok(self)
+    }
+
+    /// Its handshake is over.
+    pub(crate) fn shaken(&mut self) {
+        if let Some(source) = self.handshake.take() {
+            release(&mut self.connections.lock().handshakes, &source);
         }
     }
 
@@ -103,9 +147,12 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
+        self.shaken();
         let mut counts = self.connections.lock();
         counts.all = counts.all.saturating_sub(1);
-        release(&mut counts.sources, &self.source);
+        if let Some(source) = &self.source {
+            release(&mut counts.sources, source);
+        }
         if let Some(principal) = &self.principal {
             release(&mut counts.principals, principal);
         }
@@ -156,5 +203,27 @@ mod tests {
         assert!(connections.admit(a, &limits).is_err(), "fourth of all");
         drop(first);
         assert!(connections.admit(a, &limits).is_ok());
+    }
+
+    #[test]
+    fn a_source_has_few_handshakes_under_way_where_memory_is_tight() {
+        let connections = Arc::new(Connections::default());
+        let limits = Limits::default();
+        let begin = |source: [u8; 4], tight| {
+            let permit = connections.admit(source.into(), &limits)?;
+            permit.for_handshake(&limits, tight)
+        };
+        let (a, b) = ([10, 0, 0, 1], [10, 0, 0, 2]);
+        let mut under_way: Vec<_> = (0..HANDSHAKES_WHEN_TIGHT)
+            .map(|_| begin(a, false).unwrap())
+            .collect();
+        assert!(begin(a, true).is_err());
+        assert!(begin(a, false).is_ok() && begin(b, true).is_ok());
+        under_way[0].shaken();
+        assert!(begin(a, true).is_ok(), "and over with");
+        let _again = begin(a, true).unwrap();
+        assert!(begin(a, true).is_err());
+        drop(under_way);
+        assert!(begin(a, true).is_ok());
     }
 }

@@ -24,22 +24,30 @@ const AFTER_ERROR: Duration = Duration::from_millis(50);
 /// A bound socket, ready to serve.
 #[derive(Debug)]
 pub(crate) struct Bound {
+    /// Among the process's sockets: what it serves may change.
+    number: usize,
+    /// As it was when it was bound.
     listener: Arc<Listener>,
     socket: TcpListener,
     address: SocketAddr,
 }
 
 impl Bound {
-    /// Binds a listener's socket, or takes the one a predecessor has bound.
+    /// Binds the socket of the listener of that number, or takes the one a predecessor has bound.
     ///
     /// # Errors
     /// What the operating system says.
-    pub(crate) fn bind(listener: &Listener, inherited: &mut Inherited) -> io::Result<Self> {
+    pub(crate) fn bind(
+        number: usize,
+        listener: &Listener,
+        inherited: &mut Inherited,
+    ) -> io::Result<Self> {
         let socket = match inherited.take(Some(&listener.name), listener.bind)? {
             Some(socket) => TcpListener::from_std(socket)?,
             None => listen(listener)?,
         };
         Ok(Self {
+            number,
             address: socket.local_addr()?,
             listener: Arc::new(listener.clone()),
             socket,
@@ -61,7 +69,7 @@ impl Bound {
         self.address
     }
 
-    /// The listener it serves.
+    /// The listener it was bound for.
     #[must_use]
     pub(crate) fn listener(&self) -> &Listener {
         &self.listener
@@ -93,19 +101,28 @@ impl Bound {
         drain: &Drain,
     ) {
         let live = gateway.live();
+        let listener = live.served(self.number).unwrap_or(&self.listener);
         let limits = &live.snapshot().settings().limits;
         let permit = if gateway.memory.is_spent() {
             Err(Refusal::Overloaded)
         } else {
-            let permit = gateway.connections.admit(remote.ip(), limits);
-            match self.listener.verifies_callers() {
-                true => permit.and_then(|permit| permit.for_handshake(limits)),
+            let connections = &gateway.connections;
+            let permit = match listener.believes(remote.ip()) {
+                true => connections.admit_peer(limits),
+                false => connections.admit(remote.ip(), limits),
+            };
+            match listener.verifies_callers() {
+                true => {
+                    let tight = gateway.memory.is_tight();
+                    permit.and_then(|permit| permit.for_handshake(limits, tight))
+                }
                 false => permit,
             }
         };
         let accepted = |tcp: TcpStream| Accepted {
             gateway: Arc::clone(gateway),
-            listener: Arc::clone(&self.listener),
+            live: Arc::clone(&live),
+            listener: Arc::clone(listener),
             local: tcp.local_addr().unwrap_or(self.address),
             tcp,
             remote,

@@ -3,11 +3,13 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use conf::Snapshot;
 use conf::remote::RemoteList;
-use conf::snapshot::Pins;
+use conf::snapshot::{Listener, Pins, TrustDomain};
 use policy::destination::{TlsPolicy, Upstream, UpstreamRef, UpstreamTls as TlsChoice};
 use policy::origin::Origin;
 use policy::principal::Principal;
@@ -22,11 +24,14 @@ use crate::upstream::{CredentialsError, Proxy, Target, TlsError, UpstreamTls};
 /// See the module.
 #[derive(Debug)]
 pub struct Live {
-    snapshot: Snapshot,
+    snapshot: Arc<Snapshot>,
     digest: String,
     reporter_uid: String,
     credentials: Arc<Credentials>,
     loggers: Loggers,
+    /// What the process's sockets serve, in the order they were bound in.
+    served: Vec<Arc<Listener>>,
+    trust: u64,
 }
 
 /// Why a snapshot cannot be run on.
@@ -73,6 +78,10 @@ impl Live {
     /// # Errors
     /// Every file that is missing or not what it should be.
     pub fn load(snapshot: Snapshot, sinks: &Sinks) -> Result<Self, Vec<LiveError>> {
+        Self::read(Arc::new(snapshot), sinks)
+    }
+
+    fn read(snapshot: Arc<Snapshot>, sinks: &Sinks) -> Result<Self, Vec<LiveError>> {
         let (credentials, mut errors) = Credentials::read(&snapshot);
         match sinks.loggers(&snapshot.settings().logs) {
             Ok(loggers) if errors.is_empty() => {
@@ -93,11 +102,26 @@ impl Live {
     pub(crate) fn again(&self, snapshot: Snapshot, sinks: &Sinks) -> Result<Self, Vec<LiveError>> {
         let loggers = sinks.loggers(&snapshot.settings().logs);
         let loggers = loggers.map_err(|error| vec![LiveError::Sink(error)])?;
-        Ok(Self::new(snapshot, Arc::clone(&self.credentials), loggers))
+        let credentials = Arc::clone(&self.credentials);
+        Ok(Self::new(Arc::new(snapshot), credentials, loggers))
     }
 
-    fn new(snapshot: Snapshot, credentials: Arc<Credentials>, loggers: Loggers) -> Self {
+    /// The same snapshot, with what its certificates have become: the other way
+    /// round. So nobody whose certificate was revoked goes on for a mistake in the
+    /// configuration.
+    ///
+    /// # Errors
+    /// Every file that is missing or not what it should be.
+    pub(crate) fn renewed(&self, sinks: &Sinks) -> Result<Self, Vec<LiveError>> {
+        Self::read(Arc::clone(&self.snapshot), sinks)
+    }
+
+    fn new(snapshot: Arc<Snapshot>, credentials: Arc<Credentials>, loggers: Loggers) -> Self {
+        let listeners = snapshot.settings().listeners.iter().cloned();
+        let served: Vec<_> = listeners.map(Arc::new).collect();
         Self {
+            trust: trust(&snapshot, &credentials, &served),
+            served,
             digest: snapshot.digest().to_string(),
             reporter_uid: snapshot.settings().gateway.reporter_uid(),
             credentials,
@@ -147,12 +171,44 @@ impl Live {
             .map(|(_, target)| target)
     }
 
-    /// Takes over what is counted of upstreams that are what they were.
+    /// Takes over the sockets, and what is counted of upstreams that are what they
+    /// were. What a socket served it goes on serving where nothing is said of it any
+    /// more, and as long with what its callers are verified by.
     pub(crate) fn succeed(&mut self, before: &Self) {
+        let listeners = &self.snapshot.settings().listeners;
+        let now = |served: &Arc<Listener>| {
+            let now = listeners.iter().find(|now| now.shares_socket_with(served));
+            now.map_or_else(|| Arc::clone(served), |now| Arc::new(now.clone()))
+        };
+        self.served = before.served.iter().map(now).collect();
+        let verifies = self.served.iter().any(|served| served.verifies_callers());
         // Credentials that are shared are those of `before`.
         if let Some(credentials) = Arc::get_mut(&mut self.credentials) {
             credentials.succeed(&before.credentials);
+            if verifies && credentials.acceptor.is_none() {
+                credentials
+                    .acceptor
+                    .clone_from(&before.credentials.acceptor);
+            }
         }
+        self.trust = trust(&self.snapshot, &self.credentials, &self.served);
+    }
+
+    /// What the socket of this number serves.
+    pub(crate) fn served(&self, number: usize) -> Option<&Arc<Listener>> {
+        self.served.get(number)
+    }
+
+    /// Listeners that differ from what sockets there are: without one, and then
+    /// those whose sockets are served although nothing is said of them.
+    pub(crate) fn misplaced(&self) -> (Vec<&Listener>, Vec<&Listener>) {
+        let said = || self.snapshot.settings().listeners.iter();
+        let served = || self.served.iter().map(|served| &**served);
+        let is_served = |said: &&Listener| served().any(|s| s.shares_socket_with(said));
+        let is_said = |served: &&Listener| said().any(|s| s.shares_socket_with(served));
+        let unbound = said().filter(|said| !is_served(said));
+        let forgotten = served().filter(|served| !is_said(served));
+        (unbound.collect(), forgotten.collect())
     }
 
     /// The upstreams of which anything is counted, by Envoy's name.
@@ -162,19 +218,69 @@ impl Live {
     }
 
     pub(crate) fn acceptor(&self) -> Option<&Acceptor> {
-        self.credentials.acceptor.as_ref()
+        self.credentials.acceptor.as_deref()
     }
 
     /// Differs whenever a caller may be vouched for no more.
     pub(crate) fn trust(&self) -> u64 {
-        self.acceptor().map_or(0, Acceptor::trust)
+        self.trust
     }
+
+    /// Whether a caller would be let in now who once showed this.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) fn judge(&self, shown: &Shown, principal: &Principal) -> Result<(), Refusal> {
+        let acceptor = self.acceptor().ok_or(Refusal::CertificateUntrusted)?;
+        acceptor.judge(shown, principal)
+    }
+
+    /// Whether a peer would be believed now who once introduced this caller at the
+    /// socket of `listener`.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) fn believe(
+        &self,
+        peer: IpAddr,
+        listener: &Listener,
+        caller: Option<&Principal>,
+    ) -> Result<(), Refusal> {
+        let mut served = self.served.iter();
+        let now = served.find(|now| now.shares_socket_with(listener));
+        if !now.is_some_and(|now| now.believes(peer)) {
+            return Err(Refusal::UntrustedPeer);
+        }
+        let settings = self.snapshot.settings();
+        let is_ours = |caller: &Principal| settings.trusts_domain(caller.trust_domain());
+        match caller.is_none_or(is_ours) {
+            true => Ok(()),
+            false => Err(Refusal::TrustDomain),
+        }
+    }
+}
+
+/// Differs whenever anything differs by which a caller was let in.
+fn trust(snapshot: &Snapshot, credentials: &Credentials, served: &[Arc<Listener>]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let acceptor = credentials.acceptor.as_deref().map(Acceptor::trust);
+    acceptor.hash(&mut hasher);
+    for TrustDomain {
+        domain, aliases, ..
+    } in &snapshot.settings().trust
+    {
+        (domain, aliases).hash(&mut hasher);
+    }
+    for listener in served {
+        listener.peers.hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 /// What is made of keys and certificates.
 #[derive(Debug)]
 struct Credentials {
-    acceptor: Option<Acceptor>,
+    acceptor: Option<Arc<Acceptor>>,
     targets: Vec<Target>,
     /// The servers of remote lists, in the order of the snapshot's lists.
     lists: Vec<Target>,
@@ -200,7 +306,7 @@ impl Credentials {
             targets
         };
         let credentials = Self {
-            acceptor,
+            acceptor: acceptor.map(Arc::new),
             targets: targets(&mut snapshot.admission().upstreams().iter()),
             lists: targets(&mut snapshot.lists().iter().map(|list| &list.upstream)),
         };
@@ -284,7 +390,7 @@ pub struct Seen {
     pub live: Arc<Live>,
     /// The caller.
     pub caller: Caller,
-    /// Why his certificate would be refused now.
+    /// Why he would be refused now.
     pub lost: Option<Refusal>,
 }
 
@@ -295,16 +401,5 @@ impl Seen {
         let caller = live.snapshot.admission().caller(principal, address);
         let lost = None;
         Self { live, caller, lost }
-    }
-
-    /// The same, with what `live` says to the certificate the caller once showed.
-    #[must_use]
-    pub(crate) fn judged(mut self, shown: &Shown, principal: &Principal) -> Self {
-        let judged = match self.live.acceptor() {
-            Some(acceptor) => acceptor.judge(shown, principal),
-            None => Err(Refusal::CertificateUntrusted),
-        };
-        self.lost = judged.err();
-        self
     }
 }

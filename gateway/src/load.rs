@@ -1,18 +1,19 @@
 //! Files into something to run on: read → compile → load certificates.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use conf::remote::KnownLists;
 use conf::snapshot::Sink;
 use conf::{Converted, Environment, Problem, Severity, Snapshot, SourceFile};
-use policy::destination::{Pem, UpstreamTls};
+use policy::destination::{Pem, TlsPolicy, Upstream, UpstreamTls};
 
+use crate::foreign;
 use crate::live::{Live, LiveError};
 use crate::record::Sinks;
 use crate::sandbox::Reach;
-use crate::watched::Watched;
+use crate::watched::{Look, Watched};
 
 /// Why a configuration does not take effect. Everything found is in it.
 #[derive(Debug)]
@@ -184,10 +185,9 @@ fn made<T>(
 /// Every problem, those of files included.
 pub fn load(source: &Source, sinks: &Sinks, lists: KnownLists) -> Result<Loaded<Live>, LoadError> {
     let mut loaded = made(source, lists, conf::compile)?;
-    let certificates = certificates(&loaded.value);
-    certificates
-        .iter()
-        .for_each(|path| loaded.watched.add(path));
+    let (certificates, authorities) = (certificates(&loaded.value), authorities(&loaded.value));
+    let read = certificates.iter().chain(&authorities);
+    read.for_each(|path| loaded.watched.add(path));
     let files = match loaded.value.lists().is_empty() {
         true => Arc::default(),
         false => loaded.files,
@@ -239,6 +239,24 @@ pub fn load_again(
     live.map_err(|files| of_files(files, Watched::default()))
 }
 
+/// The running configuration with what its certificates have become, if one has
+/// changed since it was read, as `certificates` tells and will tell from then on.
+///
+/// # Errors
+/// Every file that is missing or not what it should be.
+pub(crate) fn renew(
+    running: &Live,
+    certificates: &mut Watched,
+    sinks: &Sinks,
+) -> Option<Result<Live, LoadError>> {
+    if !certificates.differs(Look::Read) {
+        return None;
+    }
+    *certificates = certificates.as_it_is();
+    let renewed = running.renewed(sinks);
+    Some(renewed.map_err(|files| of_files(files, Watched::default())))
+}
+
 fn of_problems(problems: Vec<Problem>, watched: Watched) -> LoadError {
     LoadError {
         problems,
@@ -256,7 +274,7 @@ fn of_files(files: Vec<LiveError>, watched: Watched) -> LoadError {
 }
 
 /// The files of keys, certificates, roots, revocation lists and credentials.
-fn certificates(snapshot: &Snapshot) -> Vec<PathBuf> {
+pub(crate) fn certificates(snapshot: &Snapshot) -> Vec<PathBuf> {
     let settings = snapshot.settings();
     let identity = settings.identity.iter().flat_map(|files| {
         let always = [&files.chain, &files.key, &files.roots];
@@ -266,24 +284,41 @@ fn certificates(snapshot: &Snapshot) -> Vec<PathBuf> {
         .trust
         .iter()
         .filter_map(|domain| domain.roots.as_ref());
-    let lists = snapshot.lists().iter().map(|list| &list.upstream);
-    let upstreams = snapshot.admission().upstreams().iter().chain(lists);
-    let proxies = upstreams
-        .clone()
-        .filter_map(|upstream| upstream.via.as_ref());
-    let credentials = proxies.clone().filter_map(|via| via.credentials.as_ref());
-    let spoken = upstreams.map(|upstream| &upstream.tls);
-    let tls = spoken.chain(proxies.map(|via| &via.tls));
-    let tls = tls.filter_map(|tls| match tls {
-        UpstreamTls::On(policy) => Some(policy),
-        UpstreamTls::Off => None,
-    });
-    let upstream = tls.flat_map(|policy| {
+    let proxies = upstreams(snapshot).filter_map(|upstream| upstream.via.as_ref());
+    let credentials = proxies.filter_map(|via| via.credentials.as_ref());
+    let upstream = tls_policies(snapshot).flat_map(|policy| {
         let client = policy.client.iter().flat_map(|c| [&c.chain, &c.key]);
         policy.ca.iter().chain(client).filter_map(Pem::file)
     });
     let all = identity.chain(trust).chain(upstream).chain(credentials);
     all.cloned().collect()
+}
+
+/// Those the system trusts, if anything is verified by them.
+fn authorities(snapshot: &Snapshot) -> Vec<PathBuf> {
+    let is_there = |path: &PathBuf| path.parent().is_some_and(Path::exists);
+    match tls_policies(snapshot).any(|policy| policy.ca.is_none()) {
+        true => foreign::authorities()
+            .into_iter()
+            .filter(is_there)
+            .collect(),
+        false => Vec::new(),
+    }
+}
+
+fn upstreams(snapshot: &Snapshot) -> impl Iterator<Item = &Upstream> {
+    let lists = snapshot.lists().iter().map(|list| &list.upstream);
+    snapshot.admission().upstreams().iter().chain(lists)
+}
+
+fn tls_policies(snapshot: &Snapshot) -> impl Iterator<Item = &TlsPolicy> {
+    let spoken = upstreams(snapshot).map(|upstream| &upstream.tls);
+    let proxies = upstreams(snapshot).filter_map(|upstream| upstream.via.as_ref());
+    let tls = spoken.chain(proxies.map(|via| &via.tls));
+    tls.filter_map(|tls| match tls {
+        UpstreamTls::On(policy) => Some(policy),
+        UpstreamTls::Off => None,
+    })
 }
 
 #[cfg(test)]

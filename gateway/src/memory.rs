@@ -10,11 +10,12 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
+use crate::foreign;
 use crate::gateway::Gateway;
 
 /// Between two looks while there is plenty, and while there is not.
@@ -23,6 +24,7 @@ const SHORT_PAUSE: Duration = Duration::from_millis(50);
 /// From these parts of a hundred on there is not.
 const WATCHFUL: u64 = 50;
 /// From these parts of a hundred on.
+const TIGHT: u64 = 70;
 const SHED: u64 = 90;
 const CLOSE: u64 = 95;
 
@@ -40,26 +42,37 @@ pub(crate) enum Pressure {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(crate) struct Memory(AtomicU8);
+pub(crate) struct Memory {
+    pressure: AtomicU8,
+    tight: AtomicBool,
+}
 
 impl Memory {
+    /// Whether nobody may take much of it any more who is not known yet.
+    pub(crate) fn is_tight(&self) -> bool {
+        self.tight.load(Ordering::Relaxed)
+    }
+
     /// Whether requests are refused.
     pub(crate) fn is_scarce(&self) -> bool {
-        self.0.load(Ordering::Relaxed) >= Pressure::Scarce as u8
+        self.pressure.load(Ordering::Relaxed) >= Pressure::Scarce as u8
     }
 
     /// Whether new connections are refused, too.
     pub(crate) fn is_spent(&self) -> bool {
-        self.0.load(Ordering::Relaxed) >= Pressure::Spent as u8
+        self.pressure.load(Ordering::Relaxed) >= Pressure::Spent as u8
     }
 
-    fn set(&self, pressure: Pressure, resident: u64, limit: Option<u64>) {
-        let before = self.0.swap(pressure as u8, Ordering::Relaxed);
+    fn set(&self, held: u64, resident: u64, limit: Option<u64>) -> Pressure {
+        let pressure = pressure(held);
+        self.tight.store(held >= TIGHT, Ordering::Relaxed);
+        let before = self.pressure.swap(pressure as u8, Ordering::Relaxed);
         if pressure as u8 > before {
             tracing::warn!(resident, limit, ?pressure, "memory is nearly spent");
         } else if pressure as u8 != before {
             tracing::info!(resident, limit, ?pressure, "memory has become free");
         }
+        pressure
     }
 }
 
@@ -94,25 +107,68 @@ fn pause(hundredths: u64) -> Duration {
 pub(crate) fn watch(gateway: &Arc<Gateway>) -> io::Result<()> {
     let gateway = Arc::downgrade(gateway);
     let watching = thread::Builder::new().name("memory".to_owned());
-    watching.spawn(move || {
-        while let Some(pause) = look(&gateway) {
-            thread::sleep(pause);
-        }
-    })?;
+    watching.spawn(move || look_on(&gateway))?;
     Ok(())
 }
 
+/// A look that fails, for want of a descriptor say, changes nothing and is made
+/// again: were it the last one, what it found would stand for ever, and a process
+/// that refused would never serve again.
+fn look_on(gateway: &Weak<Gateway>) {
+    let mut blind = false;
+    while let Some(gateway) = gateway.upgrade() {
+        let looked = look(&gateway);
+        drop(gateway);
+        let pause = looked.as_ref().map_or(PAUSE, |pause| *pause);
+        match looked {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+            Err(error) if !blind => {
+                tracing::warn!(%error, "cannot see how much memory is held; looking on");
+                blind = true;
+            }
+            Ok(_) if blind => {
+                tracing::info!("how much memory is held is seen again");
+                blind = false;
+            }
+            Ok(_) | Err(_) => {}
+        }
+        thread::sleep(pause);
+    }
+}
+
 /// Tells what there is, and how long that may be relied upon.
-fn look(gateway: &Weak<Gateway>) -> Option<Duration> {
-    let gateway = gateway.upgrade()?;
-    let resident = resident(&fs::read_to_string("/proc/self/status").ok()?)?;
-    let configured = gateway.live().snapshot().settings().limits.memory;
-    let limit = configured.or_else(|| Cgroup::of_this_process().limit());
-    let held = hundredths(resident, limit);
-    let pressure = pressure(held);
-    gateway.memory.set(pressure, resident, limit);
+fn look(gateway: &Gateway) -> io::Result<Duration> {
+    let read = || -> io::Result<u64> {
+        let status = fs::read_to_string("/proc/self/status")?;
+        resident(&status).ok_or(io::ErrorKind::InvalidData.into())
+    };
+    let mut resident = read()?;
+    let limit = match gateway.live().snapshot().settings().limits.memory {
+        Some(configured) => Some(configured),
+        None => Cgroup::of_this_process()?.limit()?,
+    };
+    let mut held = hundredths(resident, limit);
+    if held >= SHED {
+        // Nobody is refused for what is free.
+        foreign::give_back_memory();
+        resident = read()?;
+        held = hundredths(resident, limit);
+    }
+    let pressure = gateway.memory.set(held, resident, limit);
     gateway.metrics.memory_seen(resident, limit, pressure as u8);
-    Some(pause(held))
+    Ok(pause(held))
+}
+
+/// The text of a file, none where it is not, or is not for us to read.
+fn text_of(file: &Path) -> io::Result<Option<String>> {
+    match fs::read_to_string(file) {
+        Ok(text) => Ok(Some(text)),
+        // A bound that cannot be read for want of a descriptor is not gone.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => {
+            Err(error)
+        }
+        Err(_) => Ok(None),
+    }
 }
 
 /// What a process's status says it holds.
@@ -127,9 +183,10 @@ fn resident(status: &str) -> Option<u64> {
 struct Cgroup(Vec<PathBuf>);
 
 impl Cgroup {
-    fn of_this_process() -> Self {
-        let groups = fs::read_to_string("/proc/self/cgroup");
-        Self::told(&groups.unwrap_or_default(), Path::new("/sys/fs/cgroup"))
+    fn of_this_process() -> io::Result<Self> {
+        let groups = text_of(Path::new("/proc/self/cgroup"))?;
+        let root = Path::new("/sys/fs/cgroup");
+        Ok(Self::told(&groups.unwrap_or_default(), root))
     }
 
     /// By `/proc/PID/cgroup`: of version 2 `0::/PATH`, of version 1
@@ -159,12 +216,13 @@ impl Cgroup {
     }
 
     /// The smallest that is said; `max`, and whatever else is no number, says none.
-    fn limit(&self) -> Option<u64> {
-        let texts = self
-            .0
-            .iter()
-            .filter_map(|file| fs::read_to_string(file).ok());
-        texts.filter_map(|text| text.trim().parse().ok()).min()
+    fn limit(&self) -> io::Result<Option<u64>> {
+        let mut smallest = None;
+        for file in &self.0 {
+            let bound = text_of(file)?.and_then(|text| text.trim().parse::<u64>().ok());
+            smallest = smallest.into_iter().chain(bound).min();
+        }
+        Ok(smallest)
     }
 }
 
@@ -187,7 +245,8 @@ mod tests {
             (50, false, false),
         ] {
             let (held, limit) = (resident * MIB, Some(100 * MIB));
-            memory.set(pressure(hundredths(held, limit)), held, limit);
+            memory.set(hundredths(held, limit), held, limit);
+            assert_eq!(memory.is_tight(), resident >= 70);
             assert_eq!((memory.is_scarce(), memory.is_spent()), (scarce, spent));
         }
         for limit in [None, Some(99)] {
@@ -217,7 +276,7 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         };
-        let limit = |groups: &str| Cgroup::told(groups, root.path()).limit();
+        let limit = |groups: &str| Cgroup::told(groups, root.path()).limit().unwrap();
         write("pods/one/memory.max", "max\n");
         write("pods/memory.max", "1000000\n");
         assert_eq!(limit("0::/pods/one\n"), Some(1_000_000));

@@ -9,6 +9,7 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -17,7 +18,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use conf::SourceFile;
 use conf::remote::KnownLists;
-use conf::snapshot::Settings;
+use conf::snapshot::{Dns, Listener};
 use notify::event::ModifyKind;
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
@@ -26,7 +27,7 @@ use tokio::time::{Instant, MissedTickBehavior, sleep, timeout};
 use crate::gateway::Gateway;
 use crate::lists::Lists;
 use crate::live::Live;
-use crate::load::{LoadError, Loaded, Source, load, load_again};
+use crate::load::{LoadError, Loaded, Source, certificates, load, load_again, renew};
 use crate::metrics::Reload;
 use crate::watched::{Look, Watched};
 
@@ -46,8 +47,14 @@ const AGAIN: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub struct Reloader {
     gateway: Arc<Gateway>,
+    /// What the process was started with, for good.
+    started: (Option<SocketAddr>, Dns),
     source: Source,
     watched: Watched,
+    /// Those of the running configuration, as it was made from them.
+    certificates: Watched,
+    /// Where the files are refused, and not what runs: what was said of them.
+    refused: Option<String>,
     /// What the running snapshot was made from.
     files: Arc<[SourceFile]>,
     lists: Lists,
@@ -79,12 +86,18 @@ impl Reloader {
             }
         });
         let watcher = watcher
-            .inspect_err(
-                |error| tracing::warn!(%error, "cannot watch files; looking at them instead"),
-            )
+            .inspect_err(|error| {
+                let message = "cannot watch files: changes are found by looking now and then";
+                tracing::warn!(%error, "{message}");
+            })
             .ok();
+        let live = gateway.live();
+        let settings = live.snapshot().settings();
         let mut reloader = Self {
-            lists: Lists::new(gateway.live().snapshot().lists()),
+            lists: Lists::new(live.snapshot().lists()),
+            started: (settings.admin, settings.dns.clone()),
+            certificates: watched.of(&certificates(live.snapshot())),
+            refused: None,
             gateway,
             source,
             watched,
@@ -109,7 +122,8 @@ impl Reloader {
         let mut glances = (0..READ).cycle();
         loop {
             let changed = tokio::select! {
-                _ = self.changes.recv() => {
+                // Never where there is no watcher: glances find what changes.
+                Some(()) = self.changes.recv() => {
                     self.settle().await;
                     self.differs(Look::Read).await
                 }
@@ -128,13 +142,17 @@ impl Reloader {
             };
             if changed {
                 self.until_settled().await;
+            } else if self.refused.is_some() {
+                self.renew().await;
             }
         }
     }
 
     async fn settle(&mut self) {
         let patience = Instant::now() + LONGEST;
-        while Instant::now() < patience && timeout(SETTLE, self.changes.recv()).await.is_ok() {}
+        while Instant::now() < patience
+            && timeout(SETTLE, self.changes.recv()).await == Ok(Some(()))
+        {}
     }
 
     /// Reloads, and again while what is refused is still changing.
@@ -171,6 +189,12 @@ impl Reloader {
         } = match self.compiled(loading).await {
             Ok(loaded) => loaded,
             Err(refused) => {
+                self.refused = Some(
+                    refused
+                        .as_ref()
+                        .map(LoadError::to_string)
+                        .unwrap_or_default(),
+                );
                 self.watched = match refused {
                     Some(refused) => refused.into_watched(),
                     None => self.watched.as_it_is(),
@@ -182,12 +206,14 @@ impl Reloader {
         for warning in value.snapshot().grave() {
             tracing::warn!("{warning}");
         }
-        self.warn_of_sockets(&value);
         self.files = files;
+        self.certificates = watched.of(&certificates(value.snapshot()));
+        self.refused = None;
         self.watched = watched;
         self.watch();
         self.lists.forgive();
         self.apply(value);
+        self.warn_of_sockets();
         true
     }
 
@@ -206,6 +232,34 @@ impl Reloader {
             tracing::warn!("{warning}");
         }
         self.apply(value);
+    }
+
+    /// While the files are refused: what runs with what its certificates have
+    /// become. Roots and revocation lists wait for nobody's spelling.
+    async fn renew(&mut self) {
+        let (running, sinks) = (self.gateway.live(), Arc::clone(&self.gateway.sinks));
+        let mut certificates = self.certificates.clone();
+        let renewing = tokio::task::spawn_blocking(move || {
+            let renewed = renew(&running, &mut certificates, &sinks);
+            (renewed, certificates)
+        });
+        let Ok((Some(renewed), certificates)) = renewing.await else {
+            return;
+        };
+        self.certificates = certificates;
+        match renewed {
+            Ok(live) => {
+                tracing::info!("certificates renewed; the configuration stays refused");
+                self.gateway.swap(live);
+            }
+            Err(error) => {
+                let (error, told) = (error.to_string(), self.refused.as_deref());
+                let is_told = |line: &str| told.is_some_and(|told| told.contains(line));
+                if !error.lines().all(is_told) {
+                    tracing::error!("certificates refused; the last good ones stay\n{error}");
+                }
+            }
+        }
     }
 
     /// What `load` makes of the lists that are known, without content that is
@@ -249,31 +303,42 @@ impl Reloader {
     }
 
     /// Sockets and the resolver are made once.
-    fn warn_of_sockets(&self, new: &Live) {
-        let running = self.gateway.live();
-        let (new, running) = (new.snapshot().settings(), running.snapshot().settings());
-        let sockets = |settings: &Settings| {
-            let listeners = settings.listeners.iter();
-            let binds: Vec<_> = listeners
-                .map(|l| (l.name.clone(), l.bind, l.mode))
-                .collect();
-            (binds, settings.admin)
+    fn warn_of_sockets(&self) {
+        let live = self.gateway.live();
+        let settings = live.snapshot().settings();
+        let names = |listeners: Vec<&Listener>| {
+            let names = listeners
+                .iter()
+                .map(|l| format!("`{}` at {}", l.name, l.bind));
+            names.collect::<Vec<_>>().join(", ")
         };
-        if sockets(new) != sockets(running) || new.dns != running.dns {
+        let (unbound, forgotten) = live.misplaced();
+        if !unbound.is_empty() {
+            let new = names(unbound);
+            tracing::warn!("new listeners: {new}: that takes effect at the next start");
+        }
+        if !forgotten.is_empty() {
+            let gone = names(forgotten);
             tracing::warn!(
-                "`listeners`, `admin` or `dns` changed: that takes effect at the next start"
+                "listeners no longer there: {gone}: that takes effect at the next start; \
+                 until then they serve as they did"
             );
+        }
+        let (admin, dns) = &self.started;
+        if settings.admin != *admin || settings.dns != *dns {
+            tracing::warn!("`admin` or `dns` changed: that takes effect at the next start");
         }
     }
 
     fn watch(&mut self) {
-        let names = self.watched.paths().filter_map(Path::file_name);
+        let paths = || self.watched.paths().chain(self.certificates.paths());
+        let names = paths().filter_map(Path::file_name);
         self.names
             .store(Arc::new(names.map(OsString::from).collect()));
         let Some(watcher) = &mut self.watcher else {
             return;
         };
-        let folders: HashSet<&Path> = self.watched.paths().map(folder).collect();
+        let folders: HashSet<&Path> = paths().map(folder).collect();
         for folder in folders {
             // Again and again: another folder may have come in its place.
             if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
@@ -312,30 +377,5 @@ fn folder(path: &Path) -> &Path {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use notify::event::{CreateKind, DataChange, MetadataKind, RenameMode};
-
-    #[test]
-    fn a_line_of_a_log_in_the_same_folder_is_no_change() {
-        let names = Names::from(["egress.yaml".into(), "..data".into()]);
-        let written = EventKind::Modify(ModifyKind::Data(DataChange::Any));
-        let touched = EventKind::Modify(ModifyKind::Metadata(MetadataKind::Any));
-        let renamed = EventKind::Modify(ModifyKind::Name(RenameMode::To));
-        for (kind, path, expected) in [
-            (written, "./egress.yaml", true),
-            (touched, "/etc/egret/egress.yaml", true),
-            (written, "/etc/egret/access.log", false),
-            (touched, "/etc/egret/access.log", false),
-            (renamed, "/etc/egret/..data", true),
-            (
-                EventKind::Create(CreateKind::File),
-                "/etc/egret/new.yaml",
-                true,
-            ),
-        ] {
-            let event = Event::new(kind).add_path(path.into());
-            assert_eq!(may_concern(&event, &names), expected, "{kind:?} {path}");
-        }
-    }
-}
+#[path = "reload_tests.rs"]
+mod tests;

@@ -148,13 +148,14 @@ impl Reply {
         Self::written(answer.status, body)
     }
 
-    /// Sends it. A request whose body was not read ends its connection: the
-    /// rest could be mistaken for the next request.
-    pub(crate) async fn send(mut self, session: &mut Session) -> Result<()> {
+    /// Sends it, in gRPC's own form to those who call by it. A request whose body
+    /// was not read ends its connection: the rest could be mistaken for the next
+    /// request.
+    pub(crate) async fn send(mut self, session: &mut Session, grpc: bool) -> Result<()> {
         if self.close || !session.is_body_done() {
             session.set_keepalive(None);
         }
-        if super::headers::is_grpc(&session.req_header().headers) {
+        if grpc {
             return self.send_grpc(session).await;
         }
         let mut head = ResponseHeader::build_no_case(self.status, Some(5))?;

@@ -315,6 +315,7 @@ mod tests {
         let reach = Reach {
             allowed: vec!["127.0.0.0/8".parse().unwrap()],
             denied: vec!["93.184.0.0/16".parse().unwrap()],
+            ..Reach::default()
         };
         let answer = addresses(&["127.0.0.1:443", "93.184.216.34:443"]);
         let vetted = vet(&answer, &reach).unwrap();

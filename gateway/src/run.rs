@@ -133,8 +133,9 @@ impl Process {
         let gateway = Arc::new(Gateway::new(value, sinks, options.threads));
         // Not before the configuration is good: nobody is asked for nothing.
         let (predecessor, mut inherited) = inherit(options)?;
-        let listeners = settings.listeners.iter().map(|listener| {
-            Bound::bind(listener, &mut inherited).map_err(|error| {
+        let listeners = settings.listeners.iter().enumerate();
+        let listeners = listeners.map(|(number, listener)| {
+            Bound::bind(number, listener, &mut inherited).map_err(|error| {
                 StartError::Bind(
                     format!("listener `{}`", listener.name),
                     listener.bind,
@@ -376,11 +377,9 @@ fn admin_state(
             }
             Ok(())
         }),
-        metrics: Box::new(move || {
-            let live = metrics.live();
-            metrics
-                .metrics
-                .render(&metrics.sinks.stats(), live.watched())
+        metrics: Box::new(move |to| {
+            let (live, sinks) = (metrics.live(), metrics.sinks.stats());
+            metrics.metrics.render(&sinks, live.watched(), to)
         }),
         config: Box::new(move || {
             let live = config.live();

@@ -23,7 +23,7 @@ pub(crate) enum Look {
 }
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Watched(Vec<(PathBuf, Stamp)>);
 
 impl Watched {
@@ -38,6 +38,13 @@ impl Watched {
         let mut now = Self::default();
         self.paths().for_each(|path| now.add(path));
         now
+    }
+
+    /// The part of it that `paths` name, stamped as it was.
+    #[must_use]
+    pub(crate) fn of(&self, paths: &[PathBuf]) -> Self {
+        let named = self.0.iter().filter(|(path, _)| paths.contains(path));
+        Self(named.cloned().collect())
     }
 
     pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
@@ -58,7 +65,7 @@ impl Watched {
     }
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Stamp {
     status: Option<Status>,
     content: u64,
@@ -75,7 +82,7 @@ impl Stamp {
 
 /// What changes whenever a file does. Links are followed: a mounted ConfigMap
 /// changes by one link to the folder of its present version.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Status {
     device: u64,
     inode: u64,

@@ -22,6 +22,8 @@ pub enum Signer {
     Mesh,
     /// The mesh's next root: same subject, another key, trusted as well.
     NextMesh,
+    /// An authority below the mesh's root.
+    Intermediate,
     /// A root of the mesh's subject that nobody trusts.
     ForeignMesh,
     /// The root trusted for external hosts.
@@ -33,8 +35,8 @@ pub enum Signer {
 /// What a chain file holds beside the leaf.
 #[derive(Clone, Copy, Debug)]
 pub enum Presented {
-    /// The root too, as istiod's agent writes it.
-    WithRoot,
+    /// The authority too, as istiod's agent writes its root.
+    WithAuthority,
     /// Nothing.
     Alone,
 }
@@ -44,7 +46,9 @@ impl Signer {
     #[must_use]
     pub fn presents(self) -> Presented {
         match self {
-            Self::Mesh | Self::NextMesh | Self::ForeignMesh => Presented::WithRoot,
+            Self::Mesh | Self::NextMesh | Self::Intermediate | Self::ForeignMesh => {
+                Presented::WithAuthority
+            }
             Self::Origin | Self::ForeignOrigin => Presented::Alone,
         }
     }

@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair,
-    KeyUsagePurpose,
+    KeyUsagePurpose, SerialNumber,
 };
 use tempfile::TempDir;
 
@@ -22,12 +22,16 @@ use crate::leaf::{Flaw, Leaf, Presented, Signer};
 pub const GATEWAY_PRINCIPAL: &str =
     "cluster.local/ns/istio-system/sa/istio-egressgateway-service-account";
 
+/// The serial number of the authority below the mesh's root.
+const INTERMEDIATE: &[u8] = &[0x77];
+
 /// All authorities of one test, and the directory their files lie in.
 #[derive(Debug)]
 pub struct Pki {
     dir: TempDir,
     mesh: Authority,
     next_mesh: Authority,
+    intermediate: Authority,
     foreign_mesh: Authority,
     origin: Authority,
     foreign_origin: Authority,
@@ -54,9 +58,11 @@ impl Pki {
     /// When keys cannot be made or files not written.
     #[must_use]
     pub fn create() -> Self {
+        let mesh = authority("cluster.local");
         let pki = Self {
             dir: TempDir::with_prefix("egret-pki-").expect("a temporary directory"),
-            mesh: authority("cluster.local"),
+            intermediate: intermediate(&mesh),
+            mesh,
             next_mesh: authority("cluster.local"),
             foreign_mesh: authority("cluster.local"),
             origin: authority("Public Trust"),
@@ -144,7 +150,7 @@ impl Pki {
         let authority = self.authority(signer);
         let signed = leaf.sign(authority);
         let chain = match signer.presents() {
-            Presented::WithRoot => signed.certificate + &authority.pem(),
+            Presented::WithAuthority => signed.certificate + &authority.pem(),
             Presented::Alone => signed.certificate,
         };
         let credential = Credential {
@@ -158,11 +164,22 @@ impl Pki {
         credential
     }
 
-    /// Writes a list by the mesh's authority that revokes `revoked`, at `NAME.crl.pem`.
+    /// The authority below the mesh's root, to be revoked.
+    #[must_use]
+    pub fn intermediate(&self) -> Credential {
+        Credential {
+            chain: PathBuf::new(),
+            key: PathBuf::new(),
+            serial: INTERMEDIATE.to_vec(),
+        }
+    }
+
+    /// Writes a list by each of the mesh's authorities that revokes `revoked`, at
+    /// `NAME.crl.pem`.
     #[must_use]
     pub fn revocation_list(&self, name: &str, revoked: &[&Credential]) -> PathBuf {
         let path = self.dir.path().join(format!("{name}.crl.pem"));
-        let lists = [&self.mesh, &self.next_mesh]
+        let lists = [&self.mesh, &self.next_mesh, &self.intermediate]
             .map(|authority| crate::leaf::revocation_list(authority, revoked));
         write(&path, &lists.concat());
         path
@@ -172,6 +189,7 @@ impl Pki {
         match signer {
             Signer::Mesh => &self.mesh,
             Signer::NextMesh => &self.next_mesh,
+            Signer::Intermediate => &self.intermediate,
             Signer::ForeignMesh => &self.foreign_mesh,
             Signer::Origin => &self.origin,
             Signer::ForeignOrigin => &self.foreign_origin,
@@ -180,6 +198,19 @@ impl Pki {
 }
 
 fn authority(organization: &str) -> Authority {
+    let key = KeyPair::generate().expect("a key");
+    CertifiedIssuer::self_signed(authority_params(organization), key).expect("a root certificate")
+}
+
+fn intermediate(root: &Authority) -> Authority {
+    let mut params = authority_params("Intermediate");
+    params.serial_number = Some(SerialNumber::from_slice(INTERMEDIATE));
+    params.use_authority_key_identifier_extension = true;
+    let key = KeyPair::generate().expect("a key");
+    CertifiedIssuer::signed_by(params, key, root).expect("an authority's certificate")
+}
+
+fn authority_params(organization: &str) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params
@@ -187,8 +218,7 @@ fn authority(organization: &str) -> Authority {
         .push(DnType::OrganizationName, organization);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    let key = KeyPair::generate().expect("a key");
-    CertifiedIssuer::self_signed(params, key).expect("a root certificate")
+    params
 }
 
 /// Writes beside and renames, so that no reader sees half a file.

@@ -4,6 +4,7 @@
 use serde_json::json;
 
 use integration_tests::client::{Curl, Reply};
+use integration_tests::http2;
 use integration_tests::mesh::Mesh;
 use integration_tests::raw::Hello;
 use integration_tests::record::{assert_has, reason};
@@ -197,6 +198,13 @@ fn malformed_requests_are_answered_recorded_and_go_nowhere() {
             "confusable_header",
         ),
         (
+            format!(
+                "GET /routed HTTP/1.1\r\n{host}connection: a,b,c,d,e,f\r\nconnection: g,h,i,j,k\r\n\r\n"
+            ),
+            400,
+            "connection_nominations",
+        ),
+        (
             format!("GET /routed HTTP/1.1\r\n{host}expect: magic\r\n\r\n"),
             417,
             "expectation",
@@ -235,6 +243,44 @@ fn malformed_requests_are_answered_recorded_and_go_nowhere() {
         );
     }
     assert_eq!(mesh.recorder.connections(), 0);
+}
+
+#[test]
+fn over_http_2_lengths_and_targets_are_judged_alike() {
+    let mesh = Mesh::start(&format!("limits: {{ targetSize: 1KiB }}{SOME}"));
+    let hello = Hello {
+        alpn: vec!["h2"],
+        ..Hello::of(&mesh.pki, "sleep", HOST)
+    };
+    let long = format!("/routed/{}", "a".repeat(1100));
+    let length = ("content-length", "5");
+    for (path, more, status, code) in [
+        ("/routed", &[length, length][..], 400, "content_length"),
+        (&*long, &[], 414, "target_too_long"),
+        ("/routed", &[length, ("host", HOST)], 200, ""),
+    ] {
+        let pseudo = [
+            (":method", "POST"),
+            (":scheme", "https"),
+            (":path", path),
+            (":authority", HOST),
+        ];
+        let fields = pseudo.iter().chain(more);
+        let fields: Vec<_> = fields
+            .map(|(name, value)| ((*name).into(), (*value).into()))
+            .collect();
+        let mut raw = hello.connect(mesh.gateway()).unwrap();
+        let answer = http2::ask(&mut raw, &fields, b"hello").unwrap();
+        assert_eq!(answer.status, Some(status), "{code}: {}", mesh.egret.said());
+        let record = mesh
+            .egret
+            .wait_for_record("it", |r| r["response_code"] == status && reason(r) == code);
+        assert_has(
+            &record,
+            &json!({ "path": path, "method": "POST", "authority": HOST }),
+        );
+    }
+    assert_eq!(mesh.recorder.seen().len(), 1);
 }
 
 #[test]

@@ -164,6 +164,52 @@ fn all_else_passes_in_order_and_as_often_as_it_came() {
 }
 
 #[test]
+fn what_stays_on_a_connection_permits_nothing() {
+    let mesh = Mesh::start(
+        "
+destinations:
+  - host: httpbin.org
+    upstream: { addresses: [\"$RECORDER\"], tls: { ca: $ORIGIN_CA } }
+    allowAddresses: [127.0.0.0/8]
+policies:
+  - allow: { host: httpbin.org, path: /key, header: { x-readonly: \"true\" } }
+  - allow: { host: httpbin.org, path: /expr, expr: \"request.headers['x-readonly'] == 'true'\" }
+  - allow: { host: httpbin.org, path: /denied }
+  - deny: { host: httpbin.org, path: /denied, header: { x-readonly: absent } }
+",
+    );
+    for (target, sent) in [("/key", 1), ("/expr", 2), ("/denied", 3)] {
+        let status = |more: &str| {
+            let fields = format!("host: {HOST}\r\nx-readonly: true\r\n{more}");
+            let answer = mesh.raw(HOST, &format!("GET {target} HTTP/1.1\r\n{fields}\r\n"));
+            answer.status()
+        };
+        assert_eq!(status(""), 200, "{target}: {}", mesh.egret.said());
+        for nominating in [
+            "connection: x-readonly\r\n",
+            "connection: close\r\nconnection: a, X-Readonly\r\n",
+        ] {
+            assert_eq!(status(nominating), 403, "{target} {nominating}");
+        }
+        assert_eq!(mesh.recorder.seen().len(), sent);
+    }
+    let denied = |record: &serde_json::Value| record["decision"] == "deny";
+    let denied = mesh.egret.wait_for_records("six refusals", 6, denied);
+    assert!(denied.iter().all(|record| record["response_code"] == 403));
+}
+
+#[test]
+fn a_name_is_taken_off_in_every_spelling_that_servers_take_for_it() {
+    let mesh = Mesh::start(OPEN);
+    let fields = "x_http_method_override: DELETE\r\nX_Original-Url: /admin\r\n\
+                  x_forwarded_client_cert: URI=spiffe://cluster.local/ns/a/sa/b\r\n\
+                  x-envoy_peer_metadata: Cg==\r\nx_ordinary: 1\r\n";
+    let names = names(&pass(&mesh, "/x", fields));
+    let underscored = names.iter().filter(|name| name.contains('_'));
+    assert_eq!(underscored.collect::<Vec<_>>(), ["x_ordinary"]);
+}
+
+#[test]
 fn what_is_matched_is_what_is_sent() {
     let mesh = Mesh::start(OPEN);
     for (sent, arrives) in [
@@ -270,11 +316,12 @@ destinations:
 ";
     let mesh = Mesh::start(edited);
     let request = "GET /old/a?b=/old/ HTTP/1.1\r\nhost: httpbin.org\r\nx-tenant: evil\r\n\
-                   x-tenant: worse\r\nx-more: one\r\ncookie: secret\r\n\r\n";
+                   x-tenant: worse\r\nx_tenant: worst\r\nx-more: one\r\ncookie: secret\r\n\r\n";
     let answer = mesh.raw(HOST, request);
     assert_eq!(answer.value("x-from-origin").as_deref(), Some("edited"));
     let seen = mesh.recorder.wait_for("/new/a?b=/old/").message;
     assert_eq!(seen.values("x-tenant"), ["acme"]);
+    assert!(seen.value("x_tenant").is_none());
     assert_eq!(seen.values("x-more"), ["one", "two"]);
     assert!(seen.value("cookie").is_none());
     // The record tells what the caller asked for.

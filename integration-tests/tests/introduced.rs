@@ -203,3 +203,66 @@ fn nobody_is_heard_who_is_not_trusted() {
     assert_eq!(told["source_principal"], Value::Null);
     assert!(mesh.nginx.settled_requests().is_empty());
 }
+
+/// A connection that is introduced and served once, from `10.0.0.LAST`.
+fn introduced(mesh: &Mesh, last: u8, identity: &str) -> std::io::Result<TcpStream> {
+    let mut bytes = header([127, 0, 0, 1], 80, &[identity]);
+    // Behind signature, version, family, length.
+    bytes[16..20].copy_from_slice(&[10, 0, 0, last]);
+    let mut tcp = TcpStream::connect(mesh.egret.listener("ztunnel"))?;
+    tcp.set_read_timeout(Some(Duration::from_secs(30)))?;
+    tcp.write_all(&bytes)?;
+    ask(&mut tcp)?;
+    Ok(tcp)
+}
+
+fn ask(tcp: &mut TcpStream) -> std::io::Result<()> {
+    tcp.write_all(b"HEAD /x HTTP/1.1\r\nHost: edition.cnn.com\r\n\r\n")?;
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        tcp.read_exact(&mut byte)?;
+        head.extend(byte);
+    }
+    assert!(head.starts_with(b"HTTP/1.1 200 "));
+    Ok(())
+}
+
+#[test]
+fn connections_count_for_whom_they_are_introduced_and_not_for_the_peer() {
+    let limits = "limits: { connectionsPerSource: 2 }\n";
+    let mesh = Mesh::start(&[limits, CONFIGURATION].concat());
+    let _held = [7, 7, 8, 8].map(|last| introduced(&mesh, last, SLEEP).unwrap());
+    assert!(introduced(&mesh, 7, SLEEP).is_err());
+    let told = mesh.egret.wait_for_record("one too many", |record| {
+        record["refusal"] == "too_many_connections"
+    });
+    let from = told["downstream_remote_address"].as_str().unwrap();
+    assert!(from.starts_with("10.0.0.7:"), "{told:#}");
+    assert!(introduced(&mesh, 9, SLEEP).is_ok());
+}
+
+#[test]
+fn who_is_introduced_goes_with_his_trust_domain_and_with_the_peer() {
+    const PARTNER: &str = "spiffe://partner.example/ns/default/sa/sleep";
+    let open = CONFIGURATION.replace("from: sa:default/sleep", "host: edition.cnn.com");
+    let both = "trust: [{ domain: cluster.local }, \
+        { domain: partner.example, roots: $ORIGIN_CA }]\n";
+    let mesh = Mesh::start(&[both, &open].concat());
+    let mut partner = introduced(&mesh, 7, PARTNER).unwrap();
+    let mut own = introduced(&mesh, 8, SLEEP).unwrap();
+    mesh.configure(&open);
+    // Told, though he asks for nothing.
+    assert_eq!(partner.read(&mut [0]).unwrap(), 0);
+    let told = mesh
+        .egret
+        .wait_for_record("the refusal", |r| r["decision"] == "refuse");
+    assert_eq!(reason(&told), "trust_domain");
+    ask(&mut own).unwrap();
+    mesh.configure(&open.replace("trust: 127.0.0.0/8", "trust: 10.0.0.0/8"));
+    assert_eq!(own.read(&mut [0]).unwrap(), 0);
+    let _ = mesh
+        .egret
+        .wait_for_record("the refusal", |r| reason(r) == "untrusted_peer");
+    assert!(introduced(&mesh, 8, SLEEP).is_err());
+}

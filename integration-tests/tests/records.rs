@@ -186,20 +186,27 @@ fn a_denied_attempt_names_its_rule_and_no_upstream() {
 #[test]
 fn a_malformed_attempt_says_what_could_be_read() {
     let mesh = Mesh::start(SOME);
-    let request = b"GET /odd HTTP/1.1\r\nhost: httpbin.org\r\nx : y\r\n\r\n";
-    assert_eq!(send(&mesh, request), 400);
-    let record = mesh
-        .egret
-        .wait_for_record("it", |r| reason(r) == "malformed_header");
-    assert_shape(&record);
-    assert_has(
-        &record,
-        &json!({
-            "decision": "refuse", "response_code": 400, "response_flags": "DPE", "method": "GET",
-            "path": "/odd", "authority": HOST, "protocol": "HTTP/1.1", "rule": null,
-            "source_principal": "cluster.local/ns/default/sa/sleep", "upstream_host": null,
-        }),
-    );
+    for (line, host, more, code) in [
+        ("/odd", HOST, "x : y\r\n", "malformed_header"),
+        ("/odd?a=\"b\"", HOST, "", "target_byte"),
+        ("/odd?a=<b", HOST, "", "target_byte"),
+        ("/odd>", HOST, "", "path_byte"),
+        ("/odd", "user@httpbin.org", "", "host_delimiter"),
+    ] {
+        let request = format!("GET {line} HTTP/1.1\r\nhost: {host}\r\n{more}\r\n");
+        assert_eq!(send(&mesh, request.as_bytes()), 400);
+        let is_it = |r: &serde_json::Value| reason(r) == code && r["path"] == line;
+        let record = mesh.egret.wait_for_record(line, is_it);
+        assert_shape(&record);
+        assert_has(
+            &record,
+            &json!({
+                "decision": "refuse", "response_code": 400, "response_flags": "DPE", "method": "GET",
+                "path": line, "authority": host, "protocol": "HTTP/1.1", "rule": null,
+                "source_principal": "cluster.local/ns/default/sa/sleep", "upstream_host": null,
+            }),
+        );
+    }
     assert_eq!(mesh.recorder.connections(), 0);
 }
 

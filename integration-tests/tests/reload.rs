@@ -276,6 +276,63 @@ fn a_revoked_certificate_is_refused_from_then_on() {
     );
 }
 
+/// A mistake in the configuration holds up no revocation list, no roots and no
+/// identity: those of what runs are read on.
+#[test]
+fn certificates_change_while_the_configuration_is_broken() {
+    let pki = Pki::create();
+    let who = Leaf::workload("cluster.local/ns/default/sa/sleep");
+    let stolen = pki.issue("stolen", &who, Signer::Mesh);
+    let renewed = pki.issue("renewed", &Leaf::workload(GATEWAY_PRINCIPAL), Signer::Mesh);
+    let _ = pki.revocation_list("mesh", &[]);
+    let identity = "identity: { files: { chain: $PKI/gateway/chain.pem, key: $PKI/gateway/key.pem, \
+                    roots: $PKI/mesh-roots.pem, crl: $PKI/mesh.crl.pem } }\n";
+    let mut mesh = Mesh::start_with(pki, &[identity, &allowing("/x")].concat());
+    let hello = Hello {
+        credential: Some(stolen.clone()),
+        ..Hello::of(&mesh.pki, "sleep", HOST)
+    };
+    let served = || {
+        let raw = hello.connect(mesh.gateway());
+        raw.is_ok_and(|mut raw| status(&mut raw) == 200)
+    };
+    assert!(served(), "{}", mesh.egret.said());
+    let told = |what: &str| {
+        let lines = mesh.egret.diagnostics();
+        lines.iter().filter(|line| line.contains(what)).count()
+    };
+    mesh.egret.configure("policies: [");
+    until("the mistake is told", || {
+        (told("configuration refused") == 1).then_some(())
+    });
+    let _ = mesh.pki.revocation_list("mesh", &[&stolen]);
+    until("the list is read", || (!served()).then_some(()));
+    let refused = mesh
+        .egret
+        .wait_for_record("the refusal", |r| r["decision"] == "refuse");
+    assert_eq!(reason(&refused), "certificate_revoked", "{refused:#}");
+    let gateway = mesh.pki.dir().join("gateway");
+    std::fs::rename(&renewed.key, gateway.join("key.pem")).unwrap();
+    std::fs::rename(&renewed.chain, gateway.join("chain.pem")).unwrap();
+    let other = Hello::of(&mesh.pki, "sleep", HOST);
+    until("the new identity is shown", || {
+        let shown = other.connect(mesh.gateway()).unwrap().server_serial();
+        (shown == serial(&renewed)).then_some(())
+    });
+    assert_eq!(told("configuration refused"), 1, "{}", mesh.egret.said());
+    // A hangup is refused as a whole, and brings nothing back.
+    mesh.egret.signal(Signal::Hangup);
+    until("it is told again", || {
+        let lines = mesh.egret.diagnostics();
+        let told = lines.iter().filter(|l| l.contains("configuration refused"));
+        (told.count() == 2).then_some(())
+    });
+    let revoked = hello.connect(mesh.gateway());
+    assert!(!revoked.is_ok_and(|mut raw| status(&mut raw) == 200));
+    mesh.configure(&[identity, &allowing("/c")].concat());
+    mesh.until_served("sleep", HOST, "/c");
+}
+
 #[test]
 fn roots_that_cannot_be_read_leave_the_old_ones_in_force() {
     let mesh = Mesh::start(&allowing("/x"));

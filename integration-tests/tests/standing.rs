@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use integration_tests::client::{Curl, Reply};
+use integration_tests::egret::{Beside, Egret};
+use integration_tests::hello::client_hello;
 use integration_tests::http2;
 use integration_tests::leaf::{Leaf, Signer};
 use integration_tests::load::Load;
@@ -203,6 +205,41 @@ fn a_tunnel_is_closed_when_its_callers_certificate_is_revoked() {
 }
 
 #[test]
+fn nothing_is_dialled_for_a_caller_whose_certificate_was_revoked_meanwhile() {
+    let origin = TcpListener::bind("127.0.0.1:0").unwrap();
+    let route = format!(
+        "listeners:
+  - {{ name: mesh, port: 443, bind: \"127.0.0.1:0\" }}
+  - {{ name: tls, port: 8443, bind: \"127.0.0.1:0\", mode: passthrough, tls: mutual }}
+passthrough: [{{ host: inner.test, at: gateway:8443, allowAddresses: [127.0.0.0/8], \
+upstream: {{ addresses: \"{}\" }} }}]\n",
+        origin.local_addr().unwrap()
+    );
+    let (mesh, stolen) = start(&route);
+    let tls = mesh.egret.listener("tls");
+    // It is known who calls, and his hello is waited for.
+    let mut bad = with(&mesh, &stolen).connect(tls).unwrap();
+    let mut good = Hello::of(&mesh.pki, "sleep", HOST).connect(tls).unwrap();
+    good.send(&client_hello("inner.test")).unwrap();
+    let _ = origin.accept().unwrap();
+    revoke(&mesh, &stolen);
+    until("the list is in force", || {
+        let fresh = with(&mesh, &stolen).connect(mesh.gateway());
+        fresh
+            .and_then(|mut raw| raw.exchange(GET).map_err(|e| e.to_string()))
+            .err()
+    });
+    bad.send(&client_hello("inner.test")).unwrap();
+    assert_eq!(bad.rest(SOON), (Vec::new(), Ending::Closed));
+    let told = mesh.egret.wait_for_record("the tunnel", |record| {
+        record["inner_server_name"] == "inner.test" && record["decision"] == "refuse"
+    });
+    assert_eq!(reason(&told), "certificate_revoked");
+    origin.set_nonblocking(true).unwrap();
+    assert!(origin.accept().is_err(), "it was dialled");
+}
+
+#[test]
 fn a_connection_ends_with_the_root_that_vouched_for_it() {
     let mesh = Mesh::start(OPEN);
     let next = mesh
@@ -329,9 +366,12 @@ fn a_connection_takes_its_leave_before_its_certificate_expires() {
     assert_eq!(answer.value("connection").as_deref(), Some("close"));
     assert_eq!(raw.rest(SOON).1, Ending::Closed);
     let mut raw = over_http2(&with(&mesh, &brief), &mesh);
-    raw.send(&asking(1, "/x")).unwrap();
-    assert_eq!(http2::answer(&mut raw, 1).unwrap().status, Some(200));
-    assert_eq!(raw.rest(SOON).1, Ending::Closed);
+    let farewells = [1, 3].map(|stream| {
+        raw.send(&asking(stream, "/x")).unwrap();
+        http2::answer(&mut raw, stream).unwrap()
+    });
+    assert_eq!(farewells[0].status, Some(200));
+    assert!(farewells.iter().any(|f| f.gone), "{farewells:?}");
     let refused = |r: &Value| r["decision"] == "refuse";
     assert_eq!(mesh.egret.records_where(refused).len(), 0);
 }
@@ -343,7 +383,7 @@ fn nothing_begins_with_a_certificate_that_has_expired() {
     until_refused(&mesh, &brief);
     raw.send(&asking(1, "/late")).unwrap();
     let late = http2::answer(&mut raw, 1).unwrap();
-    assert!(late.gone && late.status.is_none(), "{late:?}");
+    assert!(late.reset && late.status.is_none(), "{late:?}");
     assert_eq!(
         reason(&mesh.egret.record_of("/late")),
         "certificate_expired"
@@ -362,4 +402,33 @@ fn what_a_certificate_began_outlives_it() {
     tunnel.send(b"pong").unwrap();
     assert_eq!(tunnel.some().unwrap(), b"pong");
     assert_eq!(http2::answer(&mut raw, 1).unwrap().status, Some(200));
+}
+
+#[test]
+fn an_upstreams_connection_does_not_outlive_the_systems_authorities() {
+    let pki = Pki::create();
+    let beside = Beside {
+        environment: vec![
+            ("SSL_CERT_FILE", pki.origin_roots().into()),
+            ("SSL_CERT_DIR", pki.dir().join("none").into()),
+        ],
+        ..Beside::default()
+    };
+    let start = |configuration: &str| Egret::start_beside(configuration, &beside);
+    let mesh = Mesh::start_by(start, pki, &OPEN.replace(", tls: { ca: $ORIGIN_CA }", ""));
+    assert_eq!(
+        mesh.fetch("sleep", HOST, "/x").status,
+        200,
+        "{}",
+        mesh.egret.said()
+    );
+    let roots = mesh.pki.origin_roots();
+    let beside = roots.with_extension("new");
+    std::fs::copy(mesh.pki.mesh_roots(), &beside).unwrap();
+    std::fs::rename(&beside, &roots).unwrap();
+    mesh.until_answered(503, "sleep", HOST, "/x");
+    let told = mesh
+        .egret
+        .wait_for_record("the failure", |r| r["response_code"] == 503);
+    assert_eq!(reason(&told), "upstream_tls_verification", "{told:#}");
 }

@@ -33,8 +33,9 @@ destinations:
       - prefix: /chat
       - prefix: /refused
       - {{ prefix: /plain, websocket: false }}
+      - {{ prefix: /answered, respond: {{ status: 200, body: hello }} }}
 policies:
-  - allow: {{ from: sa:default/sleep, host: {HOST}, path: [/chat*, /refused, /plain] }}
+  - allow: {{ from: sa:default/sleep, host: {HOST}, path: [/chat*, /refused, /plain, /answered] }}
 "
     )
 }
@@ -134,6 +135,11 @@ fn a_sidecar_that_speaks_http_2_asks_by_connect_and_is_served_alike() {
 
 /// A connection over HTTP/2 on which a stream has been opened for a protocol.
 fn extended_connect(mesh: &Mesh, protocol: &str) -> Raw {
+    extended_connect_to(mesh, protocol, "/chat", "text/plain")
+}
+
+/// The same, for another path and with a media type.
+fn extended_connect_to(mesh: &Mesh, protocol: &str, path: &str, kind: &str) -> Raw {
     let hello = Hello {
         alpn: vec!["h2"],
         ..Hello::of(&mesh.pki, "sleep", HOST)
@@ -143,9 +149,10 @@ fn extended_connect(mesh: &Mesh, protocol: &str) -> Raw {
         (":method", "CONNECT"),
         (":protocol", protocol),
         (":scheme", "https"),
-        (":path", "/chat"),
+        (":path", path),
         (":authority", HOST),
         ("sec-websocket-version", "13"),
+        ("content-type", kind),
     ];
     let fields = fields.map(|(name, value)| (name.into(), value.into()));
     let block: Vec<u8> = fields.iter().flat_map(http2::literal).collect();
@@ -210,6 +217,51 @@ fn a_server_that_proves_nothing_has_not_agreed() {
     let answer = http2::answer(&mut raw, 1).unwrap();
     assert_eq!(answer.status, Some(502));
     assert_eq!(served.join().unwrap(), b"");
+}
+
+#[test]
+fn a_server_that_answers_otherwise_has_not_agreed_over_http_2_either() {
+    let origin = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mesh = before(&origin);
+    let sidecar = mesh.sidecar("sleep", Protocol::Http2);
+    thread::spawn(move || {
+        for stream in origin.incoming() {
+            let mut stream = stream.unwrap();
+            read_until(&mut stream, b"\r\n\r\n");
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+                .unwrap();
+        }
+    });
+    // Of 200 a sidecar would make `101 Switching Protocols`.
+    let declined = open(sidecar.address(), HOST, "/chat?declined").map(drop);
+    assert_eq!(declined.unwrap_err(), "502");
+    let record = mesh.egret.record_of("/chat?declined");
+    assert_has(
+        &record,
+        &json!({
+            "response_code": 502, "failure": "upstream_protocol", "response_flags": "UPE",
+            "protocol": "HTTP/2",
+        }),
+    );
+    // Over HTTP/1.1 it is what it says.
+    let mut caller = Hello::of(&mesh.pki, "sleep", HOST)
+        .connect(mesh.gateway())
+        .unwrap();
+    assert_eq!(caller.exchange(ASKING).unwrap().text(), "hello");
+}
+
+#[test]
+fn a_refusal_is_no_success_whatever_the_media_type() {
+    let (server, mesh) = bench("");
+    for (path, status) in [("/secret", 403), ("/plain", 405), ("/answered", 405)] {
+        let mut raw = extended_connect_to(&mesh, "websocket", path, "application/grpc");
+        let answer = http2::answer(&mut raw, 1).unwrap();
+        assert_eq!(answer.status, Some(status), "{path}");
+        let record = mesh.egret.record_of(path);
+        assert_has(&record, &json!({ "response_code": status }));
+    }
+    assert_eq!(server.seen(), []);
 }
 
 #[test]

@@ -106,6 +106,29 @@ fn classify_v6(address: Ipv6Addr) -> AddressClass {
     }
 }
 
+/// The IPv4 address that a translator, or the system itself, makes of an address
+/// of [`AddressClass::EmbeddedIpv4`], and the length of the prefix before it.
+#[must_use]
+pub fn embedded_v4(address: IpAddr) -> Option<(Ipv4Addr, u8)> {
+    let IpAddr::V6(six) = address else {
+        return None;
+    };
+    if classify(address) != AddressClass::EmbeddedIpv4 {
+        return None;
+    }
+    let [first, second, third, .., seventh, last] = six.segments();
+    let of = |high: u16, low: u16| {
+        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+        Ipv4Addr::new(a, b, c, d)
+    };
+    Some(match (first, second) {
+        (0x2002, _) => (of(second, third), 16),
+        // Teredo writes it inverted.
+        (0x2001, 0) => (of(!seventh, !last), 96),
+        _ => (of(seventh, last), 96),
+    })
+}
+
 /// RFC 5214, section 6.1: the interface identifier is `[02]00:5efe` and an IPv4
 /// address, below any prefix.
 fn is_isatap(address: Ipv6Addr) -> bool {

@@ -136,3 +136,22 @@ fn every_word_names_its_class_and_no_other() {
     }
     assert_eq!(AddressClass::named("lan"), None);
 }
+
+#[test]
+fn the_address_within_an_address() {
+    for (address, expected) in [
+        ("::ffff:192.0.2.1", Some("192.0.2.1")),
+        ("64:ff9b::192.0.2.1", Some("192.0.2.1")),
+        ("64:ff9b:1::192.0.2.1", Some("192.0.2.1")),
+        ("2002:c000:0201::9", Some("192.0.2.1")),
+        ("2001:0:5ef5:79fb:0:0:3fff:fdfe", Some("192.0.2.1")),
+        ("2a00:1450::200:5efe:192.0.2.1", Some("192.0.2.1")),
+        ("2a00:1450::1", None),
+        ("::1", None),
+        ("192.0.2.1", None),
+    ] {
+        let found = embedded_v4(address.parse().unwrap());
+        let found = found.map(|(inner, _)| inner.to_string());
+        assert_eq!(found.as_deref(), expected, "{address}");
+    }
+}

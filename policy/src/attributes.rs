@@ -45,7 +45,13 @@ impl Attributes for Request<'_> {
 
     fn map_entry(&self, attribute: Attribute, key: &str) -> Option<Cow<'_, str>> {
         match attribute {
-            Attribute::RequestHeaders => self.header(key),
+            Attribute::RequestHeaders => match Attribute::of_pseudo_header(key) {
+                None => self.header(key),
+                Some(attribute) => match self.value(attribute)? {
+                    Value::String(text) => Some(text),
+                    _ => None,
+                },
+            },
             Attribute::RequestQueryParams => self.query()?.split('&').find_map(|pair| {
                 let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
                 (name == key).then_some(Cow::Borrowed(value))

@@ -87,7 +87,7 @@ closed! {
         // The message.
         /// A line ended without carriage return, or one stood alone.
         BareLineEnding,
-        /// The request line is not `METHOD SP TARGET SP VERSION`.
+        /// The request line is not `METHOD SP TARGET SP VERSION`, or of the method `PRI`.
         MalformedRequestLine,
         /// HTTP/1.0, or an unknown version.
         HttpVersion,

@@ -11,10 +11,19 @@ use crate::door::{Door, View};
 use crate::refusal::Refusal;
 use crate::source::Caller;
 
-/// Header fields of a request, as received. Names are asked in lower case.
+/// Header fields of a request, as received but for those that `connection`
+/// nominates: what goes no further permits nothing. Names are asked in lower case.
 pub trait Headers {
     /// The `index`th value of a field, in order of appearance.
     fn value(&self, name: &str, index: usize) -> Option<&[u8]>;
+}
+
+/// Whether a `connection` field nominates `name`, which then goes no further (RFC
+/// 9110, section 7.6.1).
+#[must_use]
+pub fn nominates(connection: &[u8], name: &str) -> bool {
+    let mut names = connection.split(|byte| *byte == b',');
+    names.any(|nominated| nominated.trim_ascii().eq_ignore_ascii_case(name.as_bytes()))
 }
 
 /// No headers at all, for `explain` and cases that name none.

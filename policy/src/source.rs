@@ -8,7 +8,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use crate::principal::{Principal, check_trust_domain};
 
@@ -94,17 +94,29 @@ pub enum SourcePattern {
 
 /// Why a `from:` entry cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SourceError(String);
+pub struct SourceError {
+    text: String,
+    /// The range that was meant, where IPv4 is written as IPv6.
+    meant: Option<Ipv4Net>,
+}
 
 impl fmt::Display for SourceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(meant) = self.meant {
+            return write!(
+                f,
+                "`{}` is IPv4 written as IPv6, and addresses are compared as what they are: \
+                 write `ip:{meant}`",
+                self.text
+            );
+        }
         write!(
             f,
             "`{}` names no source: write `sa:NAMESPACE/NAME`, `ns:NAMESPACE`, `td:TRUST-DOMAIN`, \
              `spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/NAME`, `TRUST-DOMAIN/ns/NAMESPACE/sa/NAME`, \
              `name:PATTERN`, `ip:CIDR`, `any` or `anonymous`; a `*` ends a name, or begins one \
              behind `ns:`, `sa:` or `name:`",
-            self.0
+            self.text
         )
     }
 }
@@ -120,7 +132,10 @@ impl SourcePattern {
     /// # Errors
     /// When the text has none of the spellings the error lists.
     pub fn parse(text: &str, local: &[Box<str>]) -> Result<Vec<Self>, SourceError> {
-        let error = || SourceError(text.to_owned());
+        let error = || SourceError {
+            text: text.to_owned(),
+            meant: text.strip_prefix("ip:").and_then(range_of).and_then(mapped),
+        };
         let one = |source: Option<Self>| source.map(|s| vec![s]).ok_or_else(error);
         if let Some(name) = text.strip_prefix("name:") {
             return one(whole_name(name).map(Self::Name));
@@ -250,11 +265,25 @@ fn whole_domain(domain: &str) -> Option<SourcePattern> {
 }
 
 fn address(range: &str) -> Option<SourcePattern> {
-    let net = match range.parse::<IpNet>() {
-        Ok(net) => net.trunc(),
-        Err(_) => IpNet::from(range.parse::<IpAddr>().ok()?),
-    };
-    Some(SourcePattern::Address(net))
+    let range = range_of(range)?;
+    mapped(range)
+        .is_none()
+        .then_some(SourcePattern::Address(range))
+}
+
+fn range_of(text: &str) -> Option<IpNet> {
+    match text.parse::<IpNet>() {
+        Ok(range) => Some(range.trunc()),
+        Err(_) => text.parse::<IpAddr>().ok().map(IpNet::from),
+    }
+}
+
+/// The range of IPv4 that is written as IPv6. Callers' addresses are IPv4 then, so
+/// that a refusal of such a range would refuse nobody.
+fn mapped(range: IpNet) -> Option<Ipv4Net> {
+    let IpNet::V6(range) = range else { return None };
+    let length = range.prefix_len().checked_sub(96)?;
+    Ipv4Net::new(range.addr().to_ipv4_mapped()?, length).ok()
 }
 
 /// `cluster.local/ns/default/sa/sleep`, or the beginning of one and a `*`.

@@ -182,6 +182,23 @@ fn a_caller_knows_the_crowds_it_is_in() {
     assert!(!is(other) && !is(others));
 }
 
+/// Of which no caller is: a denial of it would be nobody's.
+#[test]
+fn ipv4_written_as_ipv6_is_refused() {
+    for (text, meant) in [
+        ("ip:::ffff:10.0.0.0/104", "ip:10.0.0.0/8"),
+        ("ip:::ffff:192.0.2.1", "ip:192.0.2.1/32"),
+    ] {
+        let error = SourcePattern::parse(text, &[]).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!(
+                "`{text}` is IPv4 written as IPv6, and addresses are compared as what they are: write `{meant}`"
+            )
+        );
+    }
+}
+
 #[test]
 fn an_ipv4_peer_is_known_as_one_on_a_socket_for_both_families() {
     let mut table = SourceTable::default();

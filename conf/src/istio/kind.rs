@@ -43,6 +43,7 @@ kinds! {
     VirtualService "networking.istio.io" "VirtualService";
     DestinationRule "networking.istio.io" "DestinationRule";
     Gateway "networking.istio.io" "Gateway";
+    Sidecar "networking.istio.io" "Sidecar";
     AuthorizationPolicy "security.istio.io" "AuthorizationPolicy";
     ServiceRole "rbac.istio.io" "ServiceRole";
     ServiceRoleBinding "rbac.istio.io" "ServiceRoleBinding";
@@ -76,7 +77,7 @@ const OURS: [&str; 6] = [
 ];
 
 /// Kinds that say nothing to a gateway, or to this one.
-const IGNORED: [(&str, &str); 34] = [
+const IGNORED: [(&str, &str); 33] = [
     ("config.istio.io", "attributemanifest"),
     ("config.istio.io", "metric"),
     ("config.istio.io", "prometheus"),
@@ -101,7 +102,6 @@ const IGNORED: [(&str, &str); 34] = [
     ("config.istio.io", "stackdriver"),
     ("config.istio.io", "statsd"),
     ("config.istio.io", "wavefront"),
-    ("networking.istio.io", "Sidecar"),
     ("networking.istio.io", "WorkloadEntry"),
     ("networking.istio.io", "WorkloadGroup"),
     ("networking.istio.io", "ProxyConfig"),
@@ -130,13 +130,20 @@ impl Kind {
             return Some(found);
         }
         // A policy of a misspelt group would be passed over as somebody else's.
-        if group.contains("istio")
-            && !OURS.contains(&group)
-            && let Some(meant) = known.clone().find(|k| k.name() == kind)
+        if !OURS.contains(&group)
+            && let Some(meant) = known
+                .clone()
+                .find(|k| k.name() == kind && k.is_meant_by(group))
         {
-            let meant = meant.group();
-            let message =
-                format!("`{kind}` is no kind of `{group}`: write `{meant}/…` in `apiVersion`");
+            let meant = match meant.group() {
+                "" => "v1".to_owned(),
+                meant => format!("{meant}/…"),
+            };
+            let group = match group {
+                "" => "of Kubernetes itself".to_owned(),
+                group => format!("of `{group}`"),
+            };
+            let message = format!("`{kind}` is no kind {group}: write `{meant}` in `apiVersion`");
             report.error(origin, message);
             return None;
         }
@@ -158,6 +165,16 @@ impl Kind {
             );
         }
         None
+    }
+
+    /// Whether an object of this kind's name and of an unknown group was to be one
+    /// of this kind. Of some names others have kinds too.
+    fn is_meant_by(self, group: &str) -> bool {
+        let is_common = matches!(
+            self,
+            Self::AuthenticationPolicy | Self::Secret | Self::ConfigMap
+        );
+        !is_common || group.contains("istio") || nearest(group, [self.group()]).is_some()
     }
 
     /// Whether what an object says stands under `spec`.

@@ -96,6 +96,8 @@ pub(crate) fn lower(
         connect_timeout: lowered.defaults.connect_timeout,
         lists: &environment.lists,
         authorisers: &lowered.admission.authorisers,
+        listeners: &lowered.settings.listeners,
+        has_tunnels: false,
         default_policy: match lowered.is_written {
             true => lowered.admission.default_policy,
             false => WITHOUT_A_WORD,
@@ -111,8 +113,17 @@ pub(crate) fn lower(
         authorisers: &authorisers,
         ..scope
     };
-    let listeners = &lowered.settings.listeners;
-    let network = network::lower(&objects, &scope, listeners, first);
+    let network = network::lower(&objects, &scope, scope.listeners, first);
+    let native = &lowered.admission;
+    let scope = Scope {
+        listeners: match scope.listeners {
+            [] => &network.listeners,
+            written => written,
+        },
+        has_tunnels: [network.passages.len(), network.tcp.len()] != [0, 0]
+            || [native.passages.len(), native.tcp.len()] != [0, 0],
+        ..scope
+    };
     let authorization = authorization::lower(&objects, &scope);
     let mut said = Said {
         rules: authorization.rules,
@@ -123,7 +134,7 @@ pub(crate) fn lower(
         authorisers: providers.authorisers,
         // In the order in which they were numbered.
         upstreams: [providers.upstreams, network.upstreams].concat(),
-        listeners: network.listeners,
+        listeners: network.listeners.clone(),
         vips: network.vips,
         ..Said::default()
     };

@@ -112,6 +112,12 @@ impl<'a> Objects<'a> {
         all.find(|object| object.namespace == namespace && object.name == name)
     }
 
+    /// Whether there is a Gateway, of Istio's own kind or of Gateway API.
+    pub(super) fn have_gateway(&self) -> bool {
+        let mut kinds = [Kind::Gateway, Kind::ApiGateway].into_iter();
+        kinds.any(|kind| self.of_kind(kind).next().is_some())
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -179,9 +185,14 @@ fn read<'a>(document: &'a Node, namespace: &'a str, report: &'a Report) -> Optio
         return None;
     };
     refuse_unknown(document, kind, report);
-    let namespace = match metadata.and_then(|metadata| metadata.entry("namespace")) {
+    let written = match metadata.and_then(|metadata| metadata.entry("namespace")) {
         Some(node) if !matches!(node.value, Value::Nothing) => text(node, report)?,
-        _ => namespace,
+        _ => "",
+    };
+    // Kubernetes takes an empty one for none.
+    let namespace = match written {
+        "" => namespace,
+        written => written,
     };
     Some(Object {
         kind,

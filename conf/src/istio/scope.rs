@@ -10,7 +10,7 @@ use policy::rule::DefaultPolicy;
 
 use crate::remote::KnownLists;
 use crate::report::Report;
-use crate::snapshot::GatewayName;
+use crate::snapshot::{GatewayName, Listener};
 
 /// See the module.
 #[derive(Debug)]
@@ -30,6 +30,10 @@ pub(super) struct Scope<'a> {
     pub(super) lists: &'a KnownLists,
     /// Those that native documents and MeshConfig describe.
     pub(super) authorisers: &'a [Authoriser],
+    /// The sockets that native documents ask for, or Gateways.
+    pub(super) listeners: &'a [Listener],
+    /// Whether connections pass of which nothing but a name is known.
+    pub(super) has_tunnels: bool,
     /// What becomes of requests no rule speaks of, before any object allows.
     pub(super) default_policy: DefaultPolicy,
 }
@@ -53,23 +57,6 @@ impl Scope<'_> {
         [&gateway.namespace, &gateway.root_namespace]
             .into_iter()
             .any(|of_operator| **of_operator == *namespace)
-    }
-
-    /// Whether an object of `namespace` that is exported `to` these namespaces
-    /// (Istio: `exportTo`; empty: to all) is one for this gateway.
-    pub(super) fn is_exported<'s>(
-        &self,
-        namespace: &str,
-        to: impl IntoIterator<Item = &'s str>,
-    ) -> bool {
-        let ours = &*self.gateway.namespace;
-        let mut to = to.into_iter().peekable();
-        to.peek().is_none()
-            || to.any(|to| match to {
-                "*" => true,
-                "." => namespace == ours,
-                named => named == ours,
-            })
     }
 
     /// `istio-egressgateway.istio-system.svc.cluster.local`: the names by which

@@ -40,6 +40,14 @@ pub(super) fn credential(
     let held = |object: Option<&Object<'_>>, keys: [&str; 2]| {
         keys.into_iter().find_map(|key| value(object?, key, scope))
     };
+    if let Some(list) = [authority, secret]
+        .into_iter()
+        .flatten()
+        .find(|object| ["ca.crl", "crl"].into_iter().any(|key| holds(object, key)))
+    {
+        let message = "not supported yet: the revocation list of a Secret, `ca.crl`: delete it";
+        scope.report.error(list.origin, message);
+    }
     let chain = held(secret, ["tls.crt", "cert"]);
     let key = held(secret, ["tls.key", "key"]);
     Some(Credential {
@@ -48,6 +56,13 @@ pub(super) fn credential(
             .zip(key)
             .map(|(chain, key)| ClientCertificate { chain, key }),
     })
+}
+
+fn holds(object: &Object<'_>, key: &str) -> bool {
+    let sections = ["data", "stringData"].into_iter();
+    sections
+        .filter_map(|section| object.body.entry(section))
+        .any(|section| section.entry(key).is_some())
 }
 
 /// What a Secret (in base64) or ConfigMap (plain) holds under a key.

@@ -10,27 +10,38 @@ use policy::destination::Reach;
 use crate::fields::{Fields, parsed};
 use crate::spelling::listed;
 
-/// `defaults.addresses.deny` and `denyAddresses`: ranges refused although they are public.
-///
-/// The special classes may be named, as a note to the reader. They are refused
-/// whether named or not, and admitted only by a destination's `allowAddresses`:
-/// an omission must not open the metadata service.
-fn denied(fields: &Fields<'_>, key: &'static str) -> Vec<IpNet> {
-    let nodes = fields.many(key).iter();
-    let denied = nodes.filter_map(|node| parsed(node, fields.report, class_or_range));
-    denied.flatten().collect()
+/// What is refused.
+#[derive(Clone, Copy)]
+enum Denied {
+    Range(IpNet),
+    Class(AddressClass),
 }
 
-fn class_or_range(text: &str) -> Result<Option<IpNet>, String> {
+/// Adds `defaults.addresses.deny` or `denyAddresses`: ranges refused although they
+/// are public, and ranges and classes refused whatever is allowed.
+///
+/// The special classes are refused whether named or not, but for what
+/// `allowAddresses` names: an omission must not open the metadata service.
+fn deny(reach: &mut Reach, fields: &Fields<'_>, key: &'static str) {
+    for node in fields.many(key) {
+        match parsed(node, fields.report, class_or_range) {
+            Some(Denied::Range(range)) => reach.denied.push(range),
+            Some(Denied::Class(class)) => reach.denied_classes.push(class),
+            None => {}
+        }
+    }
+}
+
+fn class_or_range(text: &str) -> Result<Denied, String> {
     match AddressClass::named(text) {
         Some(class) if class.is_public() => Err(
             "`public` is every origin there is: write ranges such as `198.51.100.0/24`".to_owned(),
         ),
-        Some(_) => Ok(None),
+        Some(class) => Ok(Denied::Class(class)),
         None if text.starts_with(|c: char| c.is_ascii_hexdigit() || c == ':')
             && text.contains(['.', ':']) =>
         {
-            range(text).map(Some)
+            range(text).map(Denied::Range)
         }
         None => {
             let special = AddressClass::ALL.iter().filter(|class| !class.is_public());
@@ -45,10 +56,12 @@ fn class_or_range(text: &str) -> Result<Option<IpNet>, String> {
 /// `defaults.addresses: { deny, allow }`. What is allowed here is allowed to
 /// every destination, those of Istio's kinds among them.
 pub(super) fn default_reach(fields: &Fields<'_>) -> Reach {
-    Reach {
+    let mut reach = Reach {
         allowed: allowed(fields, "allow"),
-        denied: denied(fields, "deny"),
-    }
+        ..Reach::default()
+    };
+    deny(&mut reach, fields, "deny");
+    reach
 }
 
 /// `allowAddresses` and `denyAddresses` of a destination or an upstream, with
@@ -56,7 +69,7 @@ pub(super) fn default_reach(fields: &Fields<'_>) -> Reach {
 pub(super) fn reach(fields: &Fields<'_>, above: &Reach) -> Reach {
     let mut reach = above.clone();
     reach.allowed.extend(allowed(fields, "allowAddresses"));
-    reach.denied.extend(denied(fields, "denyAddresses"));
+    deny(&mut reach, fields, "denyAddresses");
     reach
 }
 

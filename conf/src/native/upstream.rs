@@ -139,9 +139,11 @@ pub(super) fn dialled(
 ) {
     if !reach.admits(address) {
         let class = classify(address).as_str();
-        let message = format!(
-            "`{address}` is {class} and never dialled: write `allowAddresses: [{address}]` in {place}"
-        );
+        let instead = match reach.denies(address) {
+            true => "delete what denies it, in `denyAddresses` or `defaults`".to_owned(),
+            false => format!("write `allowAddresses: [{address}]` in {place}"),
+        };
+        let message = format!("`{address}` is {class} and never dialled: {instead}");
         report.error(origin, message);
     }
 }

@@ -1,6 +1,6 @@
 //! Sockets for the mesh, and what is spoken there.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -34,6 +34,12 @@ pub struct Listener {
 }
 
 impl Listener {
+    /// Whether both are of one socket, whatever else they say.
+    #[must_use]
+    pub fn shares_socket_with(&self, other: &Self) -> bool {
+        self.name == other.name && self.bind == other.bind
+    }
+
     /// Whether callers show a certificate here.
     #[must_use]
     pub fn verifies_callers(&self) -> bool {
@@ -44,6 +50,13 @@ impl Listener {
     #[must_use]
     pub fn knows_callers(&self) -> bool {
         self.verifies_callers() || self.mode == ListenerMode::ProxyProtocol
+    }
+
+    /// Whether the word of a peer at this address is taken on who calls.
+    #[must_use]
+    pub fn believes(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.peers.iter().any(|peers| peers.contains(&peer))
     }
 
     /// The port meant by who names none: the one he comes to; where nobody comes

@@ -5,7 +5,7 @@
 use ::http::{HeaderMap, HeaderName};
 use policy::authoriser::FieldNames;
 
-use crate::headers::{Nominated, is_hop_by_hop, is_override, may_be_changed};
+use crate::headers::{Nominated, alike, is_hop_by_hop, is_override, may_be_changed};
 
 pub(super) fn contain(all: &[FieldNames], name: &str) -> bool {
     all.iter().any(|names| names.contain(name))
@@ -20,11 +20,9 @@ pub(super) fn told(received: &HeaderMap, listed: impl Fn(&str) -> bool) -> Heade
     for (name, value) in received {
         let kept = !is_hop_by_hop(name.as_str())
             && !is_override(name.as_str())
-            && !matches!(
-                name.as_str(),
-                "host" | "te" | "content-length" | "x-forwarded-client-cert"
-            );
-        if kept && !nominated.contains(name) && listed(name.as_str()) {
+            && !alike(name, "x-forwarded-client-cert")
+            && !matches!(name.as_str(), "host" | "te" | "content-length");
+        if kept && !nominated.contains(name.as_str()) && listed(name.as_str()) {
             told.append(name.clone(), value.clone());
         }
     }
@@ -33,7 +31,7 @@ pub(super) fn told(received: &HeaderMap, listed: impl Fn(&str) -> bool) -> Heade
 
 /// The caller's fields that only an authoriser may speak by: those it may set,
 /// and is not shown. Envoy lets them through when the authoriser sets none, and
-/// a caller says `x-user: admin` himself.
+/// a caller says `x-user: admin` himself; or `x_user`, which many servers take for it.
 pub(super) fn unvouched(
     received: &HeaderMap,
     settable: &[FieldNames],
@@ -44,7 +42,8 @@ pub(super) fn unvouched(
         named.any(|names| names.contain(name))
     };
     let unvouched = received.keys().filter(|name| {
-        may_be_changed(name.as_str()) && named(name.as_str()) && !told.contains_key(*name)
+        let speaks = named(name.as_str()) || named(&name.as_str().replace('_', "-"));
+        may_be_changed(name.as_str()) && speaks && !told.contains_key(*name)
     });
     unvouched.cloned().collect()
 }
@@ -67,7 +66,7 @@ fn chosen(answer: &HeaderMap, wanted: impl Fn(&str) -> bool) -> HeaderMap {
     let nominated = Nominated::of(answer);
     let mut chosen = HeaderMap::new();
     for (name, value) in answer {
-        if wanted(name.as_str()) && !nominated.contains(name) {
+        if wanted(name.as_str()) && !nominated.contains(name.as_str()) {
             chosen.append(name.clone(), value.clone());
         }
     }
@@ -102,6 +101,11 @@ mod tests {
                 "x-forwarded-client-cert",
                 "URI=spiffe://td/ns/admin/sa/root",
             ),
+            (
+                "x_forwarded_client_cert",
+                "URI=spiffe://td/ns/admin/sa/root",
+            ),
+            ("x_original_url", "/admin"),
             ("authorization", "Bearer x"),
             ("cookie", "a=1"),
             ("content-length", "7"),
@@ -147,6 +151,9 @@ mod tests {
         let received = fields(&[
             ("x-user", "root"),
             ("x-user-id", "0"),
+            ("x_user", "root"),
+            ("x-user_role", "admin"),
+            ("x_other", "1"),
             ("content-length", "7"),
             ("authorization", "Bearer x"),
             ("accept", "*/*"),
@@ -155,7 +162,7 @@ mod tests {
             .map(|name| FieldNames::parse(name).unwrap());
         let shown = told(&received, |name| name == "authorization");
         let taken = unvouched(&received, &settable, &shown);
-        assert_eq!(taken, ["x-user", "x-user-id"]);
+        assert_eq!(taken, ["x-user", "x-user-id", "x_user", "x-user_role"]);
         assert!(unvouched(&received, &settable, &received).is_empty());
         // One that may set anything cannot be what everything comes from.
         assert!(unvouched(&received, &[FieldNames::Any], &HeaderMap::new()).is_empty());

@@ -27,14 +27,19 @@ impl Draft {
             Ok(introduction) => self.accept(introduction, &live),
             Err(refusal) => Err(refusal),
         };
-        match meant {
-            Ok((host, port)) => {
+        // The peer brings those of many: each counts as his who is introduced.
+        let counted = meant.and_then(|meant| {
+            let permit = permit.of_source(self.remote.ip(), &self.limits)?;
+            Ok((meant, permit))
+        });
+        match counted {
+            Ok(((host, port), permit)) => {
                 let connection = self.admit(live, permit, begun)?;
                 let connection = Box::new(connection.at_port(port));
                 Some(Spoken::Introduced(connection, socket, host))
             }
             Err(refusal) => {
-                drop((permit, socket));
+                drop(socket);
                 self.finish(live, None).record_refused(refusal, begun);
                 None
             }
@@ -43,13 +48,7 @@ impl Draft {
 
     /// Not from anybody: what is said there is proven by nothing.
     async fn introduction(&self, socket: &mut Socket) -> Result<Introduction, Refusal> {
-        let peer = self.remote.ip().to_canonical();
-        if !self
-            .listener
-            .peers
-            .iter()
-            .any(|peers| peers.contains(&peer))
-        {
+        if !self.listener.believes(self.remote.ip()) {
             return Err(Refusal::UntrustedPeer);
         }
         let limit = self.limits.handshake_timeout;
@@ -69,11 +68,8 @@ impl Draft {
             principal,
         } = introduction;
         let settings = live.snapshot().settings();
-        let is_ours = |principal: &Principal| {
-            let domain = principal.trust_domain();
-            let mut trust = settings.trust.iter();
-            trust.any(|t| *t.domain == *domain || t.aliases.iter().any(|a| **a == *domain))
-        };
+        let is_ours = |principal: &Principal| settings.trusts_domain(principal.trust_domain());
+        self.introducer = Some(self.remote.ip());
         self.remote = source;
         if !principal.as_ref().is_none_or(is_ours) {
             return Err(Refusal::TrustDomain);

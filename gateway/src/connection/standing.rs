@@ -17,7 +17,7 @@ use tokio::time::sleep;
 use super::Connection;
 use crate::clock::Moment;
 use crate::drain::Phase;
-use crate::live::Seen;
+use crate::live::{Live, Seen};
 
 /// Time for one connection to be looked at, when all are.
 const EACH: Duration = Duration::from_millis(2);
@@ -31,14 +31,20 @@ impl Connection {
     /// The caller through the eyes of what the gateway runs on now.
     pub(super) fn look(&self, before: &Seen) -> Seen {
         let live = self.gateway.live();
-        let changed = live.trust() != before.live.trust();
+        let lost = match live.trust() != before.live.trust() {
+            true => self.judge(&live).err(),
+            false => before.lost,
+        };
         let seen = Seen::new(live, self.principal.clone(), self.remote.ip());
-        match (&self.shown, &self.principal) {
-            (Some(shown), Some(principal)) if changed => seen.judged(shown, principal),
-            _ => Seen {
-                lost: before.lost,
-                ..seen
-            },
+        Seen { lost, ..seen }
+    }
+
+    /// By what he was let in for: his certificate, or a peer's word.
+    fn judge(&self, live: &Live) -> Result<(), Refusal> {
+        match (&self.shown, &self.principal, self.introducer) {
+            (Some(shown), Some(principal), _) => live.judge(shown, principal),
+            (_, caller, Some(peer)) => live.believe(peer, &self.listener, caller.as_ref()),
+            (_, _, None) => Ok(()),
         }
     }
 
@@ -101,7 +107,7 @@ impl Connection {
     /// When the caller is trusted no more before that.
     pub(crate) async fn over(&self, phase: Option<Phase>) -> Result<(), Refusal> {
         let mut drain = self.drain.clone();
-        if self.shown.is_none() {
+        if self.shown.is_none() && self.introducer.is_none() {
             drain.reached(phase).await;
             return Ok(());
         }

@@ -39,6 +39,7 @@ impl Connection {
             drain: self.drain.clone(),
             presence,
             shown: self.shown.clone(),
+            introducer: self.introducer,
             seen: ArcSwap::new(self.seen()),
             names: OnceLock::new(),
             _permit: Some(permit),

@@ -243,6 +243,13 @@ impl Attempt<'_> {
     ) -> Result<bool, Broken> {
         let gone = |error: Box<Error>| caller_broke(&error);
         match part {
+            // To the caller it would say that the protocol asked for is spoken from
+            // here on, and the body be taken for its bytes (RFC 8441, section 5).
+            Part::Head(head, _)
+                if extended_connect::is_one(session) && head.status.is_success() =>
+            {
+                Err(Broken::Failed(Failure::Protocol))
+            }
             Part::Head(mut head, end) => {
                 self.dress(trace, session, &mut head, end)?;
                 progress.answered = true;
@@ -263,9 +270,10 @@ impl Attempt<'_> {
                 session.write_response_body(data, end).await.map_err(gone)?;
                 Ok(end)
             }
-            Part::Trailers(trailers) => {
+            Part::Trailers(mut trailers) => {
                 trace.grpc_status = grpc_status(&trailers).or(trace.grpc_status);
                 if session.is_http2() {
+                    headers::trailers(&mut trailers);
                     session
                         .write_response_trailers(trailers)
                         .await
@@ -298,7 +306,9 @@ impl Attempt<'_> {
         trace.details = Cow::Borrowed("via_upstream");
         trace.grpc_status = grpc_status(&head.headers);
         let sized = head.headers.contains_key(header::CONTENT_LENGTH);
-        let chunked = !session.is_http2() && !sized && !end;
+        let asked_head = session.req_header().method == http::Method::HEAD;
+        let bodiless = asked_head || headers::is_bodiless(head.status);
+        let chunked = !session.is_http2() && !sized && !end && !bodiless;
         let waited = trace.service_time.unwrap_or_default().as_millis();
         headers::response(
             head,

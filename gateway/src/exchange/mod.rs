@@ -27,7 +27,8 @@ use tokio::time::timeout;
 use crate::authorise::{Downstream, Inquiry};
 use crate::clock::Moment;
 use crate::connection::Connection;
-use crate::headers::{Changes, Received, is_grpc};
+use crate::headers::{Changes, Onward, is_grpc};
+use crate::intake::head;
 use crate::reply::Reply;
 use crate::upstream::UpstreamSession;
 
@@ -119,7 +120,9 @@ impl<'c> Exchange<'c> {
 
     /// Serves one request and records it.
     pub(crate) async fn run(mut self, session: &mut Session, expects_continue: bool) -> Served<'c> {
-        self.trace.grpc = is_grpc(&session.req_header().headers);
+        // What is opened for another protocol is no call, whatever its media type.
+        self.trace.grpc =
+            is_grpc(&session.req_header().headers) && !extended_connect::is_one(session);
         let admitted = match self.check_fields(session) {
             Ok(()) => self.admit(session),
             Err(refusal) => Err(self.trace.refused(refusal)),
@@ -155,7 +158,8 @@ impl<'c> Exchange<'c> {
             return Err(self.trace.refused(Refusal::Overloaded));
         }
         let seen = std::sync::Arc::clone(&self.trace.seen);
-        let headers = Received(&session.req_header().headers);
+        let received = &session.req_header().headers;
+        let headers = Onward::of(received);
         let raw = self.raw(session, &headers, &seen);
         let admission = seen.live.snapshot().admission();
         match admission.admit(raw, fastrand::u32(..)) {
@@ -175,7 +179,7 @@ impl<'c> Exchange<'c> {
                 self.trace.canonical(&request);
                 let authoriser = admission.authoriser(referral.authoriser());
                 let downstream = self.downstream(session);
-                let inquiry = Inquiry::new(&request, headers.0, downstream, authoriser);
+                let inquiry = Inquiry::new(&request, received, downstream, authoriser);
                 Ok(Step::Ask(Box::new(Question { referral, inquiry })))
             }
             Err(refused) => Err(self.refuse(&refused)),
@@ -188,8 +192,9 @@ impl<'c> Exchange<'c> {
         if !session.is_http2() {
             return Ok(());
         }
-        let headers = &session.req_header().headers;
-        crate::intake::head::check_http2(headers, &self.trace.connection.limits)?;
+        let (head, limits) = (session.req_header(), &self.trace.connection.limits);
+        head::check_target_length(head.raw_path(), limits)?;
+        head::check_http2(&head.headers, limits)?;
         match extended_connect::adopt(session) {
             Ok(key) => {
                 self.trace.websocket_key = key;
@@ -202,7 +207,7 @@ impl<'c> Exchange<'c> {
     fn raw<'a>(
         &self,
         session: &'a Session,
-        headers: &'a Received<'a>,
+        headers: &'a Onward<'a>,
         seen: &'a crate::live::Seen,
     ) -> RawRequest<'a>
     where
@@ -314,12 +319,17 @@ impl<'c> Exchange<'c> {
         if self.trace.connection.is_parting() {
             session.set_keepalive(None);
         }
+        let mut reply = reply;
+        // Success would say that the protocol asked for is spoken from here on.
+        if extended_connect::is_one(session) && (200..300).contains(&reply.status) {
+            reply.status = Malformed::MethodRefused.status();
+        }
         // What is sent: gRPC callers are told within a 200.
         let grpc = self.trace.grpc;
         self.trace.status = if grpc { 200 } else { reply.status };
         self.trace.grpc_status = grpc.then_some(reply.grpc_status);
         let limit = self.trace.connection.limits.body_idle_timeout;
-        match timeout(limit, reply.send(session)).await {
+        match timeout(limit, reply.send(session, grpc)).await {
             Ok(Ok(())) => Ending::Finish,
             Ok(Err(_)) => {
                 self.trace.client_gone();

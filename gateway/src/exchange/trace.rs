@@ -346,7 +346,7 @@ pub(crate) fn raw<'a>(
     connection: &'a Connection,
     head: &'a RequestHeader,
     is_http2: bool,
-    headers: &'a Received<'a>,
+    headers: &'a dyn policy::Headers,
     seen: &'a Seen,
     begun: Moment,
 ) -> RawRequest<'a> {

@@ -136,8 +136,10 @@ async fn carry(
         rest: Some(CLOSING),
     };
     tokio::select! {
-        end = relay(caller, upstream, presence, traffic, bounds) => end,
+        // First, so that no byte goes out once it is known.
+        biased;
         Err(lost) = connection.over(None) => End::Lost(lost),
+        end = relay(caller, upstream, presence, traffic, bounds) => end,
     }
 }
 

@@ -5,8 +5,8 @@
 //! and let in whom a new root or revocation list shuts out.
 
 pub(crate) mod certificate;
-mod crl;
 mod der;
+mod revocation;
 mod roots;
 mod shown;
 
@@ -25,7 +25,9 @@ use policy::principal::Principal;
 use policy::refusal::Refusal;
 use zeroize::Zeroizing;
 
-use roots::{DomainRoots, RevocationLists, store};
+use crate::foreign;
+use revocation::RevocationLists;
+use roots::{DomainRoots, store};
 pub(crate) use shown::Shown;
 
 /// HTTP/2 before HTTP/1.1; never an `istio*` protocol, which would oblige us
@@ -57,8 +59,8 @@ const HBONE: Terms = Terms {
 };
 /// The sidecars' own order: post-quantum hybrid first.
 const GROUPS: &str = "X25519MLKEM768:X25519:P-256";
-/// Leaf, two intermediates and the root istiod appends.
-const MAX_DEPTH: u32 = 4;
+/// Certificates between a leaf and its root.
+const MAX_DEPTH: u8 = 3;
 
 /// TLS for the mesh, as the files were when it was made.
 pub struct Acceptor {
@@ -84,6 +86,8 @@ pub enum IdentityError {
     Read(PathBuf, std::io::Error),
     /// A file is not what it should be.
     Content(PathBuf, &'static str),
+    /// A file of revocation lists cannot be gone by.
+    Lists(PathBuf, String),
     /// Certificate and key are not of one pair; perhaps only one was renewed yet.
     Mismatch(PathBuf, PathBuf),
     /// BoringSSL refuses.
@@ -95,6 +99,7 @@ impl fmt::Display for IdentityError {
         match self {
             Self::Read(path, error) => write!(f, "cannot read `{}`: {error}", path.display()),
             Self::Content(path, what) => write!(f, "`{}` holds no {what} in PEM", path.display()),
+            Self::Lists(path, what) => write!(f, "`{}`: {what}", path.display()),
             Self::Mismatch(chain, key) => write!(
                 f,
                 "the key in `{}` does not belong to the certificate in `{}`",
@@ -151,12 +156,12 @@ impl Acceptor {
     ///
     /// # Errors
     /// When its certificate names not exactly one workload of a trust domain
-    /// of ours, or is not vouched for by that domain's own roots.
+    /// of ours, is not vouched for by that domain's own roots, or comes with more
+    /// others than a chain has.
     pub(crate) fn identify(&self, ssl: &SslRef) -> Result<(Principal, Shown), Refusal> {
         let leaf = ssl.peer_certificate().ok_or(Refusal::NoClientCertificate)?;
         let principal = certificate::principal(&leaf)?;
-        let shown = Shown::new(leaf, ssl.peer_cert_chain());
-        let shown = shown.map_err(|_| Refusal::CertificateExpired)?;
+        let shown = Shown::new(leaf, ssl.peer_cert_chain())?;
         let domain = self.domain(&principal)?;
         // With one set of roots BoringSSL has already done this very check.
         if self.domains.len() > 1 && domain.verify(&shown).is_err() {
@@ -209,7 +214,9 @@ fn unverified(why: X509VerifyError) -> Refusal {
         | X509VerifyError::UNABLE_TO_GET_CRL
         | X509VerifyError::CRL_HAS_EXPIRED
         | X509VerifyError::CRL_NOT_YET_VALID
-        | X509VerifyError::CRL_SIGNATURE_FAILURE => Refusal::CertificateRevoked,
+        | X509VerifyError::CRL_SIGNATURE_FAILURE
+        | X509VerifyError::DIFFERENT_CRL_SCOPE
+        | X509VerifyError::KEYUSAGE_NO_CRL_SIGN => Refusal::CertificateRevoked,
         X509VerifyError::INVALID_PURPOSE => Refusal::CertificatePurpose,
         _ => Refusal::CertificateUntrusted,
     }
@@ -228,7 +235,8 @@ fn acceptor(
     builder.set_session_cache_mode(SslSessionCacheMode::OFF);
     builder.set_mode(SslMode::RELEASE_BUFFERS);
     builder.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
-    builder.set_verify_depth(MAX_DEPTH);
+    builder.set_verify_depth(MAX_DEPTH.into());
+    foreign::bound_certificates(&mut builder);
     let everyone = domains.iter().flat_map(|d| &d.certificates);
     builder.set_verify_cert_store(store(everyone, revoked)?)?;
     builder.set_alpn_select_callback(move |_, offered| {

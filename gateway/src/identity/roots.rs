@@ -3,30 +3,15 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
-use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use boring::x509::store::{X509Store, X509StoreBuilder};
 use boring::x509::{X509, X509VerifyError};
 use conf::snapshot::{IdentityFiles, Settings};
-use zeroize::Zeroizing;
 
-use super::{IdentityError, Shown, crl, read, read_certificates};
-
-/// A file of revocation lists, as it was read.
-pub(super) struct RevocationLists {
-    pub(super) path: PathBuf,
-    pub(super) pem: Zeroizing<Vec<u8>>,
-}
-
-impl RevocationLists {
-    pub(super) fn read(path: &Path) -> Result<Self, IdentityError> {
-        Ok(Self {
-            path: path.to_owned(),
-            pem: read(path)?,
-        })
-    }
-}
+use super::revocation::RevocationLists;
+use super::{IdentityError, MAX_DEPTH, Shown, read_certificates};
+use crate::foreign;
 
 /// The roots of one trust domain and its aliases.
 pub(super) struct DomainRoots {
@@ -53,6 +38,9 @@ pub(super) fn domains(
         .map(|trust| {
             let path = trust.roots.as_deref().unwrap_or(&files.roots);
             let certificates = read_certificates(path)?;
+            if let Some(lists) = revoked {
+                lists.look_for(&certificates)?;
+            }
             let names = [&trust.domain].into_iter().chain(&trust.aliases);
             Ok(DomainRoots {
                 names: names.cloned().collect(),
@@ -63,7 +51,8 @@ pub(super) fn domains(
         .collect()
 }
 
-/// A store of `roots`, with revocation lists if there are any.
+/// A store that verifies callers by `roots`, and by revocation lists if there are
+/// any.
 pub(super) fn store<'a>(
     roots: impl IntoIterator<Item = &'a X509>,
     revoked: Option<&RevocationLists>,
@@ -73,8 +62,10 @@ pub(super) fn store<'a>(
         builder.add_cert(root)?;
     }
     if let Some(lists) = revoked {
-        crl::add(&mut builder, lists)?;
+        lists.add_to(&mut builder)?;
     }
+    foreign::verify_clients(&mut builder)?;
+    builder.verify_param_mut().set_depth(MAX_DEPTH.into());
     Ok(builder.build())
 }
 

@@ -9,6 +9,12 @@ use boring::error::ErrorStack;
 use boring::stack::{Stack, StackRef};
 use boring::x509::store::X509StoreRef;
 use boring::x509::{X509, X509StoreContext, X509VerifyError};
+use policy::refusal::Refusal;
+
+use super::MAX_DEPTH;
+
+/// What may stand above a leaf: others, and the root, which istiod appends.
+const MOST: usize = MAX_DEPTH as usize + 1;
 
 /// See the module. What BoringSSL holds already is shared, not copied.
 pub(crate) struct Shown {
@@ -27,12 +33,16 @@ impl Shown {
     /// What has just been verified.
     ///
     /// # Errors
-    /// When the leaf's end cannot be told.
-    pub(super) fn new(leaf: X509, above: Option<&StackRef<X509>>) -> Result<Self, ErrorStack> {
-        let above = above.into_iter().flatten().map(ToOwned::to_owned);
+    /// When there are more than a chain has, which would be kept as long as the
+    /// caller, or when the leaf's end cannot be told.
+    pub(super) fn new(leaf: X509, above: Option<&StackRef<X509>>) -> Result<Self, Refusal> {
+        let above: Box<[X509]> = above.into_iter().flatten().map(ToOwned::to_owned).collect();
+        if above.len() > MOST {
+            return Err(Refusal::CertificateUntrusted);
+        }
         Ok(Self {
-            expires: expiry(&leaf)?,
-            above: above.collect(),
+            expires: expiry(&leaf).map_err(|_| Refusal::CertificateExpired)?,
+            above,
             leaf,
         })
     }
@@ -43,7 +53,7 @@ impl Shown {
         remaining.unwrap_or_default()
     }
 
-    /// Whether `store` vouches for the leaf now.
+    /// Whether `store` vouches for the leaf now, as a client's.
     ///
     /// # Errors
     /// Why not.
@@ -75,3 +85,6 @@ fn expiry(certificate: &X509) -> Result<SystemTime, ErrorStack> {
     let since = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
     Ok(SystemTime::UNIX_EPOCH + since)
 }
+#[cfg(test)]
+#[path = "shown_tests.rs"]
+mod tests;

@@ -1,12 +1,14 @@
 //! Fields that say how a message is framed, for both versions of HTTP.
 
+use policy::canonical::Malformed;
 use policy::refusal::Refusal;
 
 use super::head::Head;
+use crate::headers::alike;
 
-/// Fields a `Connection` header may not nominate: an intermediary that obeyed
-/// would drop what the next one relies on.
-const PROTECTED: &[&str] = &[
+/// Fields a `Connection` header may not nominate, of a request or of an answer: an
+/// intermediary that obeyed would drop what the next one relies on.
+pub(crate) const PROTECTED: &[&str] = &[
     "host",
     "content-length",
     "transfer-encoding",
@@ -18,7 +20,7 @@ const PROTECTED: &[&str] = &[
     "x-forwarded-proto",
     "x-request-id",
 ];
-/// Fields a `Connection` header may nominate.
+/// Fields all `Connection` headers of a request may nominate.
 const MAX_NOMINATIONS: usize = 10;
 
 /// RFC 9110, section 5.6.2.
@@ -49,6 +51,7 @@ pub(crate) struct Framing {
     hosts: u8,
     content_lengths: u8,
     transfer_encodings: u8,
+    nominations: usize,
     unknown_coding: bool,
     expects_continue: bool,
 }
@@ -60,14 +63,20 @@ impl Framing {
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         // Most fields are none of these; their lengths rule them out at once.
         match name.len() {
-            4 if is("host") => self.hosts = self.hosts.saturating_add(1),
+            4 if is("host") => {
+                self.hosts = self.hosts.saturating_add(1);
+                // Pingora refuses it too, and would not say who asked for what.
+                if value.contains(&b'@') {
+                    return Err(Refusal::Malformed(Malformed::HostDelimiter));
+                }
+            }
             6 if is("expect") => {
                 if !value.eq_ignore_ascii_case(b"100-continue") {
                     return Err(Refusal::Expectation);
                 }
                 self.expects_continue = true;
             }
-            10 if is("connection") => check_nominations(value)?,
+            10 if is("connection") => self.nominate(value)?,
             14 if is("content-length") => {
                 self.content_lengths = self.content_lengths.saturating_add(1);
                 check_content_length(value)?;
@@ -81,14 +90,26 @@ impl Framing {
         Ok(())
     }
 
+    /// M11.
+    fn nominate(&mut self, value: &[u8]) -> Result<(), Refusal> {
+        for nominated in value.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
+            self.nominations += 1;
+            let protected = PROTECTED
+                .iter()
+                .any(|field| nominated.eq_ignore_ascii_case(field.as_bytes()));
+            if protected || self.nominations > MAX_NOMINATIONS {
+                return Err(Refusal::ConnectionNominations);
+            }
+        }
+        Ok(())
+    }
+
     /// M6, and one `Host` (RFC 9112, section 3.2).
     pub(crate) fn check(&self) -> Result<Head, Refusal> {
         if self.content_lengths > 0 && self.transfer_encodings > 0 {
             return Err(Refusal::ConflictingFraming);
         }
-        if self.content_lengths > 1 {
-            return Err(Refusal::ContentLength);
-        }
+        self.check_length()?;
         if self.transfer_encodings > 1 || self.unknown_coding {
             return Err(Refusal::TransferEncoding);
         }
@@ -96,11 +117,19 @@ impl Framing {
         Ok(Head {
             expects_continue: self.expects_continue,
             is_chunked: self.transfer_encodings > 0,
+            named_before_path: 0,
         })
     }
 }
 
 impl Framing {
+    /// The same of HTTP/2, whose frames say where a body ends, and `:authority` for
+    /// which host it is: what stands beside them may not say two things.
+    pub(super) fn check_http2(&self) -> Result<(), Refusal> {
+        self.check_length()?;
+        self.check_host(false)
+    }
+
     /// CONNECT has no body: what follows its head is the tunnel's (RFC 9110,
     /// section 9.3.6), and one who read it otherwise would find a second request.
     pub(super) fn check_connect(&self, needs_host: bool) -> Result<(), Refusal> {
@@ -113,8 +142,14 @@ impl Framing {
         self.check_host(needs_host)
     }
 
+    fn check_length(&self) -> Result<(), Refusal> {
+        match self.content_lengths {
+            0 | 1 => Ok(()),
+            _ => Err(Refusal::ContentLength),
+        }
+    }
+
     fn check_host(&self, needed: bool) -> Result<(), Refusal> {
-        use policy::canonical::Malformed;
         match self.hosts {
             0 if needed => Err(Refusal::Malformed(Malformed::HostMissing)),
             0 | 1 => Ok(()),
@@ -132,23 +167,11 @@ fn check_confusable(name: &[u8]) -> Result<(), Refusal> {
         b"host",
         b"connection",
     ];
-    if !name.contains(&b'_') {
-        return Ok(());
+    let confusable = name.contains(&b'_') && FRAMING.iter().any(|known| alike(name, known));
+    match confusable {
+        true => Err(Refusal::ConfusableHeader),
+        false => Ok(()),
     }
-    let dashed: Vec<u8> = name
-        .iter()
-        .map(|b| {
-            if *b == b'_' {
-                b'-'
-            } else {
-                b.to_ascii_lowercase()
-            }
-        })
-        .collect();
-    if FRAMING.contains(&&*dashed) {
-        return Err(Refusal::ConfusableHeader);
-    }
-    Ok(())
 }
 
 /// `0|[1-9][0-9]{0,18}`, below 2^63: no sign, no list, no leading zero.
@@ -164,21 +187,6 @@ fn check_content_length(value: &[u8]) -> Result<(), Refusal> {
     } else {
         Err(Refusal::ContentLength)
     }
-}
-
-/// M11.
-fn check_nominations(value: &[u8]) -> Result<(), Refusal> {
-    let mut count = 0;
-    for nominated in value.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
-        count += 1;
-        let protected = PROTECTED
-            .iter()
-            .any(|field| nominated.eq_ignore_ascii_case(field.as_bytes()));
-        if protected || count > MAX_NOMINATIONS {
-            return Err(Refusal::ConnectionNominations);
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -218,7 +226,7 @@ mod tests {
             (&[("Content_Length", "5")], Refusal::ConfusableHeader),
             (
                 &[("host", "b")],
-                Refusal::Malformed(policy::canonical::Malformed::HostRepeated),
+                Refusal::Malformed(Malformed::HostRepeated),
             ),
             (&[("Expect", "200-ok")], Refusal::Expectation),
             (
@@ -227,6 +235,10 @@ mod tests {
             ),
             (
                 &[("Connection", "a,b,c,d,e,f,g,h,i,j,k")],
+                Refusal::ConnectionNominations,
+            ),
+            (
+                &[("Connection", "a,b,c,d,e,f"), ("connection", "g,h,i,j,k")],
                 Refusal::ConnectionNominations,
             ),
         ] {
@@ -243,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_request_without_host_is_refused() {
-        let missing = Refusal::Malformed(policy::canonical::Malformed::HostMissing);
+        let missing = Refusal::Malformed(Malformed::HostMissing);
         assert_eq!(Framing::default().check(), Err(missing));
     }
 }

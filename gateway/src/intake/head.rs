@@ -1,16 +1,22 @@
 //! The head of an HTTP/1.1 request, as bytes (security design, rules M1 to M6).
 
 use conf::snapshot::Limits;
-use policy::canonical::Malformed;
+use policy::canonical::{Authority, Malformed};
 use policy::refusal::Refusal;
 
 use super::fields::{self, Framing};
+
+pub(super) const HOST: &[u8] = b"host";
+const SCHEMES: [&[u8]; 2] = [b"http://", b"https://"];
 
 /// What the head says about the rest of the message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) expects_continue: bool,
     pub(crate) is_chunked: bool,
+    /// Bytes of the target before its path: an absolute one names scheme and host,
+    /// which is the one of `Host`.
+    pub(crate) named_before_path: usize,
 }
 
 /// Method and target of a head, as far as they can be made out. For records
@@ -60,7 +66,39 @@ pub(crate) fn check(head: &[u8], limits: &Limits) -> Result<Head, Refusal> {
         // Pingora would say something else of it, or nothing.
         return Err(Refusal::Malformed(Malformed::MethodRefused));
     }
-    gather(fields, limits, |_, _| {})?.check()
+    let mut host = None;
+    let framing = gather(fields, limits, |name, value| {
+        if name.eq_ignore_ascii_case(HOST) {
+            host = Some(value);
+        }
+    })?;
+    let head = framing.check()?;
+    let named_before_path = absolute(line.target, host.unwrap_or_default())?;
+    Ok(Head {
+        named_before_path,
+        ..head
+    })
+}
+
+/// T2: how much of a target comes before its path; nothing, where it names neither
+/// scheme nor host. The host it names is the one of `Host`, or it is refused:
+/// Pingora compares the two byte for byte, and knows no `HTTP://`.
+pub(super) fn absolute(target: &[u8], host: &[u8]) -> Result<usize, Refusal> {
+    let starts = |scheme: &&&[u8]| {
+        let start = target.get(..scheme.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    };
+    let Some(scheme) = SCHEMES.iter().find(starts) else {
+        return Ok(0);
+    };
+    let rest = target.get(scheme.len()..).unwrap_or_default();
+    let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?'));
+    let authority = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+    let asked = Authority::parse(authority).map_err(Refusal::Malformed)?;
+    match Authority::parse(host).map_err(Refusal::Malformed)? == asked {
+        true => Ok(scheme.len() + authority.len()),
+        false => Err(Refusal::Malformed(Malformed::TargetAuthority)),
+    }
 }
 
 /// The first line of a head.
@@ -139,14 +177,16 @@ fn request_line<'h>(line: &'h [u8], limits: &Limits) -> Result<RequestLine<'h>, 
     if method.is_empty() || target.is_empty() || !method.iter().all(|b| fields::is_token(*b)) {
         return Err(Refusal::MalformedRequestLine);
     }
+    // It begins what is HTTP/2 (RFC 9113, section 11.6).
+    if method == b"PRI" {
+        return Err(Refusal::MalformedRequestLine);
+    }
     let version = match version {
         b"HTTP/1.1" => Version::Http11,
         b"HTTP/1.0" => Version::Http10,
         _ => return Err(Refusal::MalformedRequestLine),
     };
-    if target.len() > usize::try_from(limits.target_bytes).unwrap_or(usize::MAX) {
-        return Err(Refusal::Malformed(Malformed::TargetTooLong));
-    }
+    check_target_length(target, limits)?;
     // Pingora would cut it off before anybody could see it.
     if target.contains(&b'#') {
         return Err(Refusal::Malformed(Malformed::TargetFragment));
@@ -154,6 +194,15 @@ fn request_line<'h>(line: &'h [u8], limits: &Limits) -> Result<RequestLine<'h>, 
     // Pingora would percent-encode these and go on with another target than
     // the one sent.
     if target.iter().any(|b| !(0x21..=0x7e).contains(b)) {
+        return Err(Refusal::Malformed(Malformed::TargetByte));
+    }
+    // These it would refuse, and not say who asked for what.
+    let path = target.iter().take_while(|b| **b != b'?').count();
+    let (path, query) = target.split_at_checked(path).unwrap_or_default();
+    if path.iter().any(|b| matches!(b, b'<' | b'>' | b'`')) {
+        return Err(Refusal::Malformed(Malformed::PathByte));
+    }
+    if query.iter().any(|b| matches!(b, b'"' | b'<' | b'>')) {
         return Err(Refusal::Malformed(Malformed::TargetByte));
     }
     Ok(RequestLine {
@@ -181,6 +230,17 @@ pub(super) fn split_field(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
     Ok((name, value.trim_ascii()))
 }
 
+/// M5, of the target of either version.
+///
+/// # Errors
+/// When it is longer than configured.
+pub(crate) fn check_target_length(target: &[u8], limits: &Limits) -> Result<(), Refusal> {
+    match target.len() > usize::try_from(limits.target_bytes).unwrap_or(usize::MAX) {
+        true => Err(Refusal::Malformed(Malformed::TargetTooLong)),
+        false => Ok(()),
+    }
+}
+
 /// Judges the fields of an HTTP/2 head, whose framing the library has judged:
 /// no connection-specific fields (RFC 9113, section 8.2.2), and as few fields
 /// as HTTP/1.1 may have; cookie crumbs count.
@@ -191,6 +251,7 @@ pub(crate) fn check_http2(headers: &http::HeaderMap, limits: &Limits) -> Result<
     if headers.len() > usize::try_from(limits.fields).unwrap_or(usize::MAX) {
         return Err(Refusal::TooManyFields);
     }
+    let mut framing = Framing::default();
     for (name, value) in headers {
         // RFC 9113, section 8.2.1: whoever writes it in HTTP/1.1 lets it be cut off.
         if value.as_bytes().trim_ascii() != value.as_bytes() {
@@ -203,10 +264,10 @@ pub(crate) fn check_http2(headers: &http::HeaderMap, limits: &Limits) -> Result<
             "te" if !value.as_bytes().eq_ignore_ascii_case(b"trailers") => {
                 return Err(Refusal::MalformedStream);
             }
-            name => Framing::default().take(name.as_bytes(), value.as_bytes())?,
+            name => framing.take(name.as_bytes(), value.as_bytes())?,
         }
     }
-    Ok(())
+    framing.check_http2()
 }
 
 /// Makes out what it can of a head that was refused.
@@ -290,6 +351,7 @@ mod tests {
             "GET / x HTTP/1.1",
             "GET / HTTP/2.0",
             "GET / http/1.1",
+            "PRI / HTTP/1.1",
             "G@T / HTTP/1.1",
             "",
         ] {
@@ -325,6 +387,58 @@ mod tests {
         assert_eq!(checked(&head), Err(Refusal::TooManyFields));
         let head = format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(8192));
         assert_eq!(checked(&head).unwrap_err().status(), 414);
+    }
+
+    #[test]
+    fn a_url_names_the_host_of_the_host_field_in_any_spelling() {
+        let named = |target: &str, host: &str| {
+            let head = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+            let head = checked(&head).map_err(Refusal::code);
+            head.map(|head| head.named_before_path)
+        };
+        assert_eq!(named("HTTP://A.TEST/x", "a.test"), Ok(13));
+        assert_eq!(named("https://a.test.?x", "A.test"), Ok(15));
+        assert_eq!(named("/http://b.test/", "a.test"), Ok(0));
+        assert_eq!(named("ftp://a.test/", "a.test"), Ok(0));
+        for (target, code) in [
+            ("http://b.test/", "target_authority"),
+            ("http://a.test:81/", "target_authority"),
+            ("http://a.test@b.test/", "host_delimiter"),
+            ("http://a.test\\b/", "host_delimiter"),
+            ("http:///a.test/", "host_empty"),
+        ] {
+            assert_eq!(named(target, "a.test"), Err(code), "{target}");
+        }
+    }
+
+    #[test]
+    fn fields_of_http_2_are_judged_together() {
+        let judged = |fields: &[(&'static str, &'static str)]| {
+            let pairs = fields.iter().map(|(name, value)| {
+                let name = http::HeaderName::from_static(name);
+                (name, http::HeaderValue::from_static(value))
+            });
+            let headers = http::HeaderMap::from_iter(pairs);
+            check_http2(&headers, &Limits::default()).map_err(Refusal::code)
+        };
+        let (length, host) = (("content-length", "5"), ("host", "a.test"));
+        assert_eq!(judged(&[length, host]), Ok(()));
+        assert_eq!(judged(&[length, length]), Err("content_length"));
+        assert_eq!(judged(&[host, host]), Err("host_repeated"));
+    }
+
+    #[test]
+    fn what_pingora_would_refuse_is_refused_before() {
+        for (target, code) in [
+            ("/a<b", "path_byte"),
+            ("/a`b?c", "path_byte"),
+            ("/?a=\"b\"", "target_byte"),
+            ("/?a=b>", "target_byte"),
+        ] {
+            let head = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+            assert_eq!(checked(&head).map_err(Refusal::code), Err(code), "{target}");
+        }
+        assert!(checked("GET /?a=`{b}'^| HTTP/1.1\r\nHost: a\r\n\r\n").is_ok());
     }
 
     #[test]

@@ -77,7 +77,7 @@ impl Handshakes {
 
 /// What counts as one source: whoever has an address of IPv6 has the 64 bits
 /// behind its network's at will (RFC 6177).
-fn network(source: IpAddr) -> IpAddr {
+pub(super) fn network(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
         address @ IpAddr::V4(_) => address,

@@ -3,6 +3,8 @@
 //! Knows the format, and no metric. Label values may hold any text: quotes,
 //! backslashes and line endings are escaped.
 
+use std::io::{self, Write};
+
 use crate::record::scalar;
 
 use super::histogram::{BOUNDS, Total};
@@ -25,9 +27,16 @@ impl Kind {
     }
 }
 
-/// The text under construction.
-#[derive(Debug, Default)]
-pub(super) struct Exposition(Vec<u8>);
+/// Bytes handed on together.
+const PIECE: usize = 64 * 1024;
+
+/// The text under construction. What is done is handed on: a large text is
+/// nowhere as a whole, however long its reader takes.
+pub(super) struct Exposition<'w> {
+    piece: Vec<u8>,
+    to: &'w mut dyn Write,
+    handed_on: io::Result<()>,
+}
 
 /// Rendered labels, without braces.
 #[derive(Debug, Default)]
@@ -48,7 +57,8 @@ impl Labels {
         }
         self.0.extend_from_slice(name.as_bytes());
         self.0.extend_from_slice(b"=\"");
-        for byte in value {
+        // Labels were text, but a defect there must not cost the scrape.
+        for byte in String::from_utf8_lossy(value).as_bytes() {
             match byte {
                 b'"' => self.0.extend_from_slice(b"\\\""),
                 b'\\' => self.0.extend_from_slice(b"\\\\"),
@@ -60,7 +70,32 @@ impl Labels {
     }
 }
 
-impl Exposition {
+impl<'w> Exposition<'w> {
+    pub(super) fn new(to: &'w mut dyn Write) -> Self {
+        Self {
+            piece: Vec::new(),
+            to,
+            handed_on: Ok(()),
+        }
+    }
+
+    /// Once the reader has gone, nothing more is told.
+    fn hand_on(&mut self) {
+        if self.handed_on.is_ok() {
+            self.handed_on = self.to.write_all(&self.piece);
+        }
+        self.piece.clear();
+    }
+
+    /// The last piece.
+    ///
+    /// # Errors
+    /// The first of the writer's.
+    pub(super) fn end(mut self) -> io::Result<()> {
+        self.hand_on();
+        self.handed_on
+    }
+
     /// Begins a metric: its samples follow.
     pub(super) fn metric(&mut self, name: &str, kind: Kind, help: &str) {
         for part in [
@@ -74,7 +109,7 @@ impl Exposition {
             kind.as_str(),
             "\n",
         ] {
-            self.0.extend_from_slice(part.as_bytes());
+            self.piece.extend_from_slice(part.as_bytes());
         }
     }
 
@@ -85,14 +120,21 @@ impl Exposition {
 
     /// A sample with a number in units of 10^-`places`.
     pub(super) fn decimal(&mut self, name: &str, labels: &Labels, value: u64, places: u32) {
-        self.0.extend_from_slice(name.as_bytes());
-        if !labels.0.is_empty() {
-            self.0.push(b'{');
-            self.0.extend_from_slice(&labels.0);
-            self.0.push(b'}');
+        if self.handed_on.is_err() {
+            return;
         }
-        self.0.push(b' ');
-        scalar::fractional(&mut self.0, value, places, "\n");
+        let piece = &mut self.piece;
+        piece.extend_from_slice(name.as_bytes());
+        if !labels.0.is_empty() {
+            piece.push(b'{');
+            piece.extend_from_slice(&labels.0);
+            piece.push(b'}');
+        }
+        piece.push(b' ');
+        scalar::fractional(piece, value, places, "\n");
+        if piece.len() >= PIECE {
+            self.hand_on();
+        }
     }
 
     /// The samples of a histogram.
@@ -108,11 +150,5 @@ impl Exposition {
         }
         self.decimal(&format!("{name}_sum"), labels, total.sum, 3);
         self.sample(&format!("{name}_count"), labels, count);
-    }
-
-    /// The text. Labels were text, but a defect there must not cost the scrape.
-    pub(super) fn into_text(self) -> String {
-        String::from_utf8(self.0)
-            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
     }
 }

@@ -5,9 +5,12 @@
 //! when a thread meets labels for the first time, and by the scrape.
 //!
 //! The number of series is bounded, because callers and origins choose some of
-//! the labels: what comes when the family is full is counted as `other`.
+//! the labels: what comes when the family is full is counted as `other`. Where
+//! those of one first label are bounded too, so is what one of them takes from
+//! the others: beyond its own bound, its other labels are `other`.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Stands between the values of a key: no UTF-8 text has this byte.
@@ -45,6 +48,8 @@ impl Key {
 #[derive(Debug)]
 pub(super) struct Family<S> {
     most: usize,
+    /// Of one first label.
+    each: Option<usize>,
     known: Mutex<Known<S>>,
 }
 
@@ -84,7 +89,32 @@ impl<S: Default> Family<S> {
         };
         Self {
             most,
+            each: None,
             known: Mutex::new(known),
+        }
+    }
+
+    /// The same, with at most `each` series of one first label, beside its `other`.
+    pub(super) fn bounded(most: usize, each: usize) -> Self {
+        Self {
+            each: Some(each),
+            ..Self::new(most)
+        }
+    }
+
+    /// The key itself, or its first label alone where that has all its series.
+    fn counted_as<'k>(&self, key: &'k [u8], known: &Known<S>) -> &'k [u8] {
+        let Some(each) = self.each.filter(|_| !known.series.contains_key(key)) else {
+            return key;
+        };
+        let (first, with_separator) = first(key);
+        let from = (Bound::Included(with_separator), Bound::Unbounded);
+        let same = known.series.range::<[u8], _>(from);
+        let same = same.take_while(|(other, _)| other.starts_with(with_separator));
+        if same.take(each).count() < each {
+            key
+        } else {
+            first
         }
     }
 
@@ -104,9 +134,11 @@ impl<S: Default> Family<S> {
         .collect()
     }
 
-    /// A new share of the series of that key, or of `other` in a full family.
-    fn join(&self, key: &[u8]) -> Arc<S> {
+    /// A new share of the series of that key, or of `other` in a full family; and
+    /// the key it is counted as.
+    fn join<'k>(&self, key: &'k [u8]) -> (&'k [u8], Arc<S>) {
         let mut known = self.lock();
+        let key = self.counted_as(key, &known);
         let share = Arc::<S>::default();
         if let Some(shares) = known.series.get_mut(key) {
             shares.push(Arc::clone(&share));
@@ -115,7 +147,7 @@ impl<S: Default> Family<S> {
         } else {
             known.other.push(Arc::clone(&share));
         }
-        share
+        (key, share)
     }
 
     fn join_other(&self) -> Arc<S> {
@@ -127,6 +159,13 @@ impl<S: Default> Family<S> {
     fn lock(&self) -> MutexGuard<'_, Known<S>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The first label of a key, without and with what stands behind it.
+fn first(key: &[u8]) -> (&[u8], &[u8]) {
+    let end = key.iter().position(|byte| *byte == SEPARATOR);
+    let of = |length| key.get(..length).unwrap_or(key);
+    end.map_or((key, key), |end| (of(end), of(end + 1)))
 }
 
 /// What one thread has of a family.
@@ -155,12 +194,17 @@ impl<S: Default> Share<S> {
     }
 
     /// Remembers keys beyond the bound too, as belonging to `other`, so that
-    /// they do not ask the family again; but not without end.
+    /// they do not ask the family again; but not without end. Of a first label
+    /// that has all its series it remembers that alone.
     fn meet(&mut self, family: &Family<S>, key: &[u8]) -> Arc<S> {
+        let bounded = family.each.and_then(|_| self.series.get(first(key).0));
+        if let Some(share) = bounded {
+            return Arc::clone(share);
+        }
         if self.series.len() >= family.most.saturating_mul(2) {
             return Arc::clone(self.other.get_or_insert_with(|| family.join_other()));
         }
-        let share = family.join(key);
+        let (key, share) = family.join(key);
         self.series.insert(key.into(), Arc::clone(&share));
         share
     }
@@ -220,6 +264,30 @@ mod tests {
         assert_eq!(totals.len(), 4);
         assert_eq!(totals[0], ("0".to_owned(), 101));
         assert_eq!(totals[3], ("other".to_owned(), 97));
+    }
+
+    #[test]
+    fn one_first_label_takes_no_series_from_another() {
+        let family = Family::bounded(100, 3);
+        let mut share = Share::default();
+        let mut count = |first: &str, second: u64| {
+            let mut key = Key::default();
+            key.begin().text(first).number(second);
+            share.of(&family, &key, |count: &Count| count.add(1));
+        };
+        (0..500).for_each(|number| count("a", number));
+        count("a", 1);
+        count("ab", 7);
+        count("", 7);
+        assert_eq!(share.series.len(), 6, "a thread's memory is bounded too");
+        let rows = family.rows();
+        let told = rows.iter().map(|row| {
+            let [first, second] = row.labels().map(String::from_utf8_lossy);
+            let total: u64 = row.shares.iter().map(|share| share.read()).sum();
+            format!("{first} {second} {total}")
+        });
+        let expected = ["a other 497", "ab 7 1", "a 0 1", "a 1 2", "a 2 1", " 7 1"];
+        assert_eq!(told.collect::<Vec<_>>(), expected);
     }
 
     #[test]

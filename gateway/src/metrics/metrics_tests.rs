@@ -73,12 +73,22 @@ fn exposes_exactly_this_text() {
     drop(metrics.websocket_opened());
     metrics.reloaded(Reload::Applied);
     metrics.using_snapshot("0123456789ab");
-    let text = metrics.render(&sinks(), states());
+    let text = text_of(&metrics, &sinks(), states());
     let expected = golden();
     for (line, (got, wanted)) in text.lines().zip(expected.lines()).enumerate() {
         assert_eq!(got, wanted, "line {}", line + 1);
     }
     assert!(text == expected, "one has more lines than the other");
+}
+
+fn text_of(
+    metrics: &Metrics,
+    sinks: &[SinkStats],
+    states: impl IntoIterator<Item = (String, UpstreamState)>,
+) -> String {
+    let mut text = Vec::new();
+    metrics.render(sinks, states, &mut text).unwrap();
+    String::from_utf8(text).unwrap()
 }
 
 /// Two upstreams of one name, and another.
@@ -155,7 +165,7 @@ fn adds_up_all_threads_and_two_registries_do_not_mix() {
             });
         }
     });
-    let text = one.render(&[], []);
+    let text = text_of(&one, &[], []);
     assert_eq!(
         sample(&text, &["istio_requests_total{", "\"200\""]),
         Some(2_000)
@@ -167,7 +177,7 @@ fn adds_up_all_threads_and_two_registries_do_not_mix() {
     assert_eq!(sample(&text, &["egret_requests_total{", "\"403\""]), None);
     assert_eq!(
         sample(
-            &other.render(&[], []),
+            &text_of(&other, &[], []),
             &["egret_requests_total{", "\"403\""]
         ),
         Some(4)
@@ -187,41 +197,87 @@ fn destinations_are_labels_as_configured_never_as_called() {
             ..world.denied()
         });
     }
-    let text = metrics.render(&[], []);
+    let text = text_of(&metrics, &[], []);
     assert!(!text.contains("evil"));
     let parts = ["istio_requests_total{", "destination_service=\"unknown\""];
     assert_eq!(sample(&text, &parts), Some(50));
 }
 
+/// Every status with every status of gRPC, and flags of all kinds.
 #[test]
 fn an_origin_cannot_make_series_without_end() {
     let metrics = metrics();
     let world = World::new();
-    for status in 0..3_000 {
-        let details = format!("{status}");
-        let response_flags = details.as_str().into();
+    let mut observed = 0;
+    for status in 100..1_000 {
+        for grpc_status in [None, Some(0), Some(status % 20), Some(status)] {
+            metrics.observe(&Record {
+                response_code: status,
+                grpc: grpc_status.is_some(),
+                grpc_status,
+                ..world.allowed()
+            });
+            observed += 1;
+        }
+    }
+    // Another destination still has series of its own.
+    metrics.observe(&Record {
+        destination: Some("*.test"),
+        ..world.allowed()
+    });
+    let text = text_of(&metrics, &[], []);
+    let series = |of: &str| {
+        let named = text
+            .lines()
+            .filter(|l| l.starts_with("istio_requests_total{"));
+        let named = named.filter(|line| line.contains(of));
+        let value = |line: &str| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap();
+        named.map(value).collect::<Vec<_>>()
+    };
+    let own = series("destination_service=\"edition.cnn.com\"");
+    assert_eq!(own.len(), OF_DESTINATION + 1);
+    assert_eq!(own.iter().sum::<u64>(), observed, "folded, not lost");
+    assert_eq!(series("destination_service=\"*.test\"").len(), 1);
+    let attempts = text
+        .lines()
+        .filter(|l| l.starts_with("egret_requests_total{"));
+    assert!(attempts.count() < 100);
+    assert!(text.contains("response_code=\"5xx\"") && text.contains("response_code=\"404\""));
+}
+
+/// However many series there are, and whoever reads them.
+#[test]
+fn a_scrape_is_handed_on_in_pieces() {
+    let metrics = metrics();
+    let world = World::new();
+    for number in 0..300 {
+        let destination = format!("h{number}.test");
         metrics.observe(&Record {
-            response_flags,
-            ..world.allowed()
-        });
-        metrics.observe(&Record {
-            grpc: true,
-            grpc_status: Some(status),
+            destination: Some(&destination),
             ..world.allowed()
         });
     }
-    let text = metrics.render(&[], []);
-    let series = text
-        .lines()
-        .filter(|line| line.starts_with("istio_requests_total{"));
-    assert_eq!(series.count(), EXCHANGES + 1);
-    let total: u64 = text
-        .lines()
-        .filter(|line| line.starts_with("istio_requests_total{"))
-        .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
-        .sum();
-    assert_eq!(total, 6_000, "folded, not lost");
-    assert!(text.contains("destination_service=\"other\""));
+    /// Takes so many pieces, and counts them.
+    struct Taken(usize, usize);
+    impl std::io::Write for Taken {
+        fn write(&mut self, piece: &[u8]) -> std::io::Result<usize> {
+            assert!(piece.len() < 128 * 1024, "{}", piece.len());
+            self.0 += 1;
+            match self.0 <= self.1 {
+                true => Ok(piece.len()),
+                false => Err(std::io::ErrorKind::BrokenPipe.into()),
+            }
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut all = Taken(0, usize::MAX);
+    metrics.render(&[], [], &mut all).unwrap();
+    assert!(all.0 > 100, "{}", all.0);
+    let mut gone = Taken(0, 3);
+    assert!(metrics.render(&[], [], &mut gone).is_err());
+    assert_eq!(gone.0, 4, "nothing is said to a reader who has gone");
 }
 
 #[test]
@@ -233,7 +289,7 @@ fn label_values_cannot_break_out_of_their_quotes() {
         dropped: 0,
         errors: 0,
     };
-    let text = metrics.render(&[sink], []);
+    let text = text_of(&metrics, &[sink], []);
     assert!(
         text.contains("egret_log_lines_total{sink=\"a\\\"\\\\\\nb\"} 1\n"),
         "{text}"
@@ -248,7 +304,7 @@ fn a_refused_request_without_answer_is_a_request_and_no_handshake() {
         response_code: 0,
         ..world.denied()
     });
-    let text = metrics.render(&[], []);
+    let text = text_of(&metrics, &[], []);
     let parts = [
         "egret_requests_total{",
         "refusal=\"denied\"",

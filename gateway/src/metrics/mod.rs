@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use conf::snapshot::GatewayName;
+use http::StatusCode;
 
 use crate::record::{Decision, Record, TunnelPart};
 use family::{Family, Key, Share};
@@ -27,6 +28,8 @@ pub use upstreams::UpstreamState;
 
 /// Bound on Istio's series: each is three histograms, 67 lines of a scrape.
 const EXCHANGES: usize = 2_000;
+/// Of one destination: an origin chooses among statuses.
+const OF_DESTINATION: usize = 100;
 /// Bound on series of one line.
 const COUNTERS: usize = 10_000;
 
@@ -145,7 +148,7 @@ impl Metrics {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             gateway: gateway.clone(),
             started,
-            exchanges: Family::new(EXCHANGES),
+            exchanges: Family::bounded(EXCHANGES, OF_DESTINATION),
             tunnels: Family::new(COUNTERS),
             attempts: Family::new(COUNTERS),
             failures: Family::new(COUNTERS),
@@ -338,8 +341,8 @@ impl Exchange {
 fn exchange_key(key: &mut Key, record: &Record<'_>) {
     key.begin()
         .text(destination(record))
-        .text(if record.grpc { "grpc" } else { "http" })
-        .number(record.response_code.into());
+        .text(if record.grpc { "grpc" } else { "http" });
+    status(key, record.response_code);
     match record.grpc_status {
         Some(status @ ..=GRPC_LAST) => key.number(status.into()),
         Some(_) => key.number(GRPC_UNKNOWN.into()),
@@ -356,8 +359,25 @@ fn attempt_key(key: &mut Key, record: &Record<'_>) {
         .text(destination(record))
         .text(record.decision.as_str())
         .text(record.rule.map_or("", |rule| rule.name))
-        .text(record.refusal.unwrap_or(""))
-        .number(record.response_code.into());
+        .text(record.refusal.unwrap_or(""));
+    status(key, record.response_code);
+}
+
+/// A status that somebody has given a meaning, 0 (none) among them. Origins may
+/// answer with any number: of the others only the class is told.
+fn status(key: &mut Key, code: u16) {
+    let registered = StatusCode::from_u16(code).is_ok_and(|c| c.canonical_reason().is_some());
+    match code {
+        // Those of nginx and of Cloudflare.
+        0 | 499 | 520..=530 => key.number(code.into()),
+        _ if registered => key.number(code.into()),
+        100..200 => key.text("1xx"),
+        200..300 => key.text("2xx"),
+        300..400 => key.text("3xx"),
+        400..500 => key.text("4xx"),
+        500..600 => key.text("5xx"),
+        _ => key.text("other"),
+    };
 }
 
 fn caller<'r>(record: &Record<'r>) -> &'r str {

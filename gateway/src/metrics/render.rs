@@ -1,5 +1,6 @@
 //! What a scrape shows, metric by metric.
 
+use std::io::{self, Write};
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
@@ -30,14 +31,17 @@ type Distribution = (&'static str, &'static str, fn(&Exchanged) -> &Total);
 type OfTunnels = (&'static str, &'static str, fn(&Tunnels) -> &Count);
 
 impl Metrics {
-    /// Everything, in Prometheus' text format, version 0.0.4.
-    #[must_use]
+    /// Everything, in Prometheus' text format, version 0.0.4, in pieces.
+    ///
+    /// # Errors
+    /// The writer's; nothing more is written then.
     pub fn render(
         &self,
         sinks: &[SinkStats],
         states: impl IntoIterator<Item = (String, UpstreamState)>,
-    ) -> String {
-        let mut out = Exposition::default();
+        to: &mut dyn Write,
+    ) -> io::Result<()> {
+        let mut out = Exposition::new(to);
         self.istio(&mut out);
         self.istio_tcp(&mut out);
         self.attempts(&mut out);
@@ -47,10 +51,10 @@ impl Metrics {
         self.lists(&mut out);
         self.memory(&mut out);
         self.process(&mut out);
-        out.into_text()
+        out.end()
     }
 
-    fn istio(&self, out: &mut Exposition) {
+    fn istio(&self, out: &mut Exposition<'_>) {
         let rows = self.exchanges.rows();
         let rows: Vec<Exchanged> = rows.iter().map(|row| self.exchanged(row)).collect();
         let name = "istio_requests_total";
@@ -97,7 +101,7 @@ impl Metrics {
         }
     }
 
-    fn istio_tcp(&self, out: &mut Exposition) {
+    fn istio_tcp(&self, out: &mut Exposition<'_>) {
         let metrics: [OfTunnels; 4] = [
             (
                 "istio_tcp_connections_opened_total",
@@ -184,7 +188,7 @@ impl Metrics {
         Labels::of(&[&first[..], last].concat())
     }
 
-    fn attempts(&self, out: &mut Exposition) {
+    fn attempts(&self, out: &mut Exposition<'_>) {
         let names = [
             "source_principal",
             "destination",
@@ -215,7 +219,7 @@ impl Metrics {
         counters(out, name, help, names, &self.authorisations);
     }
 
-    fn connections(&self, out: &mut Exposition) {
+    fn connections(&self, out: &mut Exposition<'_>) {
         let none = Labels::default();
         let name = "egret_connections";
         out.metric(name, Kind::Gauge, "Open downstream connections.");
@@ -232,7 +236,7 @@ impl Metrics {
     }
 
     /// Where there are no remote lists, nothing is told of them.
-    fn lists(&self, out: &mut Exposition) {
+    fn lists(&self, out: &mut Exposition<'_>) {
         let lists = self
             .lists
             .lock()
@@ -257,7 +261,7 @@ impl Metrics {
         }
     }
 
-    fn memory(&self, out: &mut Exposition) {
+    fn memory(&self, out: &mut Exposition<'_>) {
         let gauges = [
             (
                 "process_resident_memory_bytes",
@@ -281,7 +285,7 @@ impl Metrics {
         }
     }
 
-    fn process(&self, out: &mut Exposition) {
+    fn process(&self, out: &mut Exposition<'_>) {
         let name = "egret_reloads_total";
         out.metric(
             name,
@@ -340,7 +344,7 @@ impl Metrics {
 
 /// A metric of plain counters.
 fn counters<const N: usize>(
-    out: &mut Exposition,
+    out: &mut Exposition<'_>,
     name: &str,
     help: &str,
     labels: [&str; N],
@@ -358,7 +362,7 @@ fn counters<const N: usize>(
 /// A metric of sinks: its name, its help, and what it reads.
 type OfSink = (&'static str, &'static str, fn(&SinkStats) -> u64);
 
-fn logs(out: &mut Exposition, sinks: &[SinkStats]) {
+fn logs(out: &mut Exposition<'_>, sinks: &[SinkStats]) {
     let metrics: [OfSink; 3] = [
         (
             "egret_log_lines_total",

@@ -67,7 +67,7 @@ const SERIES: [Series; 6] = [
 /// Where there is none of them, nothing is told. Upstreams of one name are told
 /// together.
 pub(super) fn upstreams(
-    out: &mut Exposition,
+    out: &mut Exposition<'_>,
     states: impl IntoIterator<Item = (String, UpstreamState)>,
 ) {
     let mut all: BTreeMap<String, UpstreamState> = BTreeMap::new();

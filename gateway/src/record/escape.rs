@@ -6,6 +6,8 @@
 
 use std::io::Write as _;
 
+use conf::text_format::Ends;
+
 /// Stands for bytes that are no UTF-8.
 const REPLACEMENT: char = '\u{fffd}';
 
@@ -72,20 +74,29 @@ fn json_character(out: &mut Vec<u8>, character: char) {
 pub(crate) enum Place {
     /// Between quotes: spaces stand for themselves.
     Quoted,
-    /// Between spaces: a space would begin another field.
-    Word,
+    /// Elsewhere: a space would begin another field, and so would these.
+    Word(Ends),
+}
+
+impl Place {
+    fn is_ended_by(self, byte: u8) -> bool {
+        match self {
+            Self::Quoted => false,
+            Self::Word(ends) => ends.contains(byte),
+        }
+    }
 }
 
 /// Writes a value of a text line: what is not printable ASCII, a quote, a
-/// backslash and, in a [`Place::Word`], a space become `\xNN`. At most `limit`
-/// bytes, cut between escapes.
+/// backslash and, in a [`Place::Word`], a space and what else ends one become
+/// `\xNN`. At most `limit` bytes, cut between escapes.
 pub(crate) fn text(out: &mut Vec<u8>, text: &[u8], place: Place, limit: usize) {
     let end = out.len() + limit;
     for byte in text {
         let plain = match byte {
             b'"' | b'\\' => false,
             b' ' => place == Place::Quoted,
-            other => (0x21..0x7f).contains(other),
+            other => (0x21..0x7f).contains(other) && !place.is_ended_by(*other),
         };
         if out.len() + if plain { 1 } else { 4 } > end {
             return;
@@ -169,7 +180,7 @@ mod tests {
     #[test]
     fn a_word_has_no_spaces_and_no_value_ends_its_quotes() {
         assert_eq!(text_of(b"a b", Place::Quoted, 99), "a b");
-        assert_eq!(text_of(b"a b", Place::Word, 99), r"a\x20b");
+        assert_eq!(text_of(b"a b", Place::Word(Ends::default()), 99), r"a\x20b");
         assert_eq!(
             text_of("\"\n\\é".as_bytes(), Place::Quoted, 99),
             r"\x22\x0a\x5c\xc3\xa9"

@@ -1,4 +1,5 @@
-use super::super::object::LINE_BYTES;
+use conf::snapshot::LINE_BYTES;
+
 use super::super::samples::{Dice, World};
 use super::*;
 

@@ -1,6 +1,9 @@
 //! JSON lines of the operator's own keys, as Envoy's `json_format`: what is one
 //! operator keeps its type and is `null` when absent, anything else is text.
 
+use std::sync::Arc;
+
+use conf::snapshot::Room;
 use conf::text_format::{Piece, TextFormat};
 
 use super::object::Object;
@@ -10,10 +13,17 @@ use super::{Record, text};
 
 const TEXT_BYTES: usize = 2 * 1024;
 
+/// What the operator chose for the line.
+#[derive(Clone, Debug)]
+pub(crate) struct Form {
+    pub(crate) labels: Arc<[(Box<str>, TextFormat)]>,
+    pub(crate) room: Room,
+}
+
 /// Appends the record's line, without its line ending.
-pub(crate) fn line(out: &mut Vec<u8>, record: &Record<'_>, labels: &[(Box<str>, TextFormat)]) {
-    let mut object = Object::begin(out);
-    for (name, format) in labels {
+pub(crate) fn line(out: &mut Vec<u8>, record: &Record<'_>, form: &Form) {
+    let mut object = Object::divided(out, form.room);
+    for (name, format) in form.labels.iter() {
         match format.pieces() {
             [Piece::Value { operator, .. }] => {
                 object.named(name, operator::value(operator, record), put);
@@ -45,15 +55,53 @@ fn put(object: &mut Object<'_>, value: Told<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use conf::snapshot::{LINE_BYTES, Layout};
 
     use super::super::samples::World;
     use super::*;
 
-    fn labels(all: &[(&str, &str)]) -> Arc<[(Box<str>, TextFormat)]> {
+    fn form(all: &[(&str, &str)]) -> Form {
         let label =
             |(name, text): &(&str, &str)| (Box::from(*name), TextFormat::parse(text).unwrap());
-        all.iter().map(label).collect()
+        let labels: Arc<[_]> = all.iter().map(label).collect();
+        let room = Layout::Labels(Arc::clone(&labels)).room().unwrap();
+        Form { labels, room }
+    }
+
+    fn written(record: &Record<'_>, form: &Form) -> String {
+        let mut out = Vec::new();
+        line(&mut out, record, form);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn long_texts_are_cut_and_take_no_other_field_away() {
+        let world = World::new();
+        let long = "\n".repeat(4_000);
+        let record = Record {
+            path: Some((&*long).into()),
+            user_agent: Some(long.as_bytes()),
+            referer: Some(long.as_bytes()),
+            ..world.allowed()
+        };
+        // Callers' texts before everything else, and more than a line holds.
+        let names: Vec<String> = (0..60).map(|number| format!("a{number:02}")).collect();
+        let theirs = names
+            .iter()
+            .map(|name| (&**name, "%REQ(:PATH)% %REQ(REFERER)% %REQ(USER-AGENT)%"));
+        let ours = [
+            ("code", "%RESPONSE_CODE%"),
+            ("from", "%DOWNSTREAM_REMOTE_ADDRESS%"),
+            ("who", "%DOWNSTREAM_PEER_URI_SAN%"),
+        ];
+        let line = written(&record, &form(&theirs.chain(ours).collect::<Vec<_>>()));
+        assert!(line.len() <= LINE_BYTES, "{}", line.len());
+        let read: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&line).unwrap();
+        assert_eq!(read.len(), 63);
+        let who = record.source_principal.unwrap();
+        assert_eq!(read["code"], 200);
+        assert_eq!(read["from"], "10.10.0.21:34567");
+        assert_eq!(read["who"], format!("spiffe://{who}"));
     }
 
     #[test]
@@ -63,7 +111,7 @@ mod tests {
             user_agent: Some(b"a \"b\"\n"),
             ..world.allowed()
         };
-        let labels = labels(&[
+        let form = form(&[
             ("agent", "%REQ(USER-AGENT)%"),
             ("both", "%REQ(:METHOD)% %RESPONSE_CODE%"),
             ("code", "%RESPONSE_CODE%"),
@@ -75,11 +123,9 @@ mod tests {
             ("who", "%DOWNSTREAM_PEER_URI_SAN%"),
             ("word", "x"),
         ]);
-        let mut out = Vec::new();
-        line(&mut out, &record, &labels);
         let who = record.source_principal.unwrap();
         assert_eq!(
-            String::from_utf8(out).unwrap(),
+            written(&record, &form),
             format!(
                 r#"{{"agent":"a \"b\"\u000a","both":"GET 200","code":200,"flags":"-","from":"10.10.0.21","none":null,"port":8443,"time":"261","who":"spiffe://{who}","word":"x"}}"#
             )

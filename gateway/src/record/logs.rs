@@ -46,7 +46,7 @@ enum Form {
     Json,
     Mixer(mixer::Form),
     Text(TextFormat),
-    Labels(Arc<[(Box<str>, TextFormat)]>),
+    Labels(labels::Form),
 }
 
 /// Room for the lines of one attempt, in every log that would rather refuse
@@ -154,15 +154,18 @@ impl Loggers {
 
 impl Logger {
     fn new((log, channel): (Log, Arc<Channel>)) -> Self {
+        // What has no room was refused when it was compiled.
+        let room = log.layout.room().unwrap_or_default();
         let form = match log.layout {
             Layout::Json => Form::Json,
             Layout::Mixer { instance, fields } => Form::Mixer(mixer::Form {
                 level: log.level,
                 instance,
                 fields,
+                room,
             }),
             Layout::Text(format) => Form::Text(format),
-            Layout::Labels(labels) => Form::Labels(labels),
+            Layout::Labels(labels) => Form::Labels(labels::Form { labels, room }),
         };
         Self {
             filter: log.filter,

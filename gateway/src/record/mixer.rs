@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use conf::snapshot::Level;
+use conf::snapshot::{Level, Room};
 use policy::expr::{Expr, Value};
 
 use super::Record;
@@ -21,18 +21,15 @@ pub(crate) struct Form {
     pub(crate) level: Level,
     pub(crate) instance: Arc<str>,
     pub(crate) fields: Arc<[(Box<str>, Expr)]>,
+    pub(crate) room: Room,
 }
 
 /// Appends the record's line, without its line ending.
 pub(crate) fn line(out: &mut Vec<u8>, record: &Record<'_>, form: &Form) {
-    let mut object = Object::begin(out);
-    object.text(
-        key!("level"),
-        Some(form.level.as_str().as_bytes()),
-        TEXT_BYTES,
-    );
+    let mut object = Object::divided(out, form.room);
+    object.reckoned(key!("level"), form.level.as_str());
     object.member(key!("time"), Some(record.start_nanos), timestamp);
-    object.text(key!("instance"), Some(form.instance.as_bytes()), TEXT_BYTES);
+    object.reckoned(key!("instance"), &form.instance);
     for (name, expr) in form.fields.iter() {
         let value = expr.eval(record).ok().filter(is_written);
         object.named(name, value.as_ref(), put);
@@ -55,7 +52,7 @@ fn put(object: &mut Object<'_>, value: &Value<'_>) {
             object.quoted(text.as_bytes(), TEXT_BYTES);
         }
         Value::Int(number) => object.display(number),
-        Value::Double(number) => object.display(number),
+        Value::Double(number) => double(object, *number),
         Value::Bool(truth) => object.display(truth),
         Value::Timestamp(nanos) => timestamp(object, *nanos),
         Value::Duration(nanos) => {
@@ -63,6 +60,14 @@ fn put(object: &mut Object<'_>, value: &Value<'_>) {
         }
         Value::Ip(address) => object.quoted(address.to_string().as_bytes(), TEXT_BYTES),
         Value::Map(_) => object.display(&"null"),
+    }
+}
+
+/// Of hundreds of digits none but seventeen say anything.
+fn double(object: &mut Object<'_>, number: f64) {
+    match number.abs() {
+        0.0 | 1e-7..1e17 => object.display(&number),
+        _ => object.display(&format_args!("{number:e}")),
     }
 }
 

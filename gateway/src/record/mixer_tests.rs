@@ -1,13 +1,21 @@
-use super::super::object::LINE_BYTES;
+use conf::snapshot::{LINE_BYTES, Layout};
+
 use super::super::samples::{Dice, World};
 use super::*;
 
 fn form(level: Level, fields: &[(&str, &str)]) -> Form {
     let compile = |(name, text): &(&str, &str)| (Box::from(*name), Expr::cexl(text).unwrap());
+    let fields: Arc<[_]> = fields.iter().map(compile).collect();
+    let instance: Arc<str> = "egress-access.logentry.istio-system".into();
+    let layout = Layout::Mixer {
+        instance: Arc::clone(&instance),
+        fields: Arc::clone(&fields),
+    };
     Form {
         level,
-        instance: "egress-access.logentry.istio-system".into(),
-        fields: fields.iter().map(compile).collect(),
+        instance,
+        fields,
+        room: layout.room().unwrap(),
     }
 }
 
@@ -92,14 +100,42 @@ fn any_bytes_give_valid_json_with_exactly_the_fields() {
     }
 }
 
+/// As many as Istio's own logs have, and as many as a line may have at all.
 #[test]
-fn a_line_of_very_many_fields_still_ends() {
+fn a_hostile_text_is_cut_and_no_field_is_lost() {
     let world = World::new();
-    let names: Vec<String> = (0..2_000)
-        .map(|number| format!("field{number:04}"))
-        .collect();
+    let long = "\n/x".repeat(1_400);
+    for many in [30, 100] {
+        let names: Vec<String> = (0..many).map(|number| format!("a{number:03}")).collect();
+        let theirs = names.iter().map(|name| (&**name, "request.path"));
+        let ours = [
+            ("large", "1e300"),
+            ("responseCode", "response.code"),
+            ("sourceIp", "source.ip"),
+            ("sourcePrincipal", "source.principal"),
+        ];
+        let fields: Vec<_> = theirs.chain(ours).collect();
+        let record = Record {
+            path: Some((&*long).into()),
+            ..politics(&world)
+        };
+        let line = written(&record, &form(Level::Info, &fields));
+        assert!(line.len() <= LINE_BYTES, "{}", line.len());
+        let read: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&line).unwrap();
+        assert_eq!(read.len(), 3 + fields.len());
+        assert_eq!(read["responseCode"], 200);
+        assert_eq!(read["sourceIp"], "10.10.0.21");
+        assert_eq!(read["sourcePrincipal"], "cluster.local/ns/default/sa/sleep");
+        assert!(read["a000"].as_str().unwrap().len() > 20, "{line}");
+    }
+}
+
+/// An honest line is told whole, however many fields it has.
+#[test]
+fn nothing_is_cut_where_there_is_room() {
+    let world = World::new();
+    let names: Vec<String> = (0..100).map(|number| format!("a{number:03}")).collect();
     let fields: Vec<_> = names.iter().map(|name| (&**name, "request.path")).collect();
     let line = written(&politics(&world), &form(Level::Info, &fields));
-    assert!(line.len() <= LINE_BYTES);
-    serde_json::from_str::<serde_json::Value>(&line).unwrap();
+    assert_eq!(line.matches("\"/politics\"").count(), 100, "{line}");
 }

@@ -6,10 +6,9 @@
 use std::fmt;
 use std::io::Write as _;
 
-use super::{escape, scalar};
+use conf::snapshot::{LINE_BYTES, Room};
 
-/// The longest line, in bytes.
-pub(crate) const LINE_BYTES: usize = 16 * 1024;
+use super::{escape, scalar};
 
 /// Kept free of text for the names, numbers and addresses of a layout.
 const FRAME_BYTES: usize = 2 * 1024;
@@ -20,6 +19,10 @@ const FRAME_BYTES: usize = 2 * 1024;
 pub(crate) struct Object<'o> {
     pub(crate) out: &'o mut Vec<u8>,
     room: usize,
+    /// How much of the room is kept for members that are still to come.
+    kept: usize,
+    /// How much of it for each.
+    each: usize,
 }
 
 /// The key of a member as it stands in the line: `"name":`.
@@ -37,6 +40,19 @@ impl<'o> Object<'o> {
         Self {
             out,
             room: LINE_BYTES - FRAME_BYTES,
+            kept: 0,
+            each: 0,
+        }
+    }
+
+    /// The same, of members that are [`Object::named`]: as many as `room` was
+    /// reckoned for.
+    pub(crate) fn divided(out: &'o mut Vec<u8>, room: Room) -> Self {
+        Self {
+            room: room.texts,
+            kept: room.members.saturating_mul(room.each),
+            each: room.each,
+            ..Self::begin(out)
         }
     }
 
@@ -71,26 +87,26 @@ impl<'o> Object<'o> {
         self.value(value, write);
     }
 
-    /// A member whose name is not known beforehand. Says nothing when there is
-    /// no room left for it.
+    /// A text whose room was reckoned with the names.
+    pub(crate) fn reckoned(&mut self, key: &'static str, text: &str) {
+        self.member(key, Some(text), |object, text| {
+            object.between_quotes(|out| escape::json(out, text.as_bytes(), LINE_BYTES));
+        });
+    }
+
+    /// A member whose name is not known beforehand. It has what was kept for it,
+    /// and what is left by those before it: a caller's long text takes nothing
+    /// from those behind it.
     pub(crate) fn named<T>(
         &mut self,
         name: &str,
         value: Option<T>,
         write: impl FnOnce(&mut Self, T),
     ) {
-        /// The longest number is a fraction of 326 digits.
-        const NUMBER_BYTES: usize = 400;
-        let before = self.out.len();
+        self.kept = self.kept.saturating_sub(self.each);
         self.out.push(b'"');
         escape::json(self.out, name.as_bytes(), LINE_BYTES);
         self.out.extend_from_slice(b"\":");
-        let used = self.out.len() - before + NUMBER_BYTES;
-        if used > self.room {
-            self.out.truncate(before);
-            return;
-        }
-        self.room -= used;
         self.value(value, write);
     }
 
@@ -127,7 +143,11 @@ impl<'o> Object<'o> {
     /// The inside of a string, at most `limit` bytes as escaped.
     pub(crate) fn escaped(&mut self, text: &[u8], limit: usize) {
         let before = self.out.len();
-        escape::json(self.out, text, limit.min(self.room));
+        escape::json(
+            self.out,
+            text,
+            limit.min(self.room.saturating_sub(self.kept)),
+        );
         self.room -= self.out.len() - before;
     }
 }

@@ -12,6 +12,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use conf::snapshot::{Rotate, Sink};
+use rustix::io::ioctl_fionbio;
 
 use super::progress::{Progress, whole_lines};
 
@@ -140,12 +141,21 @@ impl LogFile {
     }
 }
 
+/// Does not wait for somebody to read a FIFO (fifo(7)), as opening does otherwise;
+/// once it is open, its writer may wait.
 fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
+    let opened = OpenOptions::new()
         .append(true)
         .create(true)
         .mode(MODE)
-        .open(path)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path);
+    let file = opened.map_err(|error| match error.raw_os_error() {
+        Some(libc::ENXIO) => io::Error::new(error.kind(), "it is a FIFO that nobody reads"),
+        _ => error,
+    })?;
+    ioctl_fionbio(&file, false)?;
+    Ok(file)
 }
 
 /// A file that is not there needs no moving.

@@ -161,14 +161,15 @@ impl Sinks {
     }
 
     fn channel(&self, sink: &Sink) -> Result<Arc<Channel>, SinkError> {
-        let mut entries = self.entries();
-        let known = entries.get(sink);
-        if let Some(channel) = known.and_then(|entry| entry.channel.upgrade()) {
+        let (open, counters) = match self.entries().get(sink) {
+            Some(entry) => (entry.channel.upgrade(), Arc::clone(&entry.counters)),
+            None => (None, Arc::default()),
+        };
+        if let Some(channel) = open {
             return Ok(channel);
         }
-        let counters = known
-            .map(|entry| Arc::clone(&entry.counters))
-            .unwrap_or_default();
+        // A disk of the network's may take its time. Meanwhile nobody waits for us:
+        // metrics are told, and at the end lines are flushed.
         let channel = start(sink, self.bounds, &counters).map_err(|error| SinkError {
             sink: label(sink),
             error,
@@ -177,7 +178,7 @@ impl Sinks {
             counters,
             channel: Arc::downgrade(&channel),
         };
-        entries.insert(sink.clone(), entry);
+        self.entries().insert(sink.clone(), entry);
         Ok(channel)
     }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use conf::snapshot::{Layout, Level, Overflow};
 use policy::LogFilter;
 
+use super::super::samples::World;
 use super::*;
 
 const LONG: Duration = Duration::from_secs(20);
@@ -187,4 +188,30 @@ fn a_sink_that_cannot_be_opened_is_an_error_that_names_it() {
         "{message}"
     );
     assert!(sinks.channels().is_empty());
+}
+
+#[test]
+fn a_fifo_that_nobody_reads_is_told_and_holds_nothing_up() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("access.fifo");
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    assert!(made.unwrap().success());
+    let sinks = Sinks::new();
+    let error = sinks.loggers(&[log_to(&path)]).unwrap_err().to_string();
+    let expected = format!("`{}`: it is a FIFO that nobody reads", path.display());
+    assert!(error.contains(&expected), "{error}");
+    assert_eq!((sinks.stats(), sinks.flush(LONG)), (Vec::new(), 0));
+    // Reading and writing, so that opening waits for nobody here either.
+    let mut reader = fs::File::options()
+        .read(true)
+        .write(true)
+        .open(&path)
+        .unwrap();
+    let loggers = sinks.loggers(&[log_to(&path)]).unwrap();
+    let world = World::new();
+    loggers.write(&world.allowed(), |_| true);
+    assert_eq!(sinks.flush(LONG), 0);
+    let mut line = [0; 1];
+    reader.read_exact(&mut line).unwrap();
+    assert_eq!(&line, b"{");
 }

@@ -3,11 +3,11 @@
 //! `-` stands for absent. Values are escaped for where they stand, so that no
 //! caller can end a line, a pair of quotes or a field.
 
+use conf::snapshot::LINE_BYTES;
 use conf::text_format::{Piece, TextFormat};
 
 use super::Record;
 use super::escape::{self, Place};
-use super::object::LINE_BYTES;
 use super::operator::{self, Told};
 use super::scalar::{self, Fraction};
 
@@ -20,7 +20,7 @@ pub(crate) fn line(out: &mut Vec<u8>, record: &Record<'_>, format: &TextFormat) 
             Piece::Value { operator, quoted } => {
                 let place = match quoted {
                     true => Place::Quoted,
-                    false => Place::Word,
+                    false => Place::Word(format.ends()),
                 };
                 let room = end.saturating_sub(out.len());
                 put(out, operator::value(operator, record), place, room);
@@ -29,17 +29,22 @@ pub(crate) fn line(out: &mut Vec<u8>, record: &Record<'_>, format: &TextFormat) 
     }
 }
 
-/// An empty word would join its neighbours: it is written as absent.
+/// An empty word, or one for which there is no room, would join its neighbours: it
+/// is written as absent.
 fn put(out: &mut Vec<u8>, value: Option<Told<'_>>, place: Place, room: usize) {
     match value {
-        Some(Told::Text(text, most)) if place == Place::Quoted || !text.is_empty() => {
+        Some(Told::Text(text, most)) => {
+            let before = out.len();
             escape::text(out, &text, place, most.min(room));
+            if out.len() == before && place != Place::Quoted {
+                out.push(b'-');
+            }
         }
         Some(Told::Number(number) | Told::Digits(number)) => scalar::decimal(out, number),
         Some(Told::Address(address)) => scalar::address(out, address),
         Some(Told::Ip(ip)) => scalar::ip(out, ip),
         Some(Told::Time(nanos)) => scalar::timestamp(out, nanos, Fraction::Millis),
-        None | Some(Told::Text(..)) => out.push(b'-'),
+        None => out.push(b'-'),
     }
 }
 

@@ -127,6 +127,36 @@ fn an_operator_is_cut_and_asks_elsewhere_when_nothing_is_there() {
 }
 
 #[test]
+fn whatever_a_format_divides_its_fields_by_callers_begin_none() {
+    let world = World::new();
+    let record = Record {
+        user_agent: Some(b"curl,200;10.9.9.9:1|x=\"y\" z]"),
+        ..world.allowed()
+    };
+    for (format, expected) in [
+        (
+            "%REQ(:METHOD)%,%REQ(USER-AGENT)%,%RESPONSE_CODE%",
+            r"GET,curl\x2c200;10.9.9.9:1|x=\x22y\x22\x20z],200",
+        ),
+        (
+            "m=%REQ(:METHOD)%;a=%REQ(USER-AGENT)%",
+            r"m=GET;a=curl,200\x3b10.9.9.9:1|x=\x22y\x22\x20z]",
+        ),
+        (
+            "[%REQ(USER-AGENT)%]|%REQ(:METHOD)%|",
+            r"[curl,200;10.9.9.9:1\x7cx=\x22y\x22\x20z\x5d]|GET|",
+        ),
+        // Within quotes they stand for themselves.
+        (
+            "%REQ(:METHOD)%,\"%REQ(USER-AGENT)%\"",
+            r#"GET,"curl,200;10.9.9.9:1|x=\x22y\x22 z]""#,
+        ),
+    ] {
+        assert_eq!(written(&record, format), expected, "{format}");
+    }
+}
+
+#[test]
 fn however_long_the_format_a_line_is_bounded() {
     let world = World::new();
     let path = "/x".repeat(4096);

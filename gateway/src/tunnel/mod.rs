@@ -80,8 +80,10 @@ async fn carry(
     trace.opened();
     let presence = &trace.connection.presence;
     let end = tokio::select! {
-        end = relay(caller, upstream, presence, &trace.traffic, bounds) => end,
+        // First, so that no byte goes out once it is known.
+        biased;
         Err(lost) = trace.connection.over(None) => End::Lost(lost),
+        end = relay(caller, upstream, presence, &trace.traffic, bounds) => end,
         never = trace.tell_in_between() => match never {},
     };
     trace.ended(end);
@@ -109,13 +111,18 @@ fn check_room(trace: &mut Trace<'_>) -> Result<(), Stop> {
     }
 }
 
-/// Connects to where a plan leads.
+/// Connects to where a plan leads, for a caller who has not lost his right until
+/// then: he may have been waited for, and so may the upstream.
 async fn dial(trace: &mut Trace<'_>, plan: &TunnelPlan, host: &str) -> Result<Stream, Stop> {
+    let connection = trace.connection;
+    connection.standing().map_err(Stop::Refused)?;
     let seen = Arc::clone(&trace.seen);
     let target = seen.live.target(plan.upstream());
     let target = target.ok_or(Stop::Failed(Failure::Internal))?;
     trace.age = target.upstream().bounds.age;
-    dial_target(trace, target, host).await
+    let stream = dial_target(trace, target, host).await?;
+    connection.standing().map_err(Stop::Refused)?;
+    Ok(stream)
 }
 
 async fn dial_target(

@@ -9,6 +9,9 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use pingora_error::{Error, ErrorType, Result};
 use pingora_http::ResponseHeader;
 
+use crate::headers::Nominated;
+use crate::intake::fields::PROTECTED;
+
 /// Whether the connection may serve again after the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Afterwards {
@@ -34,11 +37,22 @@ pub(super) fn judge(head: &ResponseHeader, raw: impl AsRef<[u8]>) -> Result<Afte
     if length.is_some_and(|length| !length.iter().all(u8::is_ascii_digit)) {
         return no_http("a length that is no number");
     }
+    // Who obeys loses the length, and takes what has come for the whole.
+    let nominated = Nominated::of(&head.headers);
+    if PROTECTED.iter().any(|field| nominated.contains(field)) {
+        return no_http("a nomination of what the next one relies on");
+    }
     let announced = coding.is_some() || length.is_some_and(|length| length != b"0");
     Ok(match head.status == StatusCode::NO_CONTENT && announced {
         true => Afterwards::Over,
         false => Afterwards::Reusable,
     })
+}
+
+/// Whether the body of an answer, if it has one, ends with its connection.
+pub(super) fn ends_with_connection(head: &ResponseHeader) -> bool {
+    let framing = [TRANSFER_ENCODING, CONTENT_LENGTH];
+    !framing.iter().any(|name| head.headers.contains_key(name))
 }
 
 /// The value of a field that may stand once.
@@ -96,6 +110,16 @@ mod tests {
         }
         assert_eq!(judged(200, &[coded, coded], ""), None);
         assert_eq!(judged(200, &[length("4"), length("4")].concat(), ""), None);
+        for nominated in [
+            "content-length",
+            "close, Transfer-Encoding",
+            "x, Content-Length",
+        ] {
+            let fields = [("connection", nominated), ("content-length", "4")];
+            assert_eq!(judged(200, &fields, ""), None, "{nominated}");
+        }
+        let fields = [("connection", "close, x-hop"), ("content-length", "4")];
+        assert_eq!(judged(200, &fields, ""), good);
         let both = "HTTP/1.1 200 OK\r\nContent-Length : 4\r\ntransfer-encoding: chunked\r\n\r\n";
         assert_eq!(judged(200, &[coded], both), None);
     }

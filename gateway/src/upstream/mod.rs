@@ -4,6 +4,7 @@ mod breaker;
 mod budget;
 mod connect;
 mod dial;
+mod farewell;
 mod framing;
 mod http2;
 mod offer;

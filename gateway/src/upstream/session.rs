@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 use pingora_core::connectors::http::v2::ConnectionRef;
 use pingora_core::protocols::http::v1::client::HttpSession as Http1;
 use pingora_core::protocols::http::v2::client::Http2Session as Http2;
@@ -19,10 +19,11 @@ use pingora_error::{Error, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 
 use super::breaker::Place;
+use super::farewell;
 use super::framing::{self, Afterwards};
 use super::tenure::Tenure;
 use super::{PoolKey, Target};
-use crate::headers::{UpstreamVersion, names_websocket};
+use crate::headers::{UpstreamVersion, is_bodiless, names_websocket};
 use crate::relay::{Side, now};
 
 /// Without an answer for so long, an HTTP/2 connection may be dead although nobody
@@ -37,8 +38,11 @@ const MAX_INFORMATIONAL: u8 = 10;
 pub(crate) struct UpstreamSession {
     wire: Wire,
     stage: Stage,
-    begun: Instant,
+    /// Over HTTP/2.
+    waiting: Option<Waiting>,
     informational: u8,
+    /// Whether the answer can have no body.
+    bodiless: bool,
     request_done: bool,
     afterwards: Afterwards,
     switching: Switching,
@@ -86,6 +90,35 @@ enum Switching {
 enum Wire {
     Http1(Box<Http1>),
     Http2(Box<Http2>),
+}
+
+/// An answer is waited for on an HTTP/2 connection. If it is given up after long,
+/// however that comes, the connection is given no other request; its streams go on.
+struct Waiting {
+    connection: ConnectionRef,
+    since: Instant,
+    answered: bool,
+}
+
+impl Waiting {
+    fn on(wire: &Wire) -> Option<Self> {
+        let Wire::Http2(session) = wire else {
+            return None;
+        };
+        Some(Self {
+            connection: session.conn.clone(),
+            since: Instant::now(),
+            answered: false,
+        })
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if !self.answered && self.since.elapsed() >= SILENCE {
+            self.connection.mark_shutdown();
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -161,10 +194,11 @@ impl UpstreamSession {
 
     fn new(wire: Wire, lease: Lease) -> Self {
         Self {
+            waiting: Waiting::on(&wire),
             wire,
             stage: Stage::Head,
-            begun: Instant::now(),
             informational: 0,
+            bodiless: false,
             request_done: false,
             switching: Switching::NotAsked,
             afterwards: Afterwards::Reusable,
@@ -214,6 +248,7 @@ impl UpstreamSession {
     }
 
     pub(crate) async fn send_head(&mut self, head: Box<RequestHeader>, end: bool) -> Result<()> {
+        self.bodiless = head.method == Method::HEAD;
         match &mut self.wire {
             Wire::Http1(session) => session.write_request_header(head).await.map(|_| ())?,
             Wire::Http2(session) => session.write_request_header(head, end)?,
@@ -277,6 +312,10 @@ impl UpstreamSession {
                 if let Wire::Http1(session) = &self.wire {
                     self.afterwards = framing::judge(&head, session.get_headers_raw_bytes())?;
                 }
+                if let Some(waiting) = &mut self.waiting {
+                    waiting.answered = true;
+                }
+                self.bodiless |= is_bodiless(head.status);
                 let end = self.body_is_empty()?;
                 self.stage = if end { Stage::Done } else { Stage::Body };
                 return Ok(Part::Head(Box::new(head), end));
@@ -315,6 +354,15 @@ impl UpstreamSession {
                 let data = session.read_body_bytes().await?.unwrap_or_default();
                 let end = session.is_body_done();
                 if end {
+                    // What ends with its connection ends by the server's word, or has
+                    // been cut by somebody (RFC 9112, section 9.8).
+                    let cut = session
+                        .resp_header()
+                        .is_some_and(framing::ends_with_connection)
+                        && farewell::is_missing(session.stream());
+                    if cut {
+                        return Error::e_explain(ErrorType::ConnectionClosed, "no word of an end");
+                    }
                     self.stage = Stage::Done;
                 }
                 Ok(Part::Body(data, end))
@@ -322,6 +370,9 @@ impl UpstreamSession {
             Wire::Http2(session) => {
                 let data = poll_fn(|cx| session.poll_read_response_body(cx)).await;
                 match data.transpose().map_err(http2_error)? {
+                    Some(data) if self.bodiless && !data.is_empty() => {
+                        Error::e_explain(ErrorType::InvalidHTTPHeader, "a body where none can be")
+                    }
                     Some(data) => Ok(Part::Body(data, false)),
                     None => {
                         self.stage = Stage::Trailers;
@@ -358,18 +409,11 @@ impl UpstreamSession {
         Ok((Side { stream, read }, self.lease))
     }
 
-    /// Ends the exchange at once. An HTTP/1.1 connection does not serve again, nor
-    /// does one of HTTP/2 that was silent; its other streams go on.
+    /// Ends the exchange at once; the connection does not serve again.
     pub(crate) async fn abort(mut self) {
-        let silent = self.stage == Stage::Head && self.begun.elapsed() >= SILENCE;
         match &mut self.wire {
             Wire::Http1(session) => session.shutdown().await,
-            Wire::Http2(session) => {
-                session.shutdown();
-                if silent {
-                    session.conn.mark_shutdown();
-                }
-            }
+            Wire::Http2(session) => session.shutdown(),
         }
     }
 

@@ -9,7 +9,7 @@
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use boring::pkey::PKey;
@@ -23,7 +23,8 @@ use pingora_core::tls::ext::add_host;
 use policy::destination::{Pem, TlsPolicy, TlsVersion};
 use zeroize::Zeroizing;
 
-use super::Offer;
+use super::{Offer, farewell};
+use crate::foreign;
 
 /// TLS 1.2 with forward secrecy and AEAD; TLS 1.3's own are not listed here.
 const CIPHERS: &str = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:\
@@ -100,6 +101,8 @@ impl UpstreamTls {
             TlsVersion::Tls13 => SslVersion::TLS1_3,
         }))?;
         builder.set_curves_list("X25519MLKEM768:X25519:P-256:P-384")?;
+        farewell::listen(&mut builder)?;
+        foreign::bound_certificates(&mut builder);
         trust(&mut builder, policy.ca.as_ref(), &mut hasher)?;
         if let Some(client) = &policy.client {
             let chain = read(&client.chain)?;
@@ -128,6 +131,7 @@ impl UpstreamTls {
     ) -> Result<Ssl, boring::error::ErrorStack> {
         let server_name = self.server_name(host);
         let mut ssl = Ssl::new(&self.context)?;
+        farewell::expect(&mut ssl)?;
         // RFC 6066 knows no server name that is an address.
         if server_name.parse::<IpAddr>().is_err() {
             ssl.set_hostname(server_name)?;
@@ -202,6 +206,10 @@ fn trust(
     hasher: &mut impl Hasher,
 ) -> Result<(), TlsError> {
     let Some(source) = ca else {
+        // Before they are read: what changes in between makes a difference once more.
+        for authorities in foreign::authorities() {
+            hash_files(&authorities, hasher);
+        }
         builder.set_default_verify_paths()?;
         return Ok(());
     };
@@ -213,6 +221,18 @@ fn trust(
     }
     builder.set_verify_cert_store(store.build())?;
     Ok(())
+}
+
+/// A file, or all there are in a folder. What is not there is no authority.
+fn hash_files(path: &Path, hasher: &mut impl Hasher) {
+    let mut files: Vec<PathBuf> = match std::fs::read_dir(path) {
+        Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
+        Err(_) => vec![path.to_owned()],
+    };
+    files.sort();
+    for file in files {
+        (&file, std::fs::read(&file).ok()).hash(hasher);
+    }
 }
 
 fn present(

@@ -101,6 +101,16 @@ fn conduct(wire: &mut Wire, path: &str) -> io::Result<()> {
             "1234",
         )),
         "listed-lengths" => wire.last(&answer("content-length: 4, 4\r\n", "1234")),
+        "nominated-length" => wire.last(&answer(
+            "connection: content-length\r\ncontent-length: 100\r\n",
+            "1234",
+        )),
+        "mesh-fields" => wire.send(&answer(
+            "x-istio-attributes: a\r\nx-forwarded-client-cert: URI=spiffe://a/ns/b/sa/c\r\n\
+             baggage: a=b\r\nx-envoy-peer-metadata: Cg==\r\nx_envoy_overloaded: true\r\n\
+             via: 1.1 cdn\r\nx-kept: 1\r\ncontent-length: 4\r\n",
+            "1234",
+        )),
         "two-codings" => wire.last(&answer(
             "transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n",
             "4\r\n1234\r\n0\r\n\r\n",
@@ -230,6 +240,25 @@ fn fields_reach_the_caller_in_one_form_or_not_at_all() {
 }
 
 #[test]
+fn what_an_origin_says_in_the_meshs_name_is_taken_off() {
+    let reply = bench().get("mesh-fields", &FINE);
+    let names = [
+        "x-istio-",
+        "x-forwarded-",
+        "baggage",
+        "x-envoy-",
+        "x_envoy_",
+    ];
+    let of_the_mesh = |name: &str| names.iter().any(|mesh| name.starts_with(mesh));
+    let left = reply.headers.iter().filter(|(name, _)| of_the_mesh(name));
+    // Ours.
+    let left: Vec<_> = left.map(|(name, _)| name).collect();
+    assert_eq!(left, ["x-envoy-upstream-service-time"]);
+    let kept = (reply.header("via"), reply.header("x-kept"));
+    assert_eq!(kept, (Some("1.1 cdn"), Some("1")));
+}
+
+#[test]
 fn a_body_of_two_lengths_or_none_is_never_guessed() {
     each(&[
         ("two-lengths", PROTOCOL),
@@ -237,6 +266,7 @@ fn a_body_of_two_lengths_or_none_is_never_guessed() {
         ("large-length", PROTOCOL),
         ("same-lengths", PROTOCOL),
         ("listed-lengths", PROTOCOL),
+        ("nominated-length", PROTOCOL),
         ("both-framings", PROTOCOL),
         ("two-codings", PROTOCOL),
         ("unknown-coding", PROTOCOL),

@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use integration_tests::record::reason;
 use integration_tests::wait::until;
 
 use crate::bench::{Bench, Expected, GOOD};
@@ -210,6 +211,42 @@ fn what_is_no_http_2_ends_the_connection() {
         wire.hold()
     };
     origin(b"", length).get("short", &CUT);
+}
+
+#[test]
+fn an_answer_that_can_have_no_body_is_framed_as_none() {
+    // `:status: 204`, and the end of the stream apart from it.
+    let no_content = |wire: &mut Wire, stream| {
+        wire.send(&frame(HEADERS, END_HEADERS, stream, &[0x89]))?;
+        wire.send(&frame(DATA, END_STREAM, stream, b""))?;
+        wire.hold()
+    };
+    let bench = origin(b"", no_content);
+    let expected = Expected {
+        status: 204,
+        ..FINE
+    };
+    let reply = bench.get("no-content", &expected);
+    assert_eq!(reply.header("transfer-encoding"), None);
+    let head_alone = |wire: &mut Wire, stream| {
+        wire.send(&frame(HEADERS, END_HEADERS, stream, &[OK]))?;
+        wire.send(&frame(DATA, END_STREAM, stream, b""))?;
+        wire.hold()
+    };
+    let bench = origin(b"", head_alone);
+    let curl = bench.curl("/head").args(&["--head"]);
+    let reply = bench.ask("/head", curl, &FINE);
+    assert_eq!(reply.header("transfer-encoding"), None);
+    let stolen = |wire: &mut Wire, stream| {
+        wire.send(&frame(HEADERS, END_HEADERS, stream, &[0x89]))?;
+        wire.send(&frame(DATA, END_STREAM, stream, b"HTTP/1.1 200 OK\r\n\r\n"))?;
+        wire.hold()
+    };
+    let bench = origin(b"", stolen);
+    let reply = bench.curl("/stolen").send();
+    assert_eq!((reply.status, reply.text().as_str()), (204, ""));
+    let record = bench.mesh.egret.record_of("/stolen");
+    assert_eq!(reason(&record), "upstream_protocol");
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! TLS with servers that never come to an end of it.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 
 use boring::ssl::{SslAcceptor, SslAcceptorBuilder, SslFiletype, SslMethod, SslVersion};
 use boring::x509::X509;
+use integration_tests::message::read_head;
 use integration_tests::pki::{Credential, Pki};
 
 use crate::bench::{Bench, Expected, HOST};
@@ -19,6 +20,17 @@ const TIMEOUT: Expected = Expected {
     status: 503,
     reason: "connect_timeout",
     flags: "URX,UF",
+};
+
+const FINE: Expected = Expected {
+    status: 200,
+    reason: "",
+    flags: "-",
+};
+const CUT: Expected = Expected {
+    status: 200,
+    reason: "upstream_closed",
+    flags: "UC",
 };
 
 /// Sends the same until nobody takes it.
@@ -82,16 +94,51 @@ fn a_chain_without_end_is_503_in_little_memory() {
     let pki = Pki::create();
     let credential = pki.origin(&[HOST]);
     let leaf = X509::from_pem(&std::fs::read(&credential.chain).unwrap()).unwrap();
-    for (name, version) in [("1.2", SslVersion::TLS1_2), ("1.3", SslVersion::TLS1_3)] {
+    // Some megabytes, and what is only a few times as long as a good one.
+    for (name, version, certificates) in [
+        ("1.2", SslVersion::TLS1_2, 5000),
+        ("1.3", SslVersion::TLS1_3, 5000),
+        ("long", SslVersion::TLS1_3, 60),
+    ] {
         let mut tls = server(&credential);
         tls.set_max_proto_version(Some(version)).unwrap();
         tls.set_min_proto_version(Some(version)).unwrap();
-        // Some megabytes.
-        for _ in 0..5000 {
+        for _ in 0..certificates {
             tls.add_extra_chain_cert(leaf.clone()).unwrap();
         }
         let acceptor = tls.build();
         let bench = bench(move |stream| drop(acceptor.accept(stream)));
         bench.get(name, &HANDSHAKE);
     }
+}
+
+#[test]
+fn a_body_that_ends_with_its_connection_ends_by_a_word_of_tls_or_is_cut() {
+    let pki = Pki::create();
+    let acceptor = acceptor(&pki.origin(&[HOST]));
+    let origin = Origin::start(move |stream, _| {
+        let Ok(mut stream) = acceptor.accept(stream) else {
+            return;
+        };
+        while let Ok(Some(request)) = read_head(&mut stream) {
+            let length = match &*request.target() {
+                "/of-a-length" => "content-length: 6\r\n",
+                _ => "",
+            };
+            let answer = format!("HTTP/1.1 200 OK\r\n{length}\r\npay 10");
+            stream.write_all(answer.as_bytes()).unwrap();
+            if request.target() == "/said" {
+                stream.shutdown().unwrap();
+            }
+            // The end of TCP alone, as anybody on the way can bring it about.
+            stream.get_ref().shutdown(Shutdown::Write).unwrap();
+        }
+    });
+    let secured = format!("tls: {{ ca: {} }}", pki.origin_roots().display());
+    let bench = Bench::start(origin, &secured);
+    assert_eq!(bench.get("said", &FINE).text(), "pay 10");
+    assert_eq!(bench.get("of-a-length", &FINE).text(), "pay 10");
+    bench.get("cut", &CUT);
+    let curl = bench.curl("/cut-h2").http2();
+    bench.ask("/cut-h2", curl, &CUT);
 }

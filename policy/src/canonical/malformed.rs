@@ -56,7 +56,7 @@ reasons! {
 
     TargetTooLong 414 "target_too_long" "the request target is longer than 8192 bytes"
     TargetEmpty 400 "target_empty" "the request target is empty"
-    TargetByte 400 "target_byte" "the request target holds a control character, a space or a byte outside ASCII: percent-encode it"
+    TargetByte 400 "target_byte" "the request target holds a control character, a space, a byte outside ASCII, or `\"`, `<` or `>` in its query: percent-encode it"
     TargetFragment 400 "target_fragment" "the request target holds a fragment: `#` is never sent to a server"
     TargetForm 400 "target_form" "the request target is neither a path nor an http or https URL"
     TargetAuthority 400 "target_authority" "the request target names another host or port than the Host field"

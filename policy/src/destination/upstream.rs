@@ -10,6 +10,7 @@ use ipnet::IpNet;
 
 use super::resilience::{Bounds, Outlier};
 use super::via::Via;
+use crate::address::{AddressClass, classify, embedded_v4};
 use crate::origin::Origin;
 
 /// An external server.
@@ -156,8 +157,11 @@ impl fmt::Debug for Pem {
 pub struct Reach {
     /// Ranges the operator admits although they are special.
     pub allowed: Vec<IpNet>,
-    /// Ranges the operator refuses although they are public.
+    /// Ranges the operator refuses although they are public, or within one that is
+    /// allowed.
     pub denied: Vec<IpNet>,
+    /// Classes refused likewise.
+    pub denied_classes: Vec<AddressClass>,
 }
 
 impl Reach {
@@ -165,10 +169,34 @@ impl Reach {
     /// each retry included.
     #[must_use]
     pub fn admits(&self, address: IpAddr) -> bool {
-        if self.denied.iter().any(|range| range.contains(&address)) {
+        if self.denies(address) {
             return false;
         }
+        let Some((inner, prefix)) = embedded_v4(address) else {
+            return self.allows(address) || classify(address).is_public();
+        };
+        // Where it leads is the address within: a range of all that a translator
+        // takes says nothing of that one.
+        let inner = IpAddr::from(inner);
+        let mut naming = self.allowed.iter().filter(|range| range.contains(&address));
+        naming.any(|range| range.prefix_len() > prefix)
+            || self.allows(address) && (self.allows(inner) || classify(inner).is_public())
+    }
+
+    /// Whether the operator refuses `address`, or the IPv4 address within it,
+    /// whatever is allowed.
+    #[must_use]
+    pub fn denies(&self, address: IpAddr) -> bool {
+        let inner = embedded_v4(address).map(|(inner, _)| IpAddr::from(inner));
+        self.denies_plainly(address) || inner.is_some_and(|inner| self.denies_plainly(inner))
+    }
+
+    fn denies_plainly(&self, address: IpAddr) -> bool {
+        self.denied.iter().any(|range| range.contains(&address))
+            || self.denied_classes.contains(&classify(address))
+    }
+
+    fn allows(&self, address: IpAddr) -> bool {
         self.allowed.iter().any(|range| range.contains(&address))
-            || crate::address::classify(address).is_public()
     }
 }

@@ -250,11 +250,22 @@ fn relation(infix: Infix) -> Option<Relation> {
     })
 }
 
-/// A map's entry; constant header names are brought into lower case.
+/// A map's entry; constant header names are brought into lower case, and pseudo-
+/// headers are the attributes they stand for.
 fn entry(map: Node, key: Node) -> Node {
-    let headers = matches!(&map, Node::Attribute(name) if name.has_header_names());
-    let key = match key.literal_text() {
-        Some(name) if headers => literal_text(&name.to_ascii_lowercase()),
+    let headers = match &map {
+        Node::Attribute(name) if name.has_header_names() => Some(*name),
+        _ => None,
+    };
+    let key = match (key.literal_text(), headers) {
+        (Some(name), Some(headers)) => {
+            let name = name.to_ascii_lowercase();
+            let pseudo = Attribute::of_pseudo_header(&name);
+            if let (Attribute::RequestHeaders, Some(attribute)) = (headers, pseudo) {
+                return Node::Attribute(attribute);
+            }
+            literal_text(&name)
+        }
         _ => key,
     };
     Node::Entry(Box::new(map), Box::new(key))

@@ -59,7 +59,7 @@ vocabulary! {
     RequestUserAgent "request.useragent" String Deciding;
     RequestReferer "request.referer" String Deciding;
     RequestId "request.id" String Deciding;
-    RequestApiKey "request.api_key" String Deciding;
+    RequestApiKey "request.api_key" String Never;
     RequestTime "request.time" Timestamp Deciding;
     RequestSize "request.size" Int64 Reporting;
     RequestTotalSize "request.total_size" Int64 Reporting;
@@ -85,7 +85,7 @@ vocabulary! {
     SourceNamespace "source.namespace" String Deciding;
     SourceServiceAccount "source.serviceAccount" String Deciding;
     SourceIp "source.ip" IpAddress Deciding;
-    SourcePort "source.port" Int64 Deciding;
+    SourcePort "source.port" Int64 Reporting;
     SourceName "source.name" String Never;
     SourceUid "source.uid" String Never;
     SourceLabels "source.labels" StringMap Never;
@@ -100,7 +100,7 @@ vocabulary! {
     DestinationService "destination.service" String Deciding;
     DestinationServiceHost "destination.service.host" String Deciding;
     DestinationServiceName "destination.service.name" String Deciding;
-    DestinationServiceNamespace "destination.service.namespace" String Deciding;
+    DestinationServiceNamespace "destination.service.namespace" String Never;
     DestinationServiceUid "destination.service.uid" String Never;
     DestinationIp "destination.ip" IpAddress Reporting;
     DestinationPort "destination.port" Int64 Reporting;
@@ -127,7 +127,7 @@ vocabulary! {
 
     ConnectionMtls "connection.mtls" Bool Deciding;
     ConnectionRequestedServerName "connection.requested_server_name" String Deciding;
-    ConnectionId "connection.id" String Deciding;
+    ConnectionId "connection.id" String Never;
     ConnectionEvent "connection.event" String Reporting;
     ConnectionDuration "connection.duration" Duration Reporting;
     ConnectionReceivedBytes "connection.received.bytes" Int64 Reporting;
@@ -148,14 +148,14 @@ vocabulary! {
 
     // Envoy's names, for Telemetry filters. `response.flags` is Envoy's bit
     // vector; the letters are `context.proxy_error_code`.
-    RequestProtocol "request.protocol" String Deciding;
+    RequestProtocol "request.protocol" String Reporting;
     RequestQuery "request.query" String Deciding;
     ResponseCodeDetails "response.code_details" String Reporting;
     ResponseFlags "response.flags" Int64 Reporting;
-    SourceAddress "source.address" String Deciding;
+    SourceAddress "source.address" String Reporting;
     DestinationAddress "destination.address" String Reporting;
-    ConnectionTlsVersion "connection.tls_version" String Deciding;
-    ConnectionUriSanPeerCertificate "connection.uri_san_peer_certificate" String Deciding;
+    ConnectionTlsVersion "connection.tls_version" String Never;
+    ConnectionUriSanPeerCertificate "connection.uri_san_peer_certificate" String Reporting;
     ConnectionTerminationDetails "connection.termination_details" String Reporting;
     UpstreamAddress "upstream.address" String Reporting;
     UpstreamPort "upstream.port" Int64 Reporting;
@@ -171,6 +171,19 @@ impl Attribute {
             .iter()
             .copied()
             .find(|attribute| attribute.name() == name)
+    }
+
+    /// The attribute that a pseudo-header of HTTP/2 is, by its name in lower case:
+    /// Mixer's `request.headers` held them, and what they say is matched in its
+    /// canonical form.
+    pub(crate) fn of_pseudo_header(name: &str) -> Option<Self> {
+        match name {
+            ":authority" => Some(Self::RequestHost),
+            ":path" => Some(Self::RequestPath),
+            ":method" => Some(Self::RequestMethod),
+            ":scheme" => Some(Self::RequestScheme),
+            _ => None,
+        }
     }
 
     /// Whether the value is a host in canonical form: lower case, without port

@@ -27,7 +27,7 @@ closed! {
         Closed,
         /// The upstream refused or reset the stream.
         Reset,
-        /// The upstream's answer is no HTTP.
+        /// The upstream's answer is no HTTP, or no answer to what was asked.
         Protocol,
         /// The route's time for the whole exchange ran out.
         RouteTimeout,

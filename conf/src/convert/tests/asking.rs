@@ -104,6 +104,8 @@ fn answer(admission: &Admission, raw: RawRequest<'_>, lot: u32) -> String {
                     ranges.sort();
                     ranges.dedup();
                 }
+                reach.denied_classes.sort_by_key(|class| class.as_str());
+                reach.denied_classes.dedup();
                 format!(
                     "{host}:{} {:?} {:?} {:?} {reach:?} {:?} {:?}",
                     upstream.port,

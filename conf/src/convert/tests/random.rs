@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use policy::address::AddressClass;
 use policy::canonical::{DuplicateSlashes, Encoded, PathProfile};
 use policy::destination::*;
 use policy::door::Door;
@@ -164,7 +165,7 @@ prop_compose! {
             addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
             reach: Reach {
                 allowed: vec!["192.0.2.0/24".parse().unwrap()],
-                denied: Vec::new(),
+                ..Reach::default()
             },
             tls: tls.map_or(UpstreamTls::Off, UpstreamTls::On),
             credentials,
@@ -182,6 +183,7 @@ prop_compose! {
         protocol in select(vec![UpstreamProtocol::Http1, UpstreamProtocol::Http2, UpstreamProtocol::Caller, UpstreamProtocol::Auto]),
         allowed in some(vec!["10.0.0.0/8", "10.1.2.3/32"], 2),
         denied in some(vec!["198.51.100.0/24"], 1),
+        denied_classes in some(vec![AddressClass::Loopback, AddressClass::Metadata], 2),
         seconds in select(vec![5, 10]),
         idle in select(vec![60, 90]),
         bounds in bounds(),
@@ -203,7 +205,7 @@ prop_compose! {
                 (UpstreamProtocol::Auto, true) => UpstreamProtocol::Http1,
                 (protocol, _) => protocol,
             },
-            reach: Reach { allowed, denied: ranges(denied) },
+            reach: Reach { allowed, denied: ranges(denied), denied_classes },
             connect_timeout: Duration::from_secs(seconds),
             idle_timeout: Duration::from_secs(idle),
             bounds,

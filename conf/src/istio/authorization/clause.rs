@@ -201,6 +201,12 @@ impl Clause {
 }
 
 impl Operation {
+    /// Whether it asks for hosts.
+    pub(super) fn names_hosts(&self) -> bool {
+        let mut ways = self.clause.all.iter().flatten();
+        ways.any(|way| !way.hosts.is_empty())
+    }
+
     /// As the compiler takes it.
     ///
     /// # Errors

@@ -148,6 +148,7 @@ fn header(name: &str, values: &[Written<'_>], report: &Report) -> Vec<Way> {
     let patterns: Vec<NamePattern> = patterns.collect();
     let one_of = match &*patterns {
         [] => return Vec::new(),
+        all if all.contains(&NamePattern::Any) => ValuePattern::Present,
         [only] => value(only),
         // A permission needs every field of that name to have one of the
         // values: one pattern of all, not one after the other.
@@ -175,7 +176,7 @@ fn header(name: &str, values: &[Written<'_>], report: &Report) -> Vec<Way> {
 
 fn value(pattern: &NamePattern) -> ValuePattern {
     match pattern {
-        NamePattern::Any => ValuePattern::NonEmpty,
+        NamePattern::Any => ValuePattern::Present,
         NamePattern::Exact(text) => ValuePattern::Exact(text.clone()),
         NamePattern::Prefix(begin) => ValuePattern::Prefix(begin.clone()),
         NamePattern::Suffix(end) => ValuePattern::Suffix(end.clone()),
@@ -184,7 +185,7 @@ fn value(pattern: &NamePattern) -> ValuePattern {
 
 fn regex(pattern: &NamePattern) -> String {
     match pattern {
-        NamePattern::Any => ".+".to_owned(),
+        NamePattern::Any => ".*".to_owned(),
         NamePattern::Exact(text) => escaped(text),
         NamePattern::Prefix(begin) => format!("{}.*", escaped(begin)),
         NamePattern::Suffix(end) => format!(".*{}", escaped(end)),

@@ -1,6 +1,8 @@
 //! `to.operation`: which requests.
 
+use policy::Toward;
 use policy::canonical::MethodSet;
+use policy::door::View;
 use policy::pattern::{HostPattern, PathPattern, PatternError};
 use policy::source::NamePattern;
 
@@ -10,6 +12,7 @@ use super::hosts::hosts;
 use super::written::{Context, Written, field, has_inner_star, pattern, texts};
 use crate::fields::{Fields, number};
 use crate::native::canonical_path::{Part, check};
+use crate::snapshot::Listener;
 
 /// Reads one `operation`.
 pub(super) fn operation<'a>(fields: &Fields<'a>, context: &Context<'a>) -> Operation {
@@ -42,10 +45,21 @@ pub(super) fn fields_of<'a>(fields: &Fields<'a>, context: &Context<'a>) -> Opera
     operation
 }
 
-/// Ports of the listener, as callers mean them; no caller chooses those.
+/// Ports of the listener, as callers mean them; no caller chooses those. Istio
+/// means the port of the socket, which may be another: a refusal takes either.
 pub(super) fn ports(values: &[Written<'_>], context: &Context<'_>) -> Vec<Way> {
-    let port = |written: &Written<'_>| number(written.node, context.report(), 1..=65535_u16);
-    let listener_ports: Vec<u16> = values.iter().filter_map(port).collect();
+    let port = |written: &Written<'_>| {
+        let port = number(written.node, context.report(), 1..=65535_u16)?;
+        let bound = bound_at(port, context.scope.listeners);
+        warn_of_port(port, &bound, written, context);
+        Some(match context.toward {
+            Toward::Permit => vec![port],
+            Toward::Refuse => [vec![port], bound].concat(),
+        })
+    };
+    let mut listener_ports: Vec<u16> = values.iter().filter_map(port).flatten().collect();
+    listener_ports.sort_unstable();
+    listener_ports.dedup();
     match listener_ports.is_empty() {
         true => Vec::new(),
         false => vec![Way {
@@ -53,6 +67,40 @@ pub(super) fn ports(values: &[Written<'_>], context: &Context<'_>) -> Vec<Way> {
             ..Way::default()
         }],
     }
+}
+
+/// The ports that callers mean by sockets of a number.
+fn bound_at(number: u16, listeners: &[Listener]) -> Vec<u16> {
+    let bound = listeners.iter().filter(|l| l.bind.port() == number);
+    bound.map(|listener| listener.port).collect()
+}
+
+/// Tells of a port that nobody means, where it is known who means which.
+fn warn_of_port(port: u16, bound: &[u16], written: &Written<'_>, context: &Context<'_>) {
+    let listeners = context.scope.listeners;
+    let named = |listener: &Listener| listener.port == port;
+    let any = listeners
+        .iter()
+        .any(|l| l.view == View::Mesh || l.mode.names_ports());
+    // A refusal takes the socket's number as well.
+    let is_refused = context.toward == Toward::Refuse && !bound.is_empty();
+    if listeners.is_empty() || any || is_refused || listeners.iter().any(named) {
+        return;
+    }
+    let instead = match bound {
+        [meant, ..] => format!(
+            "callers of that socket mean port {meant}, and a permission asks for that one: write `{meant}`"
+        ),
+        [] => {
+            let mut ports: Vec<u16> = listeners.iter().map(|listener| listener.port).collect();
+            ports.sort_unstable();
+            ports.dedup();
+            let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+            format!("write one of theirs: {}", ports.join(", "))
+        }
+    };
+    let message = format!("no listener has the port {port}: {instead}");
+    context.report().warning(&written.node.origin, message);
 }
 
 /// Methods, which have a case.

@@ -40,6 +40,7 @@ pub(super) fn lower(objects: &Objects<'_>, scope: &Scope<'_>, open: &mut Open) -
     let mut rules = Vec::new();
     for object in objects.of_kind(Kind::AuthorizationPolicy) {
         let read = object.spec(scope.report, |fields| {
+            fields.refuse_null(&["action", "selector", "targetRef", "targetRefs"]);
             let target = target(fields, object, objects, scope);
             pass_over(fields, &["action", "provider", "rules"]);
             match target? {

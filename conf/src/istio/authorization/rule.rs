@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use policy::origin::Origin;
-use policy::rule::{Answer, Effect, Enforcement, Rule, Template, TemplatePart};
+use policy::rule::{Answer, Effect, Enforcement, Matcher, Rule, Template, TemplatePart};
 
 use super::clause::{Clause, Matchers, Operation};
 use super::condition::condition;
@@ -83,11 +83,11 @@ pub(super) fn rule<'a>(
     context: &Context<'a>,
 ) -> Vec<Rule> {
     let errors = context.report().error_count();
-    let read = Fields::read_proto(node, context.report(), |fields| {
+    let read = Fields::read_restriction(node, context.report(), |fields| {
         let sources = entries(fields, ["from", "source"], |fields| source(fields, context));
         let operations = entries(fields, ["to", "operation"], |f| operation(f, context));
         let conditions = fields.many("when").iter().filter_map(|node| {
-            Fields::read_proto(node, context.report(), |fields| condition(fields, context))
+            Fields::read_restriction(node, context.report(), |fields| condition(fields, context))
         });
         let within = conditions.fold(within.clone(), |all, clause| all.and(&clause));
         (sources, operations, within)
@@ -108,7 +108,27 @@ pub(super) fn rule<'a>(
         let message = "this rule never matches: what it asks excludes each other";
         context.report().warning(&node.origin, message);
     }
+    if matches!(head.effect, Effect::Allow)
+        && context.scope.has_tunnels
+        && operations.iter().any(Operation::names_hosts)
+        && combinations
+            .iter()
+            .flat_map(|c| &c.matchers)
+            .any(asks_no_http)
+    {
+        let message = "different on purpose: `hosts` are asked of TLS that passes through too, by its server name, and of TCP: there Istio lets nothing through by them; write `paths: [\"/*\"]` beside them for HTTP alone";
+        context.report().note(&node.origin, message);
+    }
     head.rules(number, &node.origin, combinations)
+}
+
+/// Whether what it asks can be told of a connection of which only caller, host and
+/// port are known.
+fn asks_no_http(matcher: &Matcher) -> bool {
+    matcher.paths.is_empty()
+        && matcher.methods.is_none()
+        && matcher.headers.is_empty()
+        && matcher.expr.is_none()
 }
 
 /// Every source with every operation, each within what the rule asks of all.
@@ -147,7 +167,7 @@ fn entries<'a, T: Default>(
         }
         Fields::read_proto(node, fields.report, |fields| {
             let node = fields.need(key, "{ … }")?;
-            Fields::read_proto(node, fields.report, &read)
+            Fields::read_restriction(node, fields.report, &read)
         })
         .flatten()
     };

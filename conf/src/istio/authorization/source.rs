@@ -3,6 +3,7 @@
 use ipnet::IpNet;
 use std::net::IpAddr;
 
+use policy::Toward;
 use policy::origin::Origin;
 use policy::principal::{Principal, check_trust_domain};
 use policy::source::{NamePattern, SourcePattern};
@@ -13,7 +14,7 @@ use super::written::{Context, Written, field, has_inner_star, pattern, tokens};
 use crate::fields::Fields;
 
 /// Where Istio keeps this name, it means the mesh's own trust domain, whatever
-/// that is called.
+/// that is called: never another domain that has this name.
 const CLUSTER_LOCAL: &str = "cluster.local";
 
 /// Reads one `source`.
@@ -99,16 +100,17 @@ fn principal(written: Written<'_>, context: &Context<'_>) -> Vec<SourcePattern> 
 /// A principal under every name of the mesh's own trust domain, if it is of
 /// that one (Istio: trust domain aliases).
 fn aliases(text: &str, local: &[Box<str>]) -> Vec<String> {
-    let mut names = vec![text.to_owned()];
-    let Some((domain, rest)) = text.split_once('/') else {
-        return names;
-    };
-    if domain == CLUSTER_LOCAL || local.iter().any(|own| **own == *domain) {
-        names.extend(local.iter().map(|own| format!("{own}/{rest}")));
-        names.sort();
-        names.dedup();
+    match text.split_once('/') {
+        Some((domain, rest)) if is_own(domain, local) => {
+            local.iter().map(|own| format!("{own}/{rest}")).collect()
+        }
+        _ => vec![text.to_owned()],
     }
-    names
+}
+
+/// Whether a trust domain is the mesh's own, under whatever name.
+fn is_own(domain: &str, local: &[Box<str>]) -> bool {
+    domain == CLUSTER_LOCAL || local.iter().any(|own| **own == *domain)
 }
 
 /// Namespaces of any trust domain, as Istio matches `/ns/NAME/` anywhere. A
@@ -156,10 +158,14 @@ pub(super) fn service_accounts(values: &[Written<'_>], context: &Context<'_>) ->
     sources(values.iter().filter_map(account))
 }
 
-/// Trust domains.
+/// Trust domains; the mesh's own in all its names. A pattern means that one as
+/// soon as it fits one of the names, if it refuses.
 pub(super) fn trust_domains(values: &[Written<'_>], context: &Context<'_>) -> Vec<Way> {
+    let local = context.local();
     let domain = |written: &Written<'_>| {
-        let pattern = pattern(*written, context.report())?;
+        let Some(pattern) = pattern(*written, context.report()) else {
+            return Vec::new();
+        };
         let text = written.text.trim_matches('*');
         if !text.is_empty() && check_trust_domain(text).is_err() {
             let message = format!(
@@ -167,11 +173,22 @@ pub(super) fn trust_domains(values: &[Written<'_>], context: &Context<'_>) -> Ve
                 written.text
             );
             context.report().error(&written.node.origin, message);
-            return None;
+            return Vec::new();
         }
-        Some(workload(pattern, NamePattern::Any, NamePattern::Any))
+        let own = || local.iter().cloned().map(NamePattern::Exact);
+        match &pattern {
+            NamePattern::Any => vec![pattern],
+            NamePattern::Exact(domain) if is_own(domain, local) => own().collect(),
+            _ if context.toward == Toward::Refuse
+                && local.iter().any(|own| pattern.matches(own)) =>
+            {
+                std::iter::once(pattern).chain(own()).collect()
+            }
+            _ => vec![pattern],
+        }
     };
-    sources(values.iter().filter_map(domain))
+    let domains = values.iter().flat_map(domain);
+    sources(domains.map(|domain| workload(domain, NamePattern::Any, NamePattern::Any)))
 }
 
 /// Ranges of the peer's address.

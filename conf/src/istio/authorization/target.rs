@@ -3,7 +3,7 @@
 use policy::pattern::HostPattern;
 
 use super::super::kind::Kind;
-use super::super::network::is_our_gateway;
+use super::super::network::{CLASSES, is_our_gateway};
 use super::super::object::{Object, Objects};
 use super::super::scope::Scope;
 use crate::fields::{Fields, text};
@@ -81,7 +81,8 @@ fn selects(fields: &Fields<'_>, scope: &Scope<'_>) -> bool {
     let Some(selector) = fields.take("selector") else {
         return true;
     };
-    let labels = Fields::read_proto(selector, fields.report, |fields| fields.take("matchLabels"));
+    let labels =
+        Fields::read_restriction(selector, fields.report, |fields| fields.take("matchLabels"));
     let Some(labels) = labels.flatten() else {
         return true;
     };
@@ -127,9 +128,10 @@ fn reference(
         }
         // Routing may know it for ours by its addresses or its deployed name.
         ("gateway.networking.k8s.io", "Gateway")
-            if objects
-                .named(Kind::ApiGateway, object.namespace, name)
-                .is_some_and(|gateway| is_our_gateway(gateway, scope)) =>
+            if match objects.named(Kind::ApiGateway, object.namespace, name) {
+                Some(gateway) => is_our_gateway(gateway, scope),
+                None => is_deployed_as_ours(name, object, scope),
+            } =>
         {
             Target::Everything
         }
@@ -157,6 +159,14 @@ fn is_ours(name: &str, object: &Object<'_>, scope: &Scope<'_>) -> bool {
     let label = gateway.labels.get(GATEWAY_NAME);
     *gateway.namespace == *object.namespace
         && (*gateway.name == *name || label.is_some_and(|label| **label == *name))
+}
+
+/// Whether Istio would deploy a Gateway of that name, which is not among the
+/// objects, under ours.
+fn is_deployed_as_ours(name: &str, object: &Object<'_>, scope: &Scope<'_>) -> bool {
+    let gateway = scope.gateway;
+    let mut deployed = CLASSES.into_iter().map(|class| format!("{name}-{class}"));
+    *gateway.namespace == *object.namespace && deployed.any(|name| name == *gateway.name)
 }
 
 /// The hosts of a ServiceEntry. What is wrong with them, its own reader says.

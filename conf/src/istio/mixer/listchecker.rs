@@ -54,6 +54,7 @@ impl<'a> ListChecker<'a> {
             let message = "the list has no entries: write them under `overrides`";
             fields.report.error(fields.origin(), message);
         }
+        fields.refuse_null(&["blacklist", "overrides", "entryType"]);
         let mut entries = Cow::Borrowed(fields.many("overrides"));
         let mut is_unknown = fields.has("providerUrl");
         if let Some(list) = &remote

@@ -13,6 +13,8 @@ pub(super) enum Astray {
     NotHttp(u16),
     /// The rule has no such subset.
     NoSubset,
+    /// The subset has no endpoint.
+    NoEndpoint,
 }
 
 impl Astray {
@@ -33,6 +35,11 @@ impl Astray {
             Self::NotHttp(port) => {
                 format!(
                     "port {port} of `{host}` is declared as no HTTP: write `protocol: HTTP` or `HTTPS`"
+                )
+            }
+            Self::NoEndpoint => {
+                format!(
+                    "no endpoint of `{host}` has the labels that are asked: write an endpoint with them in its ServiceEntry"
                 )
             }
             Self::NoSubset => {

@@ -8,9 +8,10 @@ use policy::pattern::HostPattern;
 use super::super::object::{Object, Objects};
 use super::super::proto::pass_over;
 use super::super::scope::{Scope, full_host};
+use super::exported::exported;
 use super::origination::{self, Originate, Tls};
 use super::resilience::{ConnectionPool, connection_pool, outlier_detection};
-use super::service_entry::{is_exported, labels};
+use super::service_entry::labels;
 use crate::fields::{Fields, text};
 use crate::node::Node;
 
@@ -159,7 +160,7 @@ pub(super) fn rule<'a>(
         Fields::read_proto(node, scope.report, |fields| reader.subset(fields)).flatten()
     });
     let subsets = subsets.collect();
-    let exported = is_exported(object, fields, scope);
+    let exported = exported(object, fields, scope);
     if let Some(entry) = fields.entry("workloadSelector") {
         let message =
             "`workloadSelector` chooses sidecars, and this is a gateway: delete it, or the rule";
@@ -168,7 +169,7 @@ pub(super) fn rule<'a>(
     let (host, node) = host?;
     let pattern = HostPattern::parse(&full_host(host, object.namespace));
     let pattern = pattern.map_err(|error| scope.report.error(&node.origin, error.message()));
-    exported.then_some(())?;
+    exported?;
     Some(DestinationRule {
         host: pattern.ok()?,
         namespace: object.namespace,

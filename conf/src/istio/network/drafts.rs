@@ -10,6 +10,7 @@ use policy::origin::Origin;
 use policy::pattern::HostPattern;
 
 use super::super::scope::Scope;
+use super::service::covers;
 use crate::native::takes_everything;
 
 /// All drafts, in the order in which they were begun.
@@ -19,6 +20,8 @@ pub(super) struct Drafts {
     known: HashMap<(Door, HostPattern), usize>,
     passages: Vec<Passage>,
     passed: HashMap<(Door, HostPattern), usize>,
+    /// Names that a route leads nowhere: nothing else opens them.
+    closed: HashMap<(Door, HostPattern), Origin>,
     tcp: Vec<TcpRoute>,
     /// Asked when no other applies.
     last: Vec<TcpRoute>,
@@ -91,9 +94,42 @@ impl Drafts {
         add_route(&mut self.last, route, None);
     }
 
-    /// Whether a passage is there already.
-    pub(super) fn passes(&self, door: Door, host: &HostPattern) -> bool {
-        self.passed.contains_key(&(door, host.clone()))
+    /// Keeps a name without a passage of its own.
+    pub(super) fn close(&mut self, door: Door, host: &HostPattern, origin: &Origin) {
+        let key = (door, host.clone());
+        self.closed.entry(key).or_insert_with(|| origin.clone());
+    }
+
+    /// Whether a passage is there already, or is not to be.
+    pub(super) fn is_settled(&self, door: Door, host: &HostPattern) -> bool {
+        let key = (door, host.clone());
+        self.passed.contains_key(&key) || self.closed.contains_key(&key)
+    }
+
+    /// A name without a passage would go by a wider one, where its route does not
+    /// lead.
+    fn refuse_detours(&self, scope: &Scope<'_>) {
+        for ((door, host), origin) in &self.closed {
+            let wider = |passage: &&Passage| passage.door == *door && covers(&passage.host, host);
+            if let Some(wider) = self.passages.iter().find(wider) {
+                let message = format!(
+                    "this leads nowhere, and `{host}` would go by the way of `{}` at {}: write where it leads, or delete the route",
+                    wider.host, wider.origin
+                );
+                scope.report.error(origin, message);
+            }
+        }
+    }
+
+    /// Where the most specific passage over a name leads.
+    pub(super) fn passage(&self, door: Door, host: &HostPattern) -> Option<&[Weighted]> {
+        let over = self.passages.iter();
+        let over = over.filter(|passage| passage.door == door && covers(&passage.host, host));
+        let nearest = over.reduce(|best, next| match covers(&best.host, &next.host) {
+            true => next,
+            false => best,
+        });
+        nearest.map(|passage| &*passage.upstreams)
     }
 
     /// Both; hosts and doors of the two never meet.
@@ -111,6 +147,7 @@ impl Drafts {
                 &passage.origin,
             );
         }
+        self.closed.extend(other.closed);
         self.tcp.extend(other.tcp);
         self.last.extend(other.last);
     }
@@ -120,6 +157,7 @@ impl Drafts {
         self,
         scope: &Scope<'_>,
     ) -> (Vec<Destination>, Vec<Passage>, Vec<TcpRoute>) {
+        self.refuse_detours(scope);
         let destinations = self.destinations.into_iter().map(|draft| {
             let (door, host, origin) = (draft.door, draft.host.clone(), draft.origin.clone());
             let routes = draft.in_order(scope);

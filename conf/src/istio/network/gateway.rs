@@ -1,10 +1,8 @@
 //! Gateway: which hosts this gateway serves at which port.
 
 use std::borrow::Cow;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::net::IpAddr;
 
-use policy::door::View;
 use policy::origin::Origin;
 use policy::pattern::HostPattern;
 
@@ -17,7 +15,6 @@ use super::service_entry::labels;
 use crate::fields::{Fields, text};
 use crate::node::Node;
 use crate::report::Report;
-use crate::snapshot::{Listener, ListenerMode};
 
 /// One server of a Gateway that selects us.
 #[derive(Debug)]
@@ -26,6 +23,8 @@ pub(super) struct Server<'a> {
     pub(super) namespace: Option<&'a str>,
     pub(super) gateway: Cow<'a, str>,
     pub(super) port: u16,
+    /// The address of its socket; `None`: any.
+    pub(super) bind: Option<IpAddr>,
     pub(super) mode: ServerMode,
     pub(super) hosts: Vec<ServerHost<'a>>,
     pub(super) origin: Option<&'a Origin>,
@@ -49,36 +48,35 @@ pub(super) enum ServerMode {
 /// A host of a server.
 #[derive(Debug)]
 pub(super) struct ServerHost<'a> {
-    /// Whose VirtualServices may serve it; `None`: everybody's.
-    pub(super) namespace: Option<&'a str>,
+    /// Of which namespaces VirtualServices may serve it; `None`: of all.
+    pub(super) namespaces: Option<Vec<&'a str>>,
     pub(super) host: HostPattern,
     pub(super) origin: Option<&'a Origin>,
 }
 
-/// The servers of every Gateway that selects us. Without any Gateway object
-/// there is one of our name, which serves every host at `ports`.
+/// The servers of every Gateway that selects us. Without any Gateway object, of
+/// Gateway API neither, there is one of our name, which serves every host at `ports`.
 pub(super) fn servers<'a>(
     objects: &Objects<'a>,
     scope: &Scope<'a>,
     ports: &[u16],
 ) -> Vec<Server<'a>> {
     let mut servers = Vec::new();
-    let mut any = false;
     for object in objects.of_kind(Kind::Gateway) {
-        any = true;
         let read = object.spec(scope.report, |fields| gateway(object, fields, scope));
         servers.extend(read.unwrap_or_default());
     }
-    if any {
+    if objects.have_gateway() {
         return servers;
     }
     let server = |port: &u16| Server {
         namespace: None,
         gateway: Cow::Borrowed(&scope.gateway.name),
         port: *port,
+        bind: None,
         mode: ServerMode::Mutual,
         hosts: vec![ServerHost {
-            namespace: None,
+            namespaces: None,
             host: HostPattern::Any,
             origin: None,
         }],
@@ -89,6 +87,7 @@ pub(super) fn servers<'a>(
 
 fn gateway<'a>(object: &Object<'a>, fields: &Fields<'a>, scope: &Scope<'a>) -> Vec<Server<'a>> {
     let report = scope.report;
+    fields.refuse_null(&["selector"]);
     let selector = labels(fields, "selector");
     let selects = scope.selects(selector.iter().copied());
     fields.need("servers", "[{ port: { number: 443, name: https, protocol: HTTPS }, hosts: [\"*\"], tls: { mode: ISTIO_MUTUAL } }]");
@@ -159,7 +158,9 @@ fn server<'a>(object: &Object<'a>, fields: &Fields<'a>, selects: bool) -> Option
         })
         .flatten()
     });
-    pass_over(fields, &["bind", "name", "defaultEndpoint"]);
+    pass_over(fields, &["name", "defaultEndpoint"]);
+    fields.refuse_null(&["bind"]);
+    let bind = fields.parsed("bind", bind);
     fields.need("hosts", "[edition.cnn.com]");
     let hosts = fields.many("hosts").iter();
     let hosts = hosts
@@ -189,10 +190,16 @@ fn server<'a>(object: &Object<'a>, fields: &Fields<'a>, selects: bool) -> Option
         namespace: Some(object.namespace),
         gateway: Cow::Borrowed(object.name),
         port: number,
+        bind: bind.filter(|address| !address.is_unspecified()),
         mode,
         hosts,
         origin: Some(fields.origin()),
     })
+}
+
+fn bind(text: &str) -> Result<IpAddr, String> {
+    text.parse()
+        .map_err(|_| format!("`{text}` is no address of a socket here: write such as `127.0.0.1`"))
 }
 
 /// `edition.cnn.com`, `NAMESPACE/edition.cnn.com`, `*/…`, `./…`.
@@ -209,7 +216,7 @@ fn host<'a>(node: &'a Node, object: &Object<'a>, report: &Report) -> Option<Serv
         .map_err(|error| report.error(&node.origin, error.message()))
         .ok()?;
     Some(ServerHost {
-        namespace,
+        namespaces: namespace.map(|namespace| vec![namespace]),
         host,
         origin: Some(&node.origin),
     })
@@ -245,12 +252,10 @@ fn tls(fields: &Fields<'_>, selects: bool) -> Option<ServerMode> {
             "credentialNames",
             "caCertCredentialName",
             "tlsCertificates",
-            "minProtocolVersion",
-            "maxProtocolVersion",
-            "cipherSuites",
             "httpsRedirect",
         ],
     );
+    tls_terms(fields, selects);
     if selects {
         refuse(
             fields,
@@ -294,76 +299,25 @@ fn tls(fields: &Fields<'_>, selects: bool) -> Option<ServerMode> {
     None
 }
 
-/// Tells which servers carry bytes to a listener that would read them as HTTP.
-pub(super) fn remark_listeners(servers: &[Server<'_>], written: &[Listener], report: &Report) {
-    let ours = |port| move |l: &&Listener| l.view == View::Gateway && l.port == port;
-    for server in servers {
-        let Some(listener) = written.iter().find(ours(server.port)) else {
-            continue;
-        };
-        let instead = match (server.mode, listener.mode) {
-            (ServerMode::Tcp, ListenerMode::Tcp | ListenerMode::InnerTls)
-            | (ServerMode::PlainTcp, ListenerMode::Tcp | ListenerMode::PlainTcp) => continue,
-            (ServerMode::Tcp, _) => "`mode: tcp`",
-            (ServerMode::PlainTcp, _) => "`mode: tcp` and, as here, `tls: off`",
-            _ => continue,
-        };
-        if let Some(origin) = server.origin {
-            let message = format!(
-                "this server passes bytes on, and the listener `{}` at {} does not: write {instead} there",
-                listener.name, listener.origin
-            );
-            report.warning(origin, message);
-        }
+/// Versions and ciphers, of which there is one choice here: TLS 1.2 with forward
+/// secrecy and AEAD, and 1.3.
+fn tls_terms(fields: &Fields<'_>, selects: bool) {
+    let versions = [
+        ("TLS_AUTO", 0, false),
+        ("TLSV1_0", 1, false),
+        ("TLSV1_1", 2, false),
+        ("TLSV1_2", 3, false),
+        ("TLSV1_3", 4, true),
+    ];
+    let is_narrower = choice(fields, "minProtocolVersion", &versions) == Some(true);
+    choice(fields, "maxProtocolVersion", &versions);
+    let report = fields.report;
+    if let (true, true, Some(entry)) = (selects, is_narrower, fields.entry("minProtocolVersion")) {
+        let message = "not supported yet: callers may speak TLS 1.2, with forward secrecy and AEAD: write `TLSV1_2`";
+        report.error(&entry.node.origin, message);
     }
-}
-
-/// What the servers ask to listen on, where no native document says.
-pub(super) fn listeners(servers: &[Server<'_>], report: &Report) -> Vec<Listener> {
-    let mut listeners: Vec<Listener> = Vec::new();
-    for server in servers {
-        let Some(origin) = server.origin else {
-            continue;
-        };
-        let mode = match server.mode {
-            ServerMode::Mutual => ListenerMode::MutualTls,
-            ServerMode::Plaintext => ListenerMode::Plaintext,
-            ServerMode::Passthrough => ListenerMode::Passthrough,
-            ServerMode::Tcp => ListenerMode::Tcp,
-            ServerMode::PlainTcp => ListenerMode::PlainTcp,
-        };
-        let every = |hosts: &[ServerHost<'_>]| hosts.iter().any(|h| h.host == HostPattern::Any);
-        let names = || server.hosts.iter().map(|host| host.host.clone());
-        match listeners
-            .iter_mut()
-            .find(|listener| listener.port == server.port)
-        {
-            // Merged, one of the two would be served as the other.
-            Some(known) if known.mode != mode => {
-                let message = format!(
-                    "not supported yet: another way to take connections at port {} than the server at {}: give one of them another port",
-                    server.port, known.origin
-                );
-                report.error(origin, message);
-            }
-            // Servers of one port are one socket; no hosts are all hosts.
-            Some(known) if known.hosts.is_empty() => {}
-            Some(known) if every(&server.hosts) => known.hosts.clear(),
-            Some(known) => known.hosts.extend(names()),
-            None => listeners.push(Listener {
-                name: format!("gateway-{}", server.port).into(),
-                bind: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), server.port),
-                port: server.port,
-                view: View::Gateway,
-                peers: Vec::new(),
-                mode,
-                hosts: match every(&server.hosts) || !mode.has_server_name() {
-                    true => Vec::new(),
-                    false => names().collect(),
-                },
-                origin: Arc::new(origin.clone()),
-            }),
-        }
+    if let (true, Some(entry)) = (selects, fields.entry("cipherSuites")) {
+        let message = "`cipherSuites` has no effect here: ciphers are those of TLS 1.3, and of 1.2 with forward secrecy and AEAD";
+        report.warning(&entry.origin, message);
     }
-    listeners
 }

@@ -44,7 +44,7 @@ fn meant(written: &str, own: &str, objects: &Objects<'_>, scope: &Scope<'_>) -> 
         true => name.to_owned(),
         false => format!("{there}/{name}"),
     };
-    if gateways().next().is_none() {
+    if !objects.have_gateway() {
         // Then there is one of our name, in every namespace.
         return nearest(name, [&*scope.gateway.name]).map(str::to_owned);
     }

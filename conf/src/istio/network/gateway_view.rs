@@ -1,14 +1,18 @@
 //! The gateway's view: VirtualServices bound to Gateways that select us, at the
 //! ports and for the hosts of their servers.
 
+use policy::destination::Weighted;
 use policy::door::Door;
+use policy::origin::Origin;
 use policy::pattern::HostPattern;
 
 use super::super::object::Objects;
-use super::super::scope::Scope;
+use super::super::scope::{Scope, full_host};
 use super::drafts::Drafts;
+use super::exported::Exported;
 use super::gateway::{Server, ServerHost, ServerMode};
 use super::gateway_names;
+use super::http_route::Share;
 use super::routes::{Leads, Viewpoint, portions, routes, weighed};
 use super::service::narrower;
 use super::tcp_view;
@@ -40,7 +44,7 @@ pub(super) fn drafts(
                 match server.mode {
                     ServerMode::PlainTcp => {}
                     ServerMode::Passthrough | ServerMode::Tcp => {
-                        pass(service, host, from, &mut drafts, upstreams, scope);
+                        pass(service, host, from, None, &mut drafts, upstreams, scope);
                     }
                     ServerMode::Mutual | ServerMode::Plaintext => {
                         let routes = routes(service, host, from, upstreams, scope);
@@ -53,11 +57,13 @@ pub(super) fn drafts(
     drafts
 }
 
-/// TLS routes of a host of a server that leaves TLS alone.
-fn pass(
+/// TLS routes of a host of a server that leaves TLS alone. `gateway` is what this
+/// gateway serves, for the sidecars' way to it.
+pub(super) fn pass(
     service: &VirtualService<'_>,
     host: &HostPattern,
     from: Viewpoint<'_>,
+    gateway: Option<&Drafts>,
     drafts: &mut Drafts,
     upstreams: &mut Upstreams<'_, '_>,
     scope: &Scope<'_>,
@@ -67,13 +73,21 @@ fn pass(
             let Some(name) = narrower(&name, host) else {
                 continue;
             };
-            pass_route(service, route, name, from, drafts, upstreams, scope);
+            // The first route for a name is the only one, if it leads nowhere too.
+            if drafts.is_settled(from.door, name) {
+                continue;
+            }
+            let weighted = passage(service, route, name, from, gateway, upstreams, scope);
+            match weighted.is_empty() {
+                true => drafts.close(from.door, name, route.origin),
+                false => drafts.pass(from.door, name, weighted, route.origin),
+            }
         }
     }
 }
 
 /// The server names of a TLS route that apply from a viewpoint.
-pub(super) fn server_names(
+fn server_names(
     route: &TlsRoute<'_>,
     service: &VirtualService<'_>,
     from: Viewpoint<'_>,
@@ -99,35 +113,72 @@ pub(super) fn server_names(
     names.map(|(name, _)| name.clone()).collect()
 }
 
-/// One name of a TLS route.
-pub(super) fn pass_route(
+/// Where a TLS route leads one name.
+fn passage(
     service: &VirtualService<'_>,
     route: &TlsRoute<'_>,
     name: &HostPattern,
     from: Viewpoint<'_>,
-    drafts: &mut Drafts,
+    gateway: Option<&Drafts>,
     upstreams: &mut Upstreams<'_, '_>,
     scope: &Scope<'_>,
-) {
+) -> Vec<Weighted> {
     let leads = Leads {
         service,
         host: name,
         door: from.door,
         scope,
     };
+    if leads.known(&route.shares, upstreams) != Exported::ToAll {
+        warn_unasked(route.origin, scope);
+        return Vec::new();
+    }
     let mut weighted = Vec::new();
     for share in weighed(&route.shares) {
+        let host = full_host(&share.host, service.namespace);
+        if let (Some(gateway), true) = (gateway, scope.is_our_service(&host)) {
+            let lead = hop(share, name, gateway, scope).unwrap_or_default();
+            weighted.extend(portions(lead, share.weight));
+            continue;
+        }
         match leads.lead(share, Carried::Tls, upstreams) {
             Ok(lead) => weighted.extend(portions(&lead, share.weight)),
             Err(astray) => {
-                let message = astray.reason(&share.host);
+                let reason = astray.reason(&share.host);
+                let message = format!("{reason}: until then connections are refused");
                 scope.report.warning(share.origin, message);
             }
         }
     }
-    if !weighted.is_empty() {
-        drafts.pass(from.door, name, weighted, route.origin);
+    weighted
+}
+
+/// Of TLS that passes through, no route asks who calls.
+pub(super) fn warn_unasked(origin: &Origin, scope: &Scope<'_>) {
+    let message = "not supported yet: `exportTo` of what TLS passes through to, in the sidecars' view: until then connections are refused; write `exportTo: [\"*\"]`, and policies on principals";
+    scope.report.warning(origin, message);
+}
+
+/// The sidecar's way to this gateway goes on as the gateway leads the name.
+fn hop<'g>(
+    share: &Share<'_>,
+    name: &HostPattern,
+    gateway: &'g Drafts,
+    scope: &Scope<'_>,
+) -> Option<&'g [Weighted]> {
+    let Some(port) = share.port else {
+        let message = "the gateway has several ports: write `port: { number: 443 }`";
+        scope.report.error(share.origin, message);
+        return None;
+    };
+    let led = gateway.passage(Door::gateway(port), name);
+    if led.is_none() {
+        let message = format!(
+            "the gateway passes no TLS for `{name}` on at port {port}: until then connections are refused; write a `tls` route that names the Gateway"
+        );
+        scope.report.warning(share.origin, message);
     }
+    led
 }
 
 impl Server<'_> {
@@ -158,8 +209,8 @@ impl Server<'_> {
 
 impl ServerHost<'_> {
     fn is_for(&self, service: &VirtualService<'_>) -> bool {
-        self.namespace
-            .is_none_or(|namespace| namespace == service.namespace)
+        let namespaces = self.namespaces.as_ref();
+        namespaces.is_none_or(|all| all.contains(&service.namespace))
     }
 }
 

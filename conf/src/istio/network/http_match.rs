@@ -161,7 +161,7 @@ fn string_match<'a>(node: &'a Node, report: &'a Report) -> Option<StringMatch<'a
     if matches!(node.value, crate::node::Value::Nothing) {
         return Some(StringMatch::Present);
     }
-    Fields::read_proto(node, report, |fields| {
+    Fields::read_restriction(node, report, |fields| {
         let given = [
             fields.text("exact").map(StringMatch::Exact),
             fields.text("prefix").map(StringMatch::Prefix),

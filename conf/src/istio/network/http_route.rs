@@ -35,6 +35,16 @@ pub(super) struct HttpRoute<'a> {
     pub(super) origin: &'a Origin,
 }
 
+impl<'a> HttpRoute<'a> {
+    /// The destinations it names.
+    pub(super) fn shares(&self) -> &[Share<'a>] {
+        match &self.action {
+            RouteAction::Route(shares) => shares,
+            RouteAction::Own | RouteAction::Redirect(_) | RouteAction::Respond(_) => &[],
+        }
+    }
+}
+
 /// What a route does.
 #[derive(Clone, Debug)]
 pub(super) enum RouteAction<'a> {
@@ -83,10 +93,12 @@ pub(super) fn http_route<'a>(fields: &Fields<'a>) -> HttpRoute<'a> {
         fields,
         &["mirrorPercentage", "mirrorPercent", "mirror_percent"],
     );
+    // Without its value the route would take, or forward, what it does not.
+    fields.refuse_null(&["match", "route", "redirect", "directResponse", "fault"]);
     let name = fields.text("name");
     let blocks = fields.many("match").iter();
     let blocks = blocks
-        .filter_map(|node| Fields::read_proto(node, report, block))
+        .filter_map(|node| Fields::read_restriction(node, report, block))
         .collect();
     let route = fields.many("route").iter();
     let shares: Vec<Share<'a>> = route
@@ -156,6 +168,7 @@ pub(super) fn share<'a>(fields: &Fields<'a>) -> Option<Share<'a>> {
     }
     let destination = fields.take("destination")?;
     Fields::read_proto(destination, report, |fields| {
+        fields.refuse_null(&["subset"]);
         // Istio 0.7 wrote `name`.
         let key = if fields.has("name") { "name" } else { "host" };
         fields.need(key, "edition.cnn.com");

@@ -10,7 +10,8 @@ use policy::pattern::HostPattern;
 
 use super::super::scope::Scope;
 use super::drafts::Drafts;
-use super::gateway_view::{pass_route, server_names};
+use super::exported::Exported;
+use super::gateway_view;
 use super::routes::{Viewpoint, routes};
 use super::service::{Protocol, Service, covers};
 use super::tcp_view;
@@ -25,6 +26,7 @@ const HTTP: u16 = 80;
 pub(super) fn drafts(
     services: &[Service<'_>],
     virtual_services: &[VirtualService<'_>],
+    gateway: &Drafts,
     upstreams: &mut Upstreams<'_, '_>,
     scope: &Scope<'_>,
 ) -> Drafts {
@@ -40,6 +42,7 @@ pub(super) fn drafts(
                     service,
                     host,
                     Door::mesh(port),
+                    gateway,
                     &mut drafts,
                     upstreams,
                     scope,
@@ -63,16 +66,24 @@ pub(super) fn drafts(
                 // Under its own name it has been read above.
                 && *host != service.host
             {
-                route(owner, &service.host, door, &mut drafts, upstreams, scope);
+                route(
+                    owner,
+                    &service.host,
+                    door,
+                    gateway,
+                    &mut drafts,
+                    upstreams,
+                    scope,
+                );
             }
             if !is_spoken_for {
-                open(service, door, &mut drafts, upstreams);
+                open(service, door, &mut drafts, upstreams, scope);
             }
             if port.protocol == Protocol::Tcp && !is_led {
                 tcp_view::open(service, door, &mut drafts, upstreams, scope);
             }
-            if port.protocol.is_tls() && !drafts.passes(door, &service.host) {
-                pass(service, door, &mut drafts, upstreams);
+            if port.protocol.is_tls() && !drafts.is_settled(door, &service.host) {
+                pass(service, door, &mut drafts, upstreams, scope);
             }
         }
     }
@@ -101,6 +112,7 @@ fn route(
     service: &VirtualService<'_>,
     host: &HostPattern,
     door: Door,
+    gateway: &Drafts,
     drafts: &mut Drafts,
     upstreams: &mut Upstreams<'_, '_>,
     scope: &Scope<'_>,
@@ -112,18 +124,18 @@ fn route(
     let routes = routes(service, host, from, upstreams, scope);
     drafts.add(door, host, service.origin, routes);
     tcp_view::in_mesh(service, from, drafts, upstreams, scope);
-    for route in &service.tls {
-        for name in server_names(route, service, from, scope) {
-            if covers(host, &name) {
-                pass_route(service, route, &name, from, drafts, upstreams, scope);
-            }
-        }
-    }
+    gateway_view::pass(service, host, from, Some(gateway), drafts, upstreams, scope);
 }
 
 /// A declared host of which no VirtualService speaks: requests go where they
 /// were going.
-fn open(service: &Service<'_>, door: Door, drafts: &mut Drafts, upstreams: &mut Upstreams<'_, '_>) {
+fn open(
+    service: &Service<'_>,
+    door: Door,
+    drafts: &mut Drafts,
+    upstreams: &mut Upstreams<'_, '_>,
+    scope: &Scope<'_>,
+) {
     let lead = upstreams.lead(&service.host, Some(door.port), door.port, "", Carried::Http);
     let Ok(weighted) = lead else { return };
     let route = Route {
@@ -137,11 +149,27 @@ fn open(service: &Service<'_>, door: Door, drafts: &mut Drafts, upstreams: &mut 
         max_body: None,
         origin: Arc::new(service.origin.clone()),
     };
-    drafts.add(door, &service.host, service.origin, vec![route]);
+    let route = upstreams.known(service).route(route, scope);
+    drafts.add(
+        door,
+        &service.host,
+        service.origin,
+        route.into_iter().collect(),
+    );
 }
 
 /// TLS of the application's own to a declared host.
-fn pass(service: &Service<'_>, door: Door, drafts: &mut Drafts, upstreams: &mut Upstreams<'_, '_>) {
+fn pass(
+    service: &Service<'_>,
+    door: Door,
+    drafts: &mut Drafts,
+    upstreams: &mut Upstreams<'_, '_>,
+    scope: &Scope<'_>,
+) {
+    if upstreams.known(service) != Exported::ToAll {
+        gateway_view::warn_unasked(service.origin, scope);
+        return;
+    }
     let lead = upstreams.lead(&service.host, Some(door.port), door.port, "", Carried::Tls);
     if let Ok(weighted) = lead {
         drafts.pass(door, &service.host, weighted, service.origin);

@@ -8,6 +8,7 @@ mod astray;
 mod destination_rule;
 mod destination_rules;
 mod drafts;
+mod exported;
 mod gateway;
 mod gateway_api;
 mod gateway_names;
@@ -21,10 +22,13 @@ mod reach;
 mod resilience;
 mod route_rule;
 mod routes;
+mod server_listeners;
 mod service;
 mod service_entry;
+mod sidecar;
 mod tcp_route;
 mod tcp_view;
+mod upstream_plan;
 mod upstreams;
 mod virtual_service;
 
@@ -33,7 +37,7 @@ use std::net::IpAddr;
 use policy::destination::{Destination, Passage, TcpRoute, Upstream};
 use policy::door::View;
 
-pub(super) use gateway_api::{deployed, is_our_gateway};
+pub(super) use gateway_api::{CLASSES, deployed, is_our_gateway};
 
 use super::object::Objects;
 use super::scope::Scope;
@@ -77,17 +81,15 @@ pub(super) fn lower(
     let (api_servers, api_routes) = gateway_api::lower(objects, &services, scope);
     servers.extend(api_servers);
     virtual_services.extend(api_routes);
-    gateway::remark_listeners(&servers, written, scope.report);
+    server_listeners::remark(&servers, written, scope.report);
     let has_mesh = written.iter().any(|listener| listener.view == View::Mesh);
+    sidecar::refuse(objects, has_mesh, scope);
     let mut upstreams = Upstreams::new(&services, &rules, scope, first);
     let mut drafts = gateway_view::drafts(&servers, &virtual_services, &mut upstreams, scope);
     if has_mesh {
-        drafts.extend(mesh_view::drafts(
-            &services,
-            &virtual_services,
-            &mut upstreams,
-            scope,
-        ));
+        let sidecars =
+            mesh_view::drafts(&services, &virtual_services, &drafts, &mut upstreams, scope);
+        drafts.extend(sidecars);
     }
     gateway_view::remark(&servers, &virtual_services, has_mesh, objects, scope);
     let (destinations, passages, tcp) = drafts.finish(scope);
@@ -101,7 +103,7 @@ pub(super) fn lower(
         tcp,
         upstreams: upstreams.into_made(),
         listeners: match written {
-            [] => gateway::listeners(&servers, scope.report),
+            [] => server_listeners::listeners(&servers, scope.report),
             _ => Vec::new(),
         },
     }

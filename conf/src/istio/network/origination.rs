@@ -49,6 +49,13 @@ pub(super) fn tls<'a>(
         ("ISTIO_MUTUAL", 3, Mode::IstioMutual),
     ];
     let report = scope.report;
+    // Without its value the system's authorities would do, or any host's name.
+    fields.refuse_null(&[
+        "mode",
+        "caCertificates",
+        "credentialName",
+        "subjectAltNames",
+    ]);
     let mode = choice(fields, "mode", &modes).unwrap_or(Mode::Disable);
     let own = (pem(fields, "clientCertificate"), pem(fields, "privateKey"));
     let ca = pem(fields, "caCertificates");
@@ -86,6 +93,15 @@ pub(super) fn tls<'a>(
     if mode == Mode::Mutual && client.is_none() && !is_told {
         let message = "MUTUAL shows a certificate, and there is none: write `clientCertificate` and `privateKey`, or `credentialName`";
         report.error(fields.origin(), message);
+    }
+    // Of files it is known where they are; a credential that has no authority
+    // leaves Istio's proxy without one, and it dials nobody.
+    if let (Some(node), true) = (credential, !is_told && ca.is_none() && secret.ca.is_none()) {
+        let name = node.scalar().unwrap_or_default();
+        let message = format!(
+            "the credential `{name}` holds no authority to verify the host by: write `ca.crt` in its Secret, or in `{name}-cacert`"
+        );
+        report.error(&node.origin, message);
     }
     if let (Some(name), true) = (&server_name, names.is_empty()) {
         let message = format!(

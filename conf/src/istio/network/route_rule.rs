@@ -11,6 +11,7 @@ use super::super::kind::Kind;
 use super::super::object::{Object, Objects};
 use super::super::proto::{duration, pass_over, refuse};
 use super::super::scope::{Scope, full_host};
+use super::exported::Exported;
 use super::headers;
 use super::http_match::legacy_block;
 use super::http_route::{HttpRoute, RouteAction, redirect, rewrite};
@@ -53,6 +54,7 @@ pub(super) fn route_rules<'a>(objects: &Objects<'a>, scope: &Scope<'a>) -> Vec<V
         match services.iter_mut().find(of_host) {
             Some(service) => service.http.push(rule.route),
             None => services.push(VirtualService {
+                exported: Exported::ToAll,
                 hosts: vec![(rule.host, rule.origin)],
                 gateways: vec![MESH.into()],
                 http: vec![rule.route],
@@ -85,14 +87,15 @@ fn rule<'a>(object: &Object<'a>, fields: &Fields<'a>, scope: &Scope<'a>) -> Opti
         .take("destination")
         .and_then(|node| service(node, object, scope));
     let precedence = fields.number("precedence", 0..=i32::MAX).unwrap_or(0);
+    fields.refuse_null(&["match", "redirect"]);
     let block = fields.take("match").and_then(|node| {
-        Fields::read_proto(node, report, |fields| {
+        Fields::read_restriction(node, report, |fields| {
             refuse(fields, &[
                 ("tcp", "requests are matched by `request`"),
                 ("udp", "requests are matched by `request`"),
             ]);
             let block = fields.take("request").and_then(|node| {
-                Fields::read_proto(node, report, |fields| {
+                Fields::read_restriction(node, report, |fields| {
                     legacy_block(words(fields, "headers"), fields.origin(), report)
                 })
             });

@@ -13,6 +13,7 @@ use policy::source::{NamePattern, SourcePattern};
 
 use super::super::scope::{Scope, full_host};
 use super::astray::Astray;
+use super::exported::Exported;
 use super::headers::joined;
 use super::http_match::{Block, Matched};
 use super::http_route::{HttpRoute, RouteAction, Share};
@@ -113,7 +114,15 @@ pub(super) fn routes(
             scope,
         };
         let (action, headers) = leads.action(route, upstreams);
-        routes.extend(made(route, matchers, &action, &headers));
+        let made = made(route, matchers, &action, &headers);
+        let mut known = leads.known(route.shares(), upstreams);
+        if let (RouteAction::Own, View::Mesh) = (&route.action, from.door.view) {
+            known = known.and(&upstreams.exported(host));
+        }
+        routes.extend(
+            made.into_iter()
+                .filter_map(|route| known.route(route, scope)),
+        );
     }
     routes
 }
@@ -218,6 +227,23 @@ pub(super) struct Leads<'l, 'a> {
 }
 
 impl Leads<'_, '_> {
+    /// Whose sidecars know the object and all that `shares` lead to. A gateway
+    /// knows what is read here.
+    pub(super) fn known<'s>(
+        &'s self,
+        shares: &[Share<'_>],
+        upstreams: &'s Upstreams<'_, '_>,
+    ) -> Exported<'s> {
+        if self.door.view == View::Gateway {
+            return Exported::ToAll;
+        }
+        let hosts = shares.iter().filter_map(|share| {
+            HostPattern::parse(&full_host(&share.host, self.service.namespace)).ok()
+        });
+        let known = self.service.exported.clone();
+        hosts.fold(known, |known, host| known.and(&upstreams.exported(&host)))
+    }
+
     fn action(
         &self,
         route: &HttpRoute<'_>,

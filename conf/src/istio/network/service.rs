@@ -7,6 +7,7 @@ use policy::origin::Origin;
 use policy::pattern::HostPattern;
 
 use super::super::object::Object;
+use super::exported::Exported;
 
 /// One declared host.
 #[derive(Debug)]
@@ -21,6 +22,7 @@ pub(super) struct Service<'a> {
     pub(super) names: Vec<Box<str>>,
     /// Addresses by which the mesh means it.
     pub(super) vips: Vec<IpAddr>,
+    pub(super) exported: Exported<'a>,
     pub(super) namespace: &'a str,
     pub(super) origin: &'a Origin,
     /// As messages call it: `ServiceEntry cnn.default`.
@@ -126,6 +128,13 @@ pub(super) enum EndpointAddress {
 }
 
 impl<'a> Service<'a> {
+    /// The endpoints that have all of these labels.
+    pub(super) fn chosen(&self, labels: &[(&str, &str)]) -> Vec<&Endpoint<'a>> {
+        let all = self.endpoints.iter();
+        let chosen = all.filter(|endpoint| labels.iter().all(|l| endpoint.labels.contains(l)));
+        chosen.collect()
+    }
+
     /// A port by its number.
     pub(super) fn port(&self, number: u16) -> Option<&ServicePort<'a>> {
         self.ports.iter().find(|port| port.number == number)

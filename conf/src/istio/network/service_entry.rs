@@ -10,6 +10,7 @@ use super::super::kind::Kind;
 use super::super::object::{Object, Objects};
 use super::super::proto::{choice, pass_over, protocol};
 use super::super::scope::Scope;
+use super::exported::{Exported, exported};
 use super::reach::{is_private, reach};
 use super::service::{Endpoint, EndpointAddress, Protocol, Resolution, Service, ServicePort, what};
 use crate::fields::{Fields, number, parsed, text};
@@ -42,6 +43,7 @@ struct Declared<'a> {
     endpoints: Vec<Endpoint<'a>>,
     names: Vec<Box<str>>,
     vips: Vec<IpAddr>,
+    exported: Exported<'a>,
 }
 
 impl<'a> Declared<'a> {
@@ -69,6 +71,7 @@ impl<'a> Declared<'a> {
             endpoints: self.endpoints.clone(),
             names: self.names.clone(),
             vips: self.vips.clone(),
+            exported: self.exported.clone(),
             namespace: object.namespace,
             origin: object.origin,
             what: what(object),
@@ -123,15 +126,15 @@ fn service_entry<'a>(
         let message = "`workloadSelector` chooses workloads of the mesh, which a gateway does not know: write `endpoints`";
         scope.report.error(&entry.origin, message);
     }
-    let exported = is_exported(object, fields, scope);
+    let exported = exported(object, fields, scope);
     let names = names(fields);
     if resolution == Some(Resolution::Static) && endpoints.is_empty() {
         let message = "`resolution: STATIC` has no `endpoints`: write some, or `resolution: DNS`";
         scope.report.error(object.origin, message);
     }
-    if !exported {
+    let Some(exported) = exported else {
         return Vec::new();
-    }
+    };
     if resolution.is_none() {
         let message = "different on purpose: `resolution: NONE` forwards to the address a caller chose; here the name is resolved by the gateway";
         scope.report.note(object.origin, message);
@@ -144,6 +147,7 @@ fn service_entry<'a>(
         endpoints,
         names,
         vips,
+        exported,
     };
     declared.services(object, hosts, scope)
 }
@@ -179,6 +183,7 @@ fn external_service<'a>(
         endpoints,
         names: Vec::new(),
         vips: Vec::new(),
+        exported: Exported::ToAll,
     };
     declared.services(object, hosts, scope)
 }
@@ -242,6 +247,7 @@ fn egress_rule<'a>(
         endpoints: Vec::new(),
         names: Vec::new(),
         vips: Vec::new(),
+        exported: Exported::ToAll,
     };
     let service = host.map(|(host, name)| declared.service(object, host, name));
     service.into_iter().collect()
@@ -340,21 +346,6 @@ pub(super) fn names(fields: &Fields<'_>) -> Vec<Box<str>> {
             })
         })
         .collect()
-}
-
-/// Whether an object is exported to this gateway; why not, is told.
-pub(super) fn is_exported(object: &Object<'_>, fields: &Fields<'_>, scope: &Scope<'_>) -> bool {
-    let nodes = fields.many("exportTo").iter();
-    let to: Vec<&str> = nodes.filter_map(|node| text(node, scope.report)).collect();
-    let exported = scope.is_exported(object.namespace, to.iter().copied());
-    if !exported {
-        let (kind, ours) = (object.kind.name(), &scope.gateway.namespace);
-        let message = format!(
-            "this {kind} is not exported to `{ours}`, the gateway's namespace: passed over"
-        );
-        scope.report.note(object.origin, message);
-    }
-    exported
 }
 
 /// The entries of a map of words.

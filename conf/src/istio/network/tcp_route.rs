@@ -32,8 +32,9 @@ pub(super) struct TcpBlock<'a> {
 
 pub(super) fn tcp_route<'a>(fields: &Fields<'a>) -> TcpRoute<'a> {
     let report = fields.report;
+    fields.refuse_null(&["match"]);
     let blocks = fields.many("match").iter();
-    let blocks = blocks.filter_map(|node| Fields::read_proto(node, report, block));
+    let blocks = blocks.filter_map(|node| Fields::read_restriction(node, report, block));
     let blocks = blocks.collect();
     fields.need("route", "[{ destination: { host: db.example.com } }]");
     let shares = fields.many("route").iter();

@@ -10,6 +10,7 @@ use policy::source::SourcePattern;
 
 use super::super::scope::{Scope, full_host};
 use super::drafts::Drafts;
+use super::exported::Exported;
 use super::gateway::{Server, ServerMode};
 use super::http_route::Share;
 use super::routes::{Leads, Viewpoint, weighed};
@@ -90,7 +91,10 @@ pub(super) fn open(
     let lead = upstreams.lead(&service.host, Some(port), port, "", Carried::Tcp);
     let Ok(lead) = lead else { return };
     let leads = made(&service.host, host, &share, &lead, port, upstreams);
-    drafts.lead(route(door, Vec::new(), leads, service.origin), scope);
+    let known = upstreams.known(service);
+    if let Some(from) = known.callers(&[], scope) {
+        drafts.lead(route(door, from, leads, service.origin), scope);
+    }
 }
 
 /// Those that apply, in order. Behind one that leads nowhere nothing is asked:
@@ -101,12 +105,32 @@ fn routes(
     upstreams: &mut Upstreams<'_, '_>,
     scope: &Scope<'_>,
 ) -> Vec<TcpRoute> {
+    let any = HostPattern::Any;
     let mut routes = Vec::new();
     for written in &service.tcp {
         let sources = sources(written, service, from, scope);
         if sources.is_empty() {
             continue;
         }
+        let of_mesh = Leads {
+            service,
+            host: &any,
+            door: from.door,
+            scope,
+        };
+        let known = of_mesh.known(&written.shares, upstreams);
+        let is_of_subnet = |sources: &Vec<SourcePattern>| {
+            let mut all = sources.iter();
+            all.any(|source| matches!(source, SourcePattern::Address(_)))
+        };
+        if known != Exported::ToAll && sources.iter().any(is_of_subnet) {
+            let message = "`sourceSubnet` and `exportTo` cannot be asked together: write a policy on principals";
+            scope.report.error(written.origin, message);
+        }
+        let sources: Vec<_> = sources
+            .iter()
+            .filter_map(|from_these| known.callers(from_these, scope))
+            .collect();
         let leads = leads(written, service, from.door, upstreams, scope);
         if leads.is_empty() {
             break;

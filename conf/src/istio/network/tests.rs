@@ -1,6 +1,9 @@
 //! Routing kinds, from YAML to what becomes of a request.
 
 mod declared;
+mod exports;
+mod nowhere;
+mod nulls;
 mod remarks;
 mod resilience;
 mod websockets;
@@ -600,13 +603,54 @@ fn a_hop_does_not_lead_around_rules_on_the_gateways_port() {
 }
 
 #[test]
-fn a_policy_of_a_misspelt_group_is_an_error() {
-    let text = "apiVersion: security.istio.oi/v1\nkind: AuthorizationPolicy\nmetadata: { name: p }\nspec: { action: DENY, rules: [{}] }\n";
-    let problems = compiled(text).unwrap_err();
-    assert!(
-        problems
-            .iter()
-            .any(|p| p.contains("write `security.istio.io/…`")),
-        "{problems:?}"
-    );
+fn a_known_kind_of_an_unknown_group_is_an_error() {
+    let object = |version: &str, kind: &str| {
+        format!(
+            "apiVersion: {version}\nkind: {kind}\nmetadata: {{ name: p }}\nspec: {{ action: DENY, rules: [{{}}] }}\n"
+        )
+    };
+    for (version, kind, expected) in [
+        (
+            "security.istio.oi/v1",
+            "AuthorizationPolicy",
+            "`AuthorizationPolicy` is no kind of `security.istio.oi`: write `security.istio.io/…` in `apiVersion`",
+        ),
+        (
+            "security.isto.io/v1",
+            "AuthorizationPolicy",
+            "`AuthorizationPolicy` is no kind of `security.isto.io`: write `security.istio.io/…` in `apiVersion`",
+        ),
+        (
+            "v1",
+            "AuthorizationPolicy",
+            "`AuthorizationPolicy` is no kind of Kubernetes itself: write `security.istio.io/…` in `apiVersion`",
+        ),
+        (
+            "gateway.networking.x-k8s.io/v1",
+            "HTTPRoute",
+            "`HTTPRoute` is no kind of `gateway.networking.x-k8s.io`: write `gateway.networking.k8s.io/…` in `apiVersion`",
+        ),
+    ] {
+        let problems = compiled(&object(version, kind)).unwrap_err();
+        assert_eq!(problems, [format!("2:7 error: {expected}")]);
+    }
+    // Others have kinds of that name.
+    compiled(&object("kyverno.io/v1", "Policy")).unwrap();
+}
+
+/// As with kubectl, so that a policy is not nobody's.
+#[test]
+fn an_empty_namespace_is_none() {
+    let policy = "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: { name: p, namespace: '' }\nspec: { action: DENY, rules: [{}] }\n";
+    let files = [
+        SourceFile::new("native.yaml", NATIVE),
+        SourceFile::new("istio.yaml", policy),
+    ];
+    let environment = Environment {
+        namespace: Some("istio-system".to_owned()),
+        ..Environment::default()
+    };
+    let snapshot = compile(&files, &environment).unwrap();
+    let told = ask(&snapshot, Door::gateway(443), "edition.cnn.com", "/");
+    assert_eq!(told, "denied");
 }

@@ -2,29 +2,17 @@
 //! it is spoken to, made into upstreams.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
 
-use policy::destination::{
-    Carries, TlsPolicy, Upstream, UpstreamHost, UpstreamProtocol, UpstreamRef, UpstreamTls,
-    Weighted,
-};
-use policy::origin::Origin;
+use policy::destination::{Carries, Upstream, UpstreamRef, UpstreamTls, Weighted};
 use policy::pattern::HostPattern;
 
 use super::super::scope::Scope;
 use super::astray::Astray;
-use super::destination_rule::{DestinationRule, PortPolicy, Subset};
+use super::destination_rule::{DestinationRule, Subset};
 use super::destination_rules::DestinationRules;
-use super::origination::Tls;
-use super::reach::reach;
-use super::service::{
-    Endpoint, EndpointAddress, Protocol, Resolution, Service, ServicePort, covers,
-};
-
-/// How long an unused connection is kept where nobody says.
-const IDLE: Duration = Duration::from_secs(60);
+use super::exported::Exported;
+use super::service::{Protocol, Resolution, Service, ServicePort, covers};
+use super::upstream_plan::{Plan, name_of, tls};
 
 /// What is led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,6 +88,18 @@ impl<'r, 'a> Upstreams<'r, 'a> {
         })
     }
 
+    /// Whose sidecars know a host.
+    pub(super) fn exported(&self, host: &HostPattern) -> Exported<'a> {
+        let service = self.service(host);
+        service.map_or(Exported::ToAll, |service| service.exported.clone())
+    }
+
+    /// Whose sidecars know a declared host, and the declaration it leads by.
+    pub(super) fn known(&self, service: &Service<'a>) -> Exported<'a> {
+        let led = self.exported(&service.host);
+        service.exported.clone().and(&led)
+    }
+
     /// The service of `host`, and its port: `port`, the only one there is, or
     /// `meant`.
     fn declared(
@@ -163,6 +163,13 @@ impl<'r, 'a> Upstreams<'r, 'a> {
             (name, Some(rule)) => Some(rule.subset(name).ok_or(Astray::NoSubset)?),
             (_, None) => return Err(Astray::NoSubset),
         };
+        let wanted = part.map_or(&[][..], |part| &part.labels);
+        let is_nobody = service.chosen(wanted).is_empty();
+        // Without endpoints the host itself is the only one, which has no labels.
+        let is_itself = service.endpoints.is_empty() && wanted.is_empty();
+        if is_nobody && !(is_itself && service.resolution == Resolution::Dns) {
+            return Err(Astray::NoEndpoint);
+        }
         let weighted = self.make(host, service, declared, rule, part, carried);
         self.known.insert(key, weighted.clone());
         Ok(weighted)
@@ -232,15 +239,8 @@ impl<'r, 'a> Upstreams<'r, 'a> {
             origin,
             scope: self.scope,
         };
-        let wanted = subset
-            .map(|subset| subset.labels.as_slice())
-            .unwrap_or_default();
-        let endpoints: Vec<&Endpoint<'_>> = service
-            .endpoints
-            .iter()
-            .filter(|endpoint| wanted.iter().all(|label| endpoint.labels.contains(label)))
-            .collect();
-        let upstreams = plan.upstreams(service.resolution, &endpoints);
+        let wanted = subset.map_or(&[][..], |subset| &subset.labels);
+        let upstreams = plan.upstreams(&service.chosen(wanted));
         upstreams
             .into_iter()
             .map(|(upstream, weight)| Weighted {
@@ -255,145 +255,4 @@ impl<'r, 'a> Upstreams<'r, 'a> {
         self.made.push(upstream);
         UpstreamRef(u32::try_from(number).unwrap_or(u32::MAX))
     }
-}
-
-/// A pattern's own upstream is whichever of its names was requested.
-fn name_of(host: &HostPattern) -> UpstreamHost {
-    match host {
-        HostPattern::Exact(name) => UpstreamHost::Named((&**name).into()),
-        _ => UpstreamHost::Requested,
-    }
-}
-
-/// What all upstreams of one lead have in common.
-struct Plan<'p> {
-    name: UpstreamHost,
-    port: &'p ServicePort<'p>,
-    tls: UpstreamTls,
-    carried: Carried,
-    policy: &'p PortPolicy,
-    namespace: &'p str,
-    origin: &'p Origin,
-    scope: &'p Scope<'p>,
-}
-
-impl Plan<'_> {
-    /// Endpoints that are addresses are one upstream of several addresses; those
-    /// that are names are upstreams of their own, and their certificate still
-    /// speaks for the host.
-    fn upstreams(
-        &self,
-        resolution: Resolution,
-        endpoints: &[&Endpoint<'_>],
-    ) -> Vec<(Upstream, u32)> {
-        let mut addresses = Vec::new();
-        let mut upstreams = Vec::new();
-        for endpoint in endpoints {
-            let port = self.port_of(endpoint);
-            match &endpoint.address {
-                EndpointAddress::Ip(address) => addresses.push(SocketAddr::new(*address, port)),
-                EndpointAddress::Name(name) => {
-                    let host = UpstreamHost::Named((&**name).into());
-                    let mut upstream = self.upstream(host, port, Vec::new());
-                    if let (UpstreamTls::On(tls), UpstreamHost::Named(own)) =
-                        (&mut upstream.tls, &self.name)
-                    {
-                        tls.server_name.get_or_insert_with(|| (&**own).into());
-                    }
-                    upstreams.push((upstream, endpoint.weight));
-                }
-            }
-        }
-        if !addresses.is_empty() || (upstreams.is_empty() && resolution == Resolution::Dns) {
-            let weight = u32::try_from(addresses.len().max(1)).unwrap_or(1);
-            let port = self.port.target.unwrap_or(self.port.number);
-            upstreams.push((self.upstream(self.name.clone(), port, addresses), weight));
-        }
-        upstreams
-    }
-
-    fn port_of(&self, endpoint: &Endpoint<'_>) -> u16 {
-        let own = endpoint
-            .ports
-            .iter()
-            .find(|(name, _)| *name == self.port.name);
-        own.map_or(self.port.target.unwrap_or(self.port.number), |(_, port)| {
-            *port
-        })
-    }
-
-    fn upstream(&self, host: UpstreamHost, port: u16, addresses: Vec<SocketAddr>) -> Upstream {
-        let pool = self.policy.pool.as_ref();
-        let bounds = pool.map(|pool| pool.bounds).unwrap_or_default();
-        let is_http = self.carried == Carried::Http;
-        let idle_timeout = pool.and_then(|pool| pool.idle_timeout);
-        Upstream {
-            host,
-            port,
-            reach: reach(
-                self.scope,
-                self.namespace,
-                addresses.iter().map(SocketAddr::ip),
-            ),
-            addresses,
-            tls: self.tls.clone(),
-            protocol: match is_http {
-                true => self.protocol(),
-                false => UpstreamProtocol::default(),
-            },
-            connect_timeout: pool
-                .and_then(|pool| pool.connect_timeout)
-                .unwrap_or(self.scope.connect_timeout),
-            idle_timeout: idle_timeout.filter(|_| is_http).unwrap_or(IDLE),
-            bounds: match is_http {
-                true => bounds,
-                false => bounds.of_tunnels(),
-            },
-            outlier: self.policy.outlier,
-            via: None,
-            origin: Arc::new(self.origin.clone()),
-        }
-    }
-
-    /// What a DestinationRule says, but for a port that is one of HTTP/2: that
-    /// needs no upgrade.
-    fn protocol(&self) -> UpstreamProtocol {
-        let said = self.policy.pool.as_ref().and_then(|pool| pool.protocol);
-        let is_http2 = self.port.protocol == Protocol::Http2;
-        match said {
-            Some(UpstreamProtocol::Caller) => UpstreamProtocol::Caller,
-            _ if is_http2 => UpstreamProtocol::Http2,
-            said => said.unwrap_or_default(),
-        }
-    }
-}
-
-/// The application's own TLS passes as it is, and so do bytes that no
-/// DestinationRule encrypts. Else what a DestinationRule says;
-/// without a word plain HTTP to a port of TLS is encrypted, since neither Istio
-/// nor plain sense sends it in clear.
-fn tls(
-    service: &Service<'_>,
-    port: &ServicePort<'_>,
-    policy: &PortPolicy,
-    carried: Carried,
-) -> UpstreamTls {
-    let mut tls = match &policy.tls {
-        _ if carried == Carried::Tls => return UpstreamTls::Off,
-        None if carried == Carried::Tcp => return UpstreamTls::Off,
-        Some(Tls::Disable) => return UpstreamTls::Off,
-        None if !port.protocol.is_originated() => return UpstreamTls::Off,
-        None => TlsPolicy::default(),
-        Some(Tls::Originate(originate)) => TlsPolicy {
-            ca: originate.ca.clone(),
-            server_name: originate.server_name.clone(),
-            names: originate.names.clone(),
-            client: originate.client.clone(),
-            ..TlsPolicy::default()
-        },
-    };
-    if tls.names.is_empty() {
-        tls.names.clone_from(&service.names);
-    }
-    UpstreamTls::On(tls)
 }

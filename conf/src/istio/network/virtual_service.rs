@@ -8,10 +8,11 @@ use policy::pattern::HostPattern;
 use super::super::kind::Kind;
 use super::super::object::{Object, Objects};
 use super::super::scope::{Scope, full_host};
+use super::exported::{Exported, exported};
 use super::http_match::port;
 use super::http_route::{HttpRoute, Share, http_route, share};
 use super::service::what;
-use super::service_entry::{is_exported, labels};
+use super::service_entry::labels;
 use super::tcp_route::{TcpRoute, tcp_route};
 use crate::fields::{Fields, text};
 use crate::node::Node;
@@ -29,6 +30,7 @@ pub(super) struct VirtualService<'a> {
     pub(super) http: Vec<HttpRoute<'a>>,
     pub(super) tls: Vec<TlsRoute<'a>>,
     pub(super) tcp: Vec<TcpRoute<'a>>,
+    pub(super) exported: Exported<'a>,
     pub(super) namespace: &'a str,
     pub(super) origin: &'a Origin,
     pub(super) what: String,
@@ -97,6 +99,8 @@ fn read<'a>(
     scope: &Scope<'a>,
 ) -> Option<VirtualService<'a>> {
     let report = scope.report;
+    // Without routes of its own, the sidecars' view opens a declared host.
+    fields.refuse_null(&["gateways", "http", "tls", "tcp"]);
     fields.need("hosts", "[edition.cnn.com]");
     let hosts = fields.many("hosts").iter();
     let hosts = hosts
@@ -121,8 +125,9 @@ fn read<'a>(
     let tcp = tcp
         .filter_map(|node| Fields::read_proto(node, report, tcp_route))
         .collect();
-    let exported = is_exported(object, fields, scope);
-    exported.then_some(VirtualService {
+    let exported = exported(object, fields, scope);
+    Some(VirtualService {
+        exported: exported?,
         hosts,
         gateways,
         http,
@@ -147,8 +152,9 @@ fn tls_route<'a>(fields: &Fields<'a>, object: &Object<'a>) -> TlsRoute<'a> {
     let report = fields.report;
     fields.need("match", "[{ port: 443, sniHosts: [www.googleapis.com] }]");
     let blocks = fields.many("match").iter();
-    let blocks = blocks
-        .filter_map(|node| Fields::read_proto(node, report, |fields| tls_block(fields, object)));
+    let blocks = blocks.filter_map(|node| {
+        Fields::read_restriction(node, report, |fields| tls_block(fields, object))
+    });
     let blocks = blocks.collect();
     fields.need("route", "[{ destination: { host: www.googleapis.com } }]");
     let shares = fields.many("route").iter();

@@ -1,7 +1,9 @@
 //! MeshConfig, as Istio keeps it: YAML text within the ConfigMap `istio` of the
-//! root namespace, or what an IstioOperator would make it of. Only what it says
-//! of access logs is for this gateway.
+//! root namespace, or what an IstioOperator would make it of. What it says of
+//! access logs is for this gateway; what decides about policy must be as native
+//! documents say it, or as it is here.
 
+use super::mesh_policy;
 use super::providers::{Provider, Providers, sink};
 use super::{Kind, Objects, Scope, Value, pass_over};
 use crate::fields::{Fields, text};
@@ -15,7 +17,7 @@ use crate::yaml;
 const MESH: &str = "mesh";
 
 /// What concerns other workloads, or other questions.
-const OTHERS: [&str; 62] = [
+const OTHERS: [&str; 54] = [
     "authPolicy",
     "ca",
     "caCertificates",
@@ -23,15 +25,11 @@ const OTHERS: [&str; 62] = [
     "configSources",
     "connectTimeout",
     "defaultConfig",
-    "defaultDestinationRuleExportTo",
     "defaultHttpRetryPolicy",
-    "defaultServiceExportTo",
-    "defaultVirtualServiceExportTo",
     "disableEnvoyListenerLog",
     "disableMixerHttpReports",
     "disablePolicyChecks",
     "disableReportBatch",
-    "discoverySelectors",
     "dnsRefreshRate",
     "egressProxyAddress",
     "enableAutoMtls",
@@ -49,7 +47,6 @@ const OTHERS: [&str; 62] = [
     "ingressSelector",
     "ingressService",
     "localityLbSetting",
-    "meshMTLS",
     "mixerAddress",
     "mixerCheckServer",
     "mixerReportServer",
@@ -65,7 +62,6 @@ const OTHERS: [&str; 62] = [
     "rdsRefreshDelay",
     "reportBatchMaxEntries",
     "reportBatchMaxTime",
-    "rootNamespace",
     "sdsRefreshDelay",
     "sdsUdsPath",
     "sdsUseK8sSaJwt",
@@ -75,8 +71,6 @@ const OTHERS: [&str; 62] = [
     "tcpKeepalive",
     "thriftConfig",
     "tlsDefaults",
-    "trustDomain",
-    "trustDomainAliases",
     "verifyCertificateAtClient",
 ];
 
@@ -145,6 +139,7 @@ fn operators<'o>(
 
 fn config_of(fields: &Fields<'_>, scope: &Scope<'_>) -> MeshConfig {
     pass_over(fields, &OTHERS);
+    mesh_policy::compare(fields, scope);
     let layout = layout(fields).unwrap_or_else(|| Layout::Text(TextFormat::istio()));
     let file = fields.take("accessLogFile");
     // Empty text is Istio's word for none.

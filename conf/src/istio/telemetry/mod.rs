@@ -5,6 +5,7 @@
 //! that before one for the mesh. A gateway is the client of what it calls.
 
 mod mesh_config;
+mod mesh_policy;
 mod providers;
 
 use std::sync::Arc;

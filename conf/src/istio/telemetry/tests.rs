@@ -74,6 +74,49 @@ data:
 
 const HERE: &str = "{ name: t, namespace: istio-system, labels: {} }";
 
+/// What decides about policy and is not so here, at its place and in its words.
+#[test]
+fn a_mesh_config_that_says_otherwise_of_policy_is_an_error() {
+    let mesh = |config: &str| {
+        format!(
+            "apiVersion: install.istio.io/v1alpha1
+kind: IstioOperator
+metadata: {{ name: o, namespace: istio-system }}
+spec: {{ meshConfig: {{ {config} }} }}
+"
+        )
+    };
+    for (config, expected) in [
+        (
+            "rootNamespace: mesh-root",
+            "4:38 error: the root namespace is `istio-system` here: write `gateway: { rootNamespace: mesh-root }` in a native document",
+        ),
+        (
+            "trustDomain: corp.example",
+            "4:36 error: `corp.example` is no name of the mesh's own trust domain here, which is `cluster.local`: write it as `domain`, or under `aliases`, of the `trust` of a native document",
+        ),
+        (
+            "trustDomainAliases: [cluster.local, old.example]",
+            "4:59 error: `old.example` is no name of the mesh's own trust domain here, which is `cluster.local`: write it as `domain`, or under `aliases`, of the `trust` of a native document",
+        ),
+        (
+            "defaultServiceExportTo: ['.']",
+            "4:48 error: `defaultServiceExportTo` cannot be honoured: write `exportTo` in each ServiceEntry, and `[\"*\"]` here",
+        ),
+        (
+            "meshMTLS: { minProtocolVersion: TLSV1_3 }",
+            "4:55 error: not supported yet: callers may speak TLS 1.2, with forward secrecy and AEAD: write `TLSV1_2`",
+        ),
+    ] {
+        let told = compiled(&mesh(config)).map(|_| ()).expect_err(config);
+        assert_eq!(told, [expected], "{config}");
+    }
+    compiled(&mesh(
+        "rootNamespace: istio-system, trustDomain: cluster.local, defaultVirtualServiceExportTo: ['*'], meshMTLS: { minProtocolVersion: TLSV1_2 }",
+    ))
+    .unwrap();
+}
+
 #[test]
 fn without_a_word_logs_stay_as_they_are() {
     assert_eq!(logs(""), ["access stdout json"]);

@@ -347,3 +347,64 @@ fn a_field_is_added_several_times_and_set_once() {
         "3:58 error: found a list where a single value belongs"
     );
 }
+
+/// A class that is named is refused as a range is, and an address within another
+/// is where that one leads.
+#[test]
+fn what_is_denied_is_so_under_every_name() {
+    let reach = |more: &str| {
+        let text = format!("destinations: [{{ host: a.example, {more} }}]\n");
+        upstreams(&text).remove(0).reach
+    };
+    let mapped = "allowAddresses: ['::ffff:0.0.0.0/96']";
+    let nat64 = "allowAddresses: ['64:ff9b::/96']";
+    for (more, address, expected) in [
+        (
+            "allowAddresses: [127.0.0.0/8], denyAddresses: [loopback]",
+            "127.0.0.1",
+            false,
+        ),
+        (
+            "allowAddresses: [127.0.0.0/8], denyAddresses: [metadata]",
+            "127.0.0.1",
+            true,
+        ),
+        ("denyAddresses: [loopback]", "93.184.216.34", true),
+        (mapped, "::ffff:127.0.0.1", false),
+        (mapped, "::ffff:93.184.216.34", true),
+        (
+            "allowAddresses: ['::ffff:0.0.0.0/96', 127.0.0.0/8]",
+            "::ffff:127.0.0.1",
+            true,
+        ),
+        (
+            "allowAddresses: ['::ffff:127.0.0.0/104']",
+            "::ffff:127.0.0.1",
+            true,
+        ),
+        (
+            "allowAddresses: ['::ffff:127.0.0.0/104'], denyAddresses: [127.0.0.0/8]",
+            "::ffff:127.0.0.1",
+            false,
+        ),
+        (
+            "allowAddresses: ['::ffff:127.0.0.0/104'], denyAddresses: [loopback]",
+            "::ffff:127.0.0.1",
+            false,
+        ),
+        (nat64, "64:ff9b::169.254.169.254", false),
+        (nat64, "64:ff9b::93.184.216.34", true),
+        ("allowAddresses: ['2002::/16']", "2002:a9fe:a9fe::1", false),
+        ("allowAddresses: ['2002::/16']", "2002:5db8:d822::1", true),
+        ("", "64:ff9b::93.184.216.34", false),
+    ] {
+        let admits = reach(more).admits(address.parse().unwrap());
+        assert_eq!(admits, expected, "{more} {address}");
+    }
+    assert_eq!(
+        problem(
+            "destinations: [{ host: a.example, denyAddresses: [loopback], allowAddresses: [127.0.0.0/8], upstream: { addresses: ['[::ffff:127.0.0.1]:443'] } }]\n"
+        ),
+        "3:117 error: `::ffff:127.0.0.1` is embedded-ipv4 and never dialled: delete what denies it, in `denyAddresses` or `defaults`"
+    );
+}

@@ -223,3 +223,19 @@ fn logs_are_turned_off_by_a_word_of_their_own() {
         "3:7 error: found a single value where a map `key: value` belongs"
     );
 }
+
+/// A line has an end: rather than leave fields out it is not begun.
+#[test]
+fn a_line_that_could_not_tell_all_its_fields_is_refused() {
+    let fields = |number: usize| {
+        let field = |number| format!("      field{number:03}: request.path\n");
+        let fields: String = (0..number).map(field).collect();
+        format!(
+            "defaults: {{ policy: allow }}\nformats:\n  ours:\n    layout: mixer\n    fields:\n{fields}logs:\n  - {{ name: mine, format: ours }}\n"
+        )
+    };
+    assert_eq!(logs(&fields(100)).len(), 1);
+    let refused = compiled(&[document(&fields(200))]).unwrap_err();
+    let expected = "209:5 error: a line of the log `mine` would be longer than 16384 bytes: write fewer fields, or shorter names";
+    assert_eq!(refused, [expected]);
+}

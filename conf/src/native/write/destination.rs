@@ -90,16 +90,10 @@ impl Writer<'_> {
             .collect();
         let own = own.and_then(|own| self.upstream(own));
         let mut reach = common_reach(used.iter().copied());
-        for (mine, shared) in [
-            (&mut reach.allowed, &self.shared.reach.allowed),
-            (&mut reach.denied, &self.shared.reach.denied),
-        ] {
-            let missing: Vec<_> = shared
-                .iter()
-                .filter(|range| !mine.contains(range))
-                .collect();
-            mine.extend(missing);
-        }
+        let missing = beyond(&self.shared.reach, &reach);
+        reach.allowed.extend(missing.allowed);
+        reach.denied.extend(missing.denied);
+        reach.denied_classes.extend(missing.denied_classes);
         Inherited {
             host: match own_name(Some(&destination.host)) {
                 UpstreamHost::Named(name) => UpstreamHost::Named(name),

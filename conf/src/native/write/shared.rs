@@ -65,7 +65,7 @@ impl Shared {
             map.put("connectTimeout", duration(self.connect_timeout));
         }
         let mut addresses = Map::default();
-        addresses.put_list("deny", ranges(&self.reach.denied));
+        addresses.put_list("deny", denied(&self.reach));
         map.put_map("addresses", addresses);
         map
     }
@@ -145,35 +145,39 @@ pub(super) fn retries_out(retries: Retries) -> Out {
 
 /// The ranges that all have.
 pub(super) fn common_reach<'u>(upstreams: impl Iterator<Item = &'u Upstream> + Clone) -> Reach {
-    let all = |ranges: fn(&Reach) -> &Vec<IpNet>| {
-        let mut reaches = upstreams.clone().map(|u| ranges(&u.reach));
-        let first: &[IpNet] = reaches.next().map_or(&[], Vec::as_slice);
-        let others: Vec<_> = reaches.collect();
-        let shared = |range: &&IpNet| others.iter().all(|other| other.contains(range));
-        distinct(first.iter().filter(shared))
-    };
+    let reaches = upstreams.map(|upstream| &upstream.reach);
     Reach {
-        allowed: all(|reach| &reach.allowed),
-        denied: all(|reach| &reach.denied),
+        allowed: in_all(reaches.clone().map(|reach| &*reach.allowed)),
+        denied: in_all(reaches.clone().map(|reach| &*reach.denied)),
+        denied_classes: in_all(reaches.map(|reach| &*reach.denied_classes)),
     }
 }
 
 /// What one reach has beyond another.
 pub(super) fn beyond(reach: &Reach, above: &Reach) -> Reach {
-    let less = |ranges: &[IpNet], above: &[IpNet]| {
-        distinct(ranges.iter().filter(|range| !above.contains(range)))
-    };
     Reach {
         allowed: less(&reach.allowed, &above.allowed),
         denied: less(&reach.denied, &above.denied),
+        denied_classes: less(&reach.denied_classes, &above.denied_classes),
     }
 }
 
-fn distinct<'r>(ranges: impl Iterator<Item = &'r IpNet>) -> Vec<IpNet> {
-    let mut all: Vec<IpNet> = Vec::new();
-    for range in ranges {
-        if !all.contains(range) {
-            all.push(*range);
+fn less<T: Copy + PartialEq>(all: &[T], above: &[T]) -> Vec<T> {
+    distinct(all.iter().filter(|one| !above.contains(one)))
+}
+
+fn in_all<'r, T: Copy + PartialEq + 'r>(mut all: impl Iterator<Item = &'r [T]>) -> Vec<T> {
+    let first = all.next().unwrap_or_default();
+    let others: Vec<_> = all.collect();
+    let shared = |one: &&T| others.iter().all(|other| other.contains(one));
+    distinct(first.iter().filter(shared))
+}
+
+fn distinct<'r, T: Copy + PartialEq + 'r>(some: impl Iterator<Item = &'r T>) -> Vec<T> {
+    let mut all: Vec<T> = Vec::new();
+    for one in some {
+        if !all.contains(one) {
+            all.push(*one);
         }
     }
     all
@@ -182,7 +186,14 @@ fn distinct<'r>(ranges: impl Iterator<Item = &'r IpNet>) -> Vec<IpNet> {
 /// `allowAddresses` and `denyAddresses`.
 pub(super) fn put_reach(map: &mut Map, reach: &Reach) {
     map.put_list("allowAddresses", ranges(&reach.allowed));
-    map.put_list("denyAddresses", ranges(&reach.denied));
+    map.put_list("denyAddresses", denied(reach));
+}
+
+/// Ranges and classes.
+fn denied(reach: &Reach) -> Vec<Out> {
+    let classes = reach.denied_classes.iter();
+    let classes = classes.map(|class| Out::word(class.as_str()));
+    ranges(&reach.denied).into_iter().chain(classes).collect()
 }
 
 /// A range of one address is written as that address.

@@ -51,10 +51,11 @@ fn binding<'a>(
             "write a ServiceRole, and its name under `roleRef`",
         )],
     );
+    fields.refuse_null(&["mode"]);
     let enforced = choice(fields, "mode", &ENFORCEMENTS).unwrap_or(true);
     fields.need("subjects", "[{ user: cluster.local/ns/default/sa/sleep }]");
     let subjects = fields.many("subjects").iter().filter_map(|node| {
-        Fields::read_proto(node, fields.report, |fields| subject(fields, &context))
+        Fields::read_restriction(node, fields.report, |fields| subject(fields, &context))
     });
     let subjects: Vec<Clause> = subjects.collect();
     let head = Head {
@@ -153,6 +154,10 @@ fn subject<'a>(fields: &Fields<'a>, context: &Context<'a>) -> Clause {
     );
     if let Some(node) = fields.take("properties") {
         match &node.value {
+            Value::Map(entries) if entries.is_empty() => {
+                let message = "no `properties` are anybody's: write one, or delete the key";
+                fields.report.error(&node.origin, message);
+            }
             Value::Map(entries) => entries
                 .iter()
                 .for_each(|entry| property(entry, context, &mut clause)),

@@ -66,6 +66,7 @@ pub(super) fn read<'o, 'a>(
 }
 
 fn covers(fields: &Fields<'_>, objects: &Objects<'_>, scope: &Scope<'_>) -> Covers {
+    fields.refuse_null(&["mode", "enforcementMode"]);
     let mode = choice(fields, "mode", &MODES).unwrap_or(Mode::Off);
     let enforced = choice(fields, "enforcementMode", &ENFORCEMENTS).unwrap_or(true);
     let (inclusion, exclusion) = (fields.entry("inclusion"), fields.entry("exclusion"));
@@ -80,7 +81,7 @@ fn covers(fields: &Fields<'_>, objects: &Objects<'_>, scope: &Scope<'_>) -> Cove
     }
     let listed = |key: &'static str| {
         let node = fields.need(key, "{ services: […] }")?;
-        Fields::read_proto(node, fields.report, |fields| {
+        Fields::read_restriction(node, fields.report, |fields| {
             hosts(fields, key, objects, scope)
         })
     };

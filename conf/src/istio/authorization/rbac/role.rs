@@ -40,7 +40,7 @@ pub(super) fn roles<'a>(objects: &Objects<'a>, scope: &'a Scope<'a>) -> Roles<'a
 }
 
 fn rule<'a>(node: &'a Node, context: &Context<'a>) -> Option<(&'a Origin, Operation)> {
-    let operation = Fields::read_proto(node, context.report(), |fields| {
+    let operation = Fields::read_restriction(node, context.report(), |fields| {
         fields.need("services", "['*']");
         let mut operation = fields_of(fields, context);
         let services = texts(fields, "services").unwrap_or_default();
@@ -49,8 +49,9 @@ fn rule<'a>(node: &'a Node, context: &Context<'a>) -> Option<(&'a Origin, Operat
             .all
             .push(self::services(&services, context));
         for node in fields.many("constraints") {
-            let constraint =
-                Fields::read_proto(node, context.report(), |fields| constraint(fields, context));
+            let constraint = Fields::read_restriction(node, context.report(), |fields| {
+                constraint(fields, context)
+            });
             operation.clause.all.extend(constraint);
         }
         operation

@@ -23,8 +23,8 @@ fn conditions() {
         ),
         (
             "key: 'request.headers[x-team]', values: ['*']",
-            vec![get(" | x-team: red")],
-            vec![get(""), get(" | x-team:")],
+            vec![get(" | x-team: red"), get(" | x-team:")],
+            vec![get("")],
         ),
         (
             "key: 'request.headers[x-team]', notValues: ['red']",
@@ -128,4 +128,18 @@ fn repeated_headers() {
     let rules = "rules: [{ when: [{ key: 'request.headers[x-team]', values: [red] }] }]";
     decides(&policy(&format!("action: ALLOW\n{rules}")), &[], &[twice]);
     decides(&policy(&format!("action: DENY\n{rules}")), &[], &[twice]);
+}
+
+/// Istio's `*` is presence, and an empty value is there.
+#[test]
+fn a_star_is_met_by_an_empty_header() {
+    let empty = "sa:default/sleep GET http://a.example/ | x-admin: ";
+    let none = "sa:default/sleep GET http://a.example/";
+    for values in ["['*']", "[a, '*']"] {
+        let when = |key: &str| {
+            format!("[{{ when: [{{ key: 'request.headers[x-admin]', {key}: {values} }}] }}]")
+        };
+        matches_both_ways(&when("values"), &[empty], &[none]);
+        matches_both_ways(&when("notValues"), &[none], &[empty]);
+    }
 }

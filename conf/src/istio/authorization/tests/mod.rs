@@ -3,6 +3,7 @@
 mod conditions;
 mod effects;
 mod model;
+mod nulls;
 mod operations;
 mod places;
 mod policies;

@@ -62,7 +62,7 @@ const SOURCES: [(&str, &[&str]); 5] = [
     ),
     ("namespaces", &["n", "m*", "*n", "*", "m*d"]),
     ("serviceAccounts", &["n/s", "t"]),
-    ("trustDomains", &["cluster.local", "*.example", "f*"]),
+    ("trustDomains", &["cluster.local", "*r.example", "f*"]),
     ("ipBlocks", &["10.1.0.0/16", "10.1.2.3", "10.0.0.0/8"]),
 ];
 
@@ -161,6 +161,9 @@ fn asked() -> impl Strategy<Value = Asked> {
         )
 }
 
+/// The names of the mesh's own trust domain.
+const LOCAL: [&str; 2] = ["cluster.local", "old.example"];
+
 impl Asked {
     fn question(&self) -> Question {
         let Self {
@@ -190,9 +193,8 @@ impl Asked {
         let [domain, namespace, account] = self.caller;
         match field {
             "principals" | "source.principal" => {
-                let local = ["cluster.local", "old.example"];
                 let written = value.split('/').next().unwrap();
-                let domain = match local.contains(&written) && local.contains(&domain) {
+                let domain = match LOCAL.contains(&written) && LOCAL.contains(&domain) {
                     true => written,
                     false => domain,
                 };
@@ -206,7 +208,9 @@ impl Asked {
                 let (of, name) = value.split_once('/').unwrap_or(("istio-system", value));
                 (of, name) == (namespace, account)
             }
-            "trustDomains" => text(value, domain),
+            "trustDomains" => {
+                LOCAL.contains(&value) && LOCAL.contains(&domain) || text(value, domain)
+            }
             "ipBlocks" | "source.ip" => {
                 let prefix = match value {
                     "10.1.0.0/16" => "10.1.",

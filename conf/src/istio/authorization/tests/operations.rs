@@ -202,3 +202,66 @@ fn a_host_with_a_port_falls_to_the_closed_side() {
         &["sa:default/sleep GET http://a.example:80/"],
     );
 }
+
+/// Istio's `ports` are those of sockets: a refusal takes the number either way.
+#[test]
+fn a_port_is_the_one_that_callers_mean_or_to_a_refusal_the_sockets() {
+    let get = "sa:default/sleep GET http://a.example/";
+    // The listener binds 8443, and callers mean 443.
+    let rules = |field: &str| format!("rules: [{{ to: [{{ operation: {{ {field} }} }}] }}]");
+    let deny = |field: &str| policy(&format!("action: DENY\n{}", rules(field)));
+    decides(&deny("ports: ['8443']"), &[], &[get]);
+    decides(&deny("ports: ['443']"), &[], &[get]);
+    decides(&deny("ports: ['80']"), &[get], &[]);
+    decides(&policy(&rules("ports: ['8443']")), &[], &[get]);
+    decides(&policy(&rules("notPorts: ['8443']")), &[], &[get]);
+    for (port, expected) in [
+        (
+            "8443",
+            vec![
+                "5:41 warning: no listener has the port 8443: callers of that socket mean port 443, and a permission asks for that one: write `443`",
+            ],
+        ),
+        (
+            "80",
+            vec!["5:41 warning: no listener has the port 80: write one of theirs: 443"],
+        ),
+        ("443", vec![]),
+    ] {
+        let told = problems(&policy(&rules(&format!("ports: [{port}]"))));
+        assert_eq!(told, expected);
+    }
+}
+
+/// What Istio's ALLOW of hosts never lets through.
+#[test]
+fn hosts_that_open_tunnels_are_told() {
+    let passage = "---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: a }
+spec: { hosts: [a.example], ports: [{ number: 443, name: tls, protocol: TLS }], resolution: DNS }
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: istio-egressgateway }
+spec: { selector: { istio: egressgateway }, servers: [{ port: { number: 443, name: tls, protocol: TLS }, hosts: [a.example], tls: { mode: PASSTHROUGH } }] }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: a }
+spec: { hosts: [a.example], gateways: [istio-egressgateway], tls: [{ match: [{ port: 443, sniHosts: [a.example] }], route: [{ destination: { host: a.example } }] }] }
+";
+    let told = |operation: &str, more: &str| {
+        let rules = format!("rules: [{{ to: [{{ operation: {{ {operation} }} }}] }}]");
+        let told = problems(&(policy(&rules) + more));
+        let on_purpose = told
+            .iter()
+            .filter(|told| told.contains("TLS that passes through too"));
+        on_purpose.count()
+    };
+    assert_eq!(told("hosts: [a.example]", passage), 1);
+    assert_eq!(told("hosts: [a.example], paths: ['/*']", passage), 0);
+    assert_eq!(told("ports: ['443']", passage), 0);
+    assert_eq!(told("hosts: [a.example]", ""), 0);
+}

@@ -107,7 +107,7 @@ fn every_mistake_is_told_at_its_place() {
             "5:43 error: `::ffff:10.0.0.0/104` is no range of addresses: write such as `10.0.0.0/8` or `192.0.2.1`",
         ),
         (
-            "rules: [{ to: [{ operation: { ports: ['80'] } }], when: [{ key: destination.port, values: ['443'] }] }]",
+            "rules: [{ to: [{ operation: { methods: [PUT] } }], when: [{ key: 'request.headers[:method]', values: [GET] }] }]",
             "5:11 warning: this rule never matches: what it asks excludes each other",
         ),
         (
@@ -302,4 +302,26 @@ fn too_many_ways_are_refused() {
         problems(&spec(1001)),
         ["5:11 error: this holds in more than 1000 ways: write several rules"]
     );
+}
+
+/// Istio deploys the Gateway `egress` as `egress-istio`, which we may be without
+/// its object being here.
+#[test]
+fn a_policy_of_the_gateway_we_are_deployed_for_is_ours() {
+    let gateway = |name: &str| format!("---\nversion: 1\ngateway: {{ name: {name} }}\n");
+    let deny = |gateway: &str| {
+        policy(&format!(
+            "action: DENY\ntargetRefs: [{{ group: gateway.networking.k8s.io, kind: Gateway, name: {gateway} }}]\nrules: [{{}}]"
+        ))
+    };
+    let get = "sa:default/sleep GET http://a.example/";
+    for (name, target, refused) in [
+        ("egress-istio", "egress", true),
+        ("egress-istio", "egress-istio", true),
+        ("egress-istio", "other", false),
+        ("egress", "egress-istio", false),
+    ] {
+        let snapshot = snapshot(&(deny(target) + &gateway(name)));
+        assert_eq!(!goes(&snapshot, get), refused, "{name} {target}");
+    }
 }

@@ -69,11 +69,59 @@ fn fields_of_a_source() {
             &[sleep, shop],
         ),
         ("trustDomains: [far.example]", &[far], &[sleep, shop, old]),
-        ("trustDomains: ['*.example']", &[far, old], &[sleep]),
-        ("trustDomains: ['clu*']", &[sleep], &[far, old]),
+        ("trustDomains: [cluster.local]", &[sleep, old], &[far]),
+        ("trustDomains: [old.example]", &[sleep, old], &[far]),
+        ("notTrustDomains: [old.example]", &[far], &[sleep, old]),
         ("notTrustDomains: [far.example]", &[sleep], &[far]),
     ] {
         matches_both_ways(&from(source), matching, others);
+    }
+}
+
+/// A refusal of a name of the mesh's own domain is one of the domain.
+#[test]
+fn a_pattern_of_trust_domains_permits_what_it_fits_and_refuses_the_domain() {
+    let sleep = "sa:default/sleep GET http://a.example/";
+    let far = "far.example/ns/default/sa/sleep GET http://a.example/";
+    let old = "old.example/ns/default/sa/sleep GET http://a.example/";
+    for (domains, permitted, refused, others) in [
+        ("'clu*'", &[sleep][..], &[sleep, old][..], &[far][..]),
+        ("'*.example'", &[far, old], &[far, old, sleep], &[]),
+        ("'far*'", &[far], &[far], &[sleep, old]),
+    ] {
+        let rules =
+            format!("rules: [{{ when: [{{ key: source.trustDomain, values: [{domains}] }}] }}]");
+        decides(
+            &policy(&format!("action: ALLOW\n{rules}")),
+            permitted,
+            others,
+        );
+        decides(&policy(&format!("action: DENY\n{rules}")), others, refused);
+    }
+}
+
+/// Istio's pointer to the mesh's own domain never means a partner's.
+#[test]
+fn cluster_local_is_the_meshs_own_domain_alone() {
+    const TRUST: &str = "version: 1
+listeners: [{ bind: '[::]:8443', port: 443 }]
+trust: [{ domain: corp.example }, { domain: cluster.local, roots: r.pem }]
+defaults: { policy: allow }
+";
+    let own = "corp.example/ns/default/sa/sleep GET http://a.example/";
+    let partner = "cluster.local/ns/default/sa/sleep GET http://a.example/";
+    for source in [
+        "principals: [cluster.local/ns/default/sa/sleep]",
+        "trustDomains: [cluster.local]",
+    ] {
+        let rules = format!("rules: [{{ from: [{{ source: {{ {source} }} }}] }}]");
+        let files = [
+            SourceFile::new("gateway.yaml", TRUST),
+            SourceFile::new("policies.yaml", policy(&rules)),
+        ];
+        let snapshot = compile(&files, &Environment::default()).unwrap();
+        assert!(goes(&snapshot, own), "{source}");
+        assert!(!goes(&snapshot, partner), "{source}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is refused, how, and by which rule.
 
+use policy::expr::{Attribute, Attributes, Known};
 use policy::rule::{Effect, Matcher};
 
 use super::*;
@@ -287,4 +288,83 @@ fn a_rule_about_another_reporter_says_nothing_here() {
         assert!(told.ends_with(expected), "{told}");
         assert_eq!(snapshot(&text).admission().rules().len(), 0);
     }
+}
+
+/// Mixer's `request.headers` held them; here they are matched as what is sent.
+#[test]
+fn pseudo_headers_are_what_a_request_says_in_canonical_form() {
+    for (condition, target, refused) in [
+        (
+            r#"request.headers[":authority"] == "EDITION.cnn.com""#,
+            "/",
+            true,
+        ),
+        (
+            r#"request.headers[":Authority"].endsWith(".cnn.com")"#,
+            "/",
+            true,
+        ),
+        (
+            r#"request.headers[":authority"] == "www.cnn.com""#,
+            "/",
+            false,
+        ),
+        (
+            r#"(request.headers[":path"] | "") == "/politics?x=1""#,
+            "/politics?x=1",
+            true,
+        ),
+        (
+            r#"(request.headers[":path"] | "") == "/politics""#,
+            "/politics?x=1",
+            false,
+        ),
+        (r#"request.headers[":method"] == "GET""#, "/", true),
+        // A name that only the request gives.
+        (
+            r#"(request.headers[request.headers["x"]] | "") == "GET""#,
+            "/",
+            true,
+        ),
+    ] {
+        let text = check(
+            ("denier", "{}"),
+            ("checknothing", "{}"),
+            &format!("'{condition}'"),
+        );
+        let ask = Ask {
+            target,
+            header: Header("x", ":method"),
+            ..ASK
+        };
+        let told = ask.refused(&snapshot(&text));
+        assert_eq!(told.is_some(), refused, "{condition}: {told:?}");
+    }
+}
+
+/// What a check may ask is known to it, or a refusal would be one of nothing.
+#[test]
+fn what_is_said_to_be_known_is_known() {
+    let ask = Ask {
+        target: "/a?b",
+        server_name: Some("edition.cnn.com"),
+        ..ASK
+    };
+    // Folded when it is read, and fields that a request may have or not.
+    let excepted = [
+        Attribute::ContextReporterUid,
+        Attribute::RequestUserAgent,
+        Attribute::RequestReferer,
+        Attribute::RequestId,
+    ];
+    let snapshot = snapshot(LIST);
+    ask.of(&snapshot, |raw| {
+        let request = snapshot.admission().canonicalise(raw).unwrap();
+        for attribute in Attribute::ALL {
+            let is_meant = attribute.known() == Known::Deciding && !excepted.contains(attribute);
+            if is_meant {
+                assert!(request.value(*attribute).is_some(), "{}", attribute.name());
+            }
+        }
+    });
 }

@@ -37,6 +37,18 @@ fn an_expression_is_wrong_at_its_character() {
             r#"source.labels["app"] == "x""#,
             "15:17 error: `source.labels` is never known at this gateway: ask for another attribute",
         ),
+        (
+            r#"(request.api_key | "") == "x""#,
+            "15:18 error: `request.api_key` is never known at this gateway: ask for another attribute",
+        ),
+        (
+            r#"(connection.tls_version | "") == "TLSv1.2""#,
+            "15:18 error: `connection.tls_version` is never known at this gateway: ask for another attribute",
+        ),
+        (
+            r#"(source.address | "") == "192.0.2.1:80""#,
+            "15:18 error: `source.address` is not known when a request is checked: ask for another attribute",
+        ),
     ] {
         let told = condition(text);
         assert!(told.starts_with(expected), "{told}");

@@ -7,6 +7,7 @@ use policy::origin::Origin;
 use policy::pattern::HostPattern;
 
 use super::super::super::object::Object;
+use super::super::exported::Exported;
 use super::super::http_route::HttpRoute;
 use super::super::service::what;
 use super::super::virtual_service::{MESH, VirtualService};
@@ -73,6 +74,7 @@ impl<'a> Bundles<'a> {
             // Stable: equal ones stay in load order.
             bundle.routes.sort_by_key(|(order, _)| *order);
             VirtualService {
+                exported: Exported::ToAll,
                 hosts: vec![(bundle.host, bundle.origin)],
                 gateways: vec![bundle.gateway],
                 http: bundle.routes.into_iter().map(|(_, route)| route).collect(),

@@ -20,7 +20,7 @@ use crate::node::Node;
 use crate::snapshot::GatewayName;
 
 /// Classes whose Gateways may be this one. Waypoints have classes of their own.
-const CLASSES: [&str; 2] = ["istio", "egret"];
+pub(in crate::istio) const CLASSES: [&str; 2] = ["istio", "egret"];
 
 /// One listener of a Gateway that is ours.
 #[derive(Debug)]
@@ -58,10 +58,12 @@ impl<'a> ApiListener<'a> {
             namespace: Some(self.namespace),
             gateway: Cow::Owned(self.server_name()),
             port: self.port,
+            bind: None,
             mode: self.mode,
-            // Whose routes attach was asked of each route.
+            // Of HTTPRoutes it was asked already, but a VirtualService may name
+            // this server too.
             hosts: vec![ServerHost {
-                namespace: None,
+                namespaces: self.allowed.namespaces.clone(),
                 host: self.host.clone(),
                 origin: Some(self.origin),
             }],
@@ -244,6 +246,7 @@ fn listener<'a>(
     let name = fields.text("name");
     let port = fields.number("port", 1..=u16::MAX);
     let protocol = fields.take("protocol");
+    fields.refuse_null(&["hostname"]);
     let host = fields.parsed("hostname", |text| {
         HostPattern::parse(text).map_err(|error| error.message().to_owned())
     });
@@ -251,7 +254,7 @@ fn listener<'a>(
         .take("tls")
         .and_then(|node| Fields::read_proto(node, report, |fields| tls(fields, is_ours)));
     let allowed = fields.take("allowedRoutes").and_then(|node| {
-        Fields::read_proto(node, report, |fields| allowed(fields, object, is_ours))
+        Fields::read_restriction(node, report, |fields| allowed(fields, object, is_ours))
     });
     let protocol = protocol.and_then(|node| Some((text(node, report)?, &node.origin)))?;
     let mode = match (protocol.0, tls) {

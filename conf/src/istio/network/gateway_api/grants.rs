@@ -78,6 +78,7 @@ fn to<'a>(fields: &Fields<'a>) -> Vec<(&'a str, &'a str, Option<&'a str>)> {
     fields.need("to", "[{ group: \"\", kind: Service }]");
     let nodes = fields.many("to").iter();
     let read = |fields: &Fields<'a>| {
+        fields.refuse_null(&["name"]);
         fields.need("kind", "Service");
         let group = fields.text("group").unwrap_or_default();
         // Read before `kind` may end it: what is written is always asked for.

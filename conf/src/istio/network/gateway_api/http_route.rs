@@ -42,6 +42,7 @@ pub(super) fn hosts<'a>(
     fields: &Fields<'a>,
     context: &Context<'_, 'a>,
 ) -> Vec<(HostPattern, &'a Origin)> {
+    fields.refuse_null(&["hostnames"]);
     let nodes = fields.many("hostnames").iter();
     nodes.filter_map(|node| host(node, context.scope)).collect()
 }

@@ -32,7 +32,7 @@ use gateway::ApiListener;
 use grants::Grants;
 
 pub(super) use backend_tls::backend_tls_policies;
-pub(in crate::istio) use gateway::{deployed, is_our_gateway};
+pub(in crate::istio) use gateway::{CLASSES, deployed, is_our_gateway};
 
 /// The group of most kinds.
 const GROUP: &str = "gateway.networking.k8s.io";

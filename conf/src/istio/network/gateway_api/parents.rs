@@ -54,7 +54,7 @@ impl<'a> Context<'_, 'a> {
         fields.need("parentRefs", "[{ name: istio-egressgateway }]");
         let nodes = fields.many("parentRefs").iter();
         let parents = nodes.filter_map(|node| {
-            Fields::read_proto(node, fields.report, |fields| parent(fields, object)).flatten()
+            Fields::read_restriction(node, fields.report, |fields| parent(fields, object)).flatten()
         });
         let mut attachments = Vec::new();
         for parent in parents {

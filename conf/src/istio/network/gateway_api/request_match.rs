@@ -51,9 +51,10 @@ enum ValueMatch {
 
 /// Reads `matches`; none is one that takes everything.
 pub(super) fn matches<'a>(fields: &Fields<'a>) -> Vec<Match<'a>> {
+    fields.refuse_null(&["matches"]);
     let nodes = fields.many("matches").iter();
     let matches: Vec<_> = nodes
-        .filter_map(|node| Fields::read_proto(node, fields.report, one))
+        .filter_map(|node| Fields::read_restriction(node, fields.report, one))
         .collect();
     match fields.has("matches") {
         true => matches,
@@ -66,7 +67,7 @@ fn one<'a>(fields: &Fields<'a>) -> Match<'a> {
     let mut found = Match::default();
     found.block.origin = Some(fields.origin());
     if let Some(node) = fields.take("path") {
-        Fields::read_proto(node, report, |fields| path(fields, &mut found));
+        Fields::read_restriction(node, report, |fields| path(fields, &mut found));
     }
     let headers = named(fields, "headers", |name| field_name(name, "hostnames"));
     let query = named(fields, "queryParams", |name| Ok(name.into()));

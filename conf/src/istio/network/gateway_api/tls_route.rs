@@ -3,6 +3,7 @@
 use super::super::super::kind::Kind;
 use super::super::super::object::Object;
 use super::super::super::proto::pass_over;
+use super::super::exported::Exported;
 use super::super::service::what;
 use super::super::virtual_service::{MESH, TlsBlock, TlsRoute, VirtualService};
 use super::Context;
@@ -71,6 +72,7 @@ fn read<'a>(
             origin,
         };
         VirtualService {
+            exported: Exported::ToAll,
             hosts: vec![(attachment.host, object.origin)],
             gateways: vec![gateway],
             http: Vec::new(),

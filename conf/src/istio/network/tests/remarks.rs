@@ -257,3 +257,67 @@ fn lists_of_one_kind_are_lists() {
     assert_eq!(problems.len(), 1, "{problems:#?}");
     assert!(problems[0].contains("`items` is missing"), "{problems:#?}");
 }
+
+/// A socket that is to be reached from this machine alone is no other.
+#[test]
+fn a_server_binds_where_it_says() {
+    let gateway = |servers: &str| {
+        format!(
+            "apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {{ name: g, namespace: istio-system }}
+spec: {{ selector: {{ istio: egressgateway }}, servers: [{servers}] }}
+"
+        )
+    };
+    let local = "{ port: { number: 8080, name: http, protocol: HTTP }, bind: 127.0.0.1, hosts: [a.example] }";
+    let any = "{ port: { number: 8080, name: http, protocol: HTTP }, hosts: [b.example] }";
+    let alone = |objects: &str| {
+        let files = [SourceFile::new("istio.yaml", objects)];
+        compile(&files, &Environment::default())
+    };
+    let snapshot = alone(&gateway(local)).unwrap();
+    let binds = snapshot.settings().listeners.iter();
+    let binds: Vec<String> = binds.map(|listener| listener.bind.to_string()).collect();
+    assert_eq!(binds, ["127.0.0.1:8080"]);
+    for (objects, expected) in [
+        (
+            gateway(&format!("{local}, {any}")),
+            "port 8080 on another address than the server at",
+        ),
+        (
+            gateway(&local.replace("127.0.0.1", "unix:///s")),
+            "`unix:///s` is no address of a socket here: write such as `127.0.0.1`",
+        ),
+    ] {
+        let problems = alone(&objects).map(|_| ()).unwrap_err();
+        let found = problems
+            .iter()
+            .any(|problem| told(problem).contains(expected));
+        assert!(found, "{problems:?}");
+    }
+    // A native listener may not be open to more.
+    let at_443 = local.replace("8080", "443");
+    let mut problems = compiled(&gateway(&at_443)).map(|_| ()).unwrap_err();
+    problems.retain(|problem| problem.contains(" error: "));
+    assert_eq!(
+        problems,
+        [
+            "4:55 error: this server binds `127.0.0.1`, and the listener `mtls-443` at native.yaml:2 does not: write `bind: '127.0.0.1:443'` there, or delete `bind` here"
+        ]
+    );
+}
+
+#[test]
+fn terms_of_tls_that_are_narrower_than_ours_are_told() {
+    let gateway =
+        |tls: &str| gateway("default", "istio: egressgateway").replace("mode: ISTIO_MUTUAL", tls);
+    let refused = compiled(&gateway("mode: ISTIO_MUTUAL, minProtocolVersion: TLSV1_3"));
+    let problems = refused.map(|_| ()).unwrap_err();
+    let refused =
+        |told: &String| told.contains("error: not supported yet: callers may speak TLS 1.2");
+    assert!(problems.iter().any(refused), "{problems:?}");
+    let ciphers = gateway("mode: ISTIO_MUTUAL, minProtocolVersion: TLSV1_2, cipherSuites: [X]");
+    let told = remarks(&ciphers, "`cipherSuites` has no effect");
+    assert_eq!(told.len(), 1, "{told:?}");
+}
