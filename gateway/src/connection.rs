@@ -35,7 +35,7 @@ use crate::live::{Live, Seen};
 use crate::metrics::Open;
 use crate::record::Record;
 use crate::server_name::ServerName;
-use crate::socket::{Gathered, Socket};
+use crate::socket::{Gathered, Presence, Socket};
 use crate::tunnel::ClientHello;
 use crate::wildcards::Names;
 use spoken::Spoken;
@@ -57,6 +57,8 @@ pub(crate) struct Connection {
     pub(crate) server_name: ServerName,
     pub(crate) limits: Limits,
     pub(crate) drain: Drain,
+    /// Whether the caller is still there.
+    pub(crate) presence: Presence,
     /// What the principal was verified by.
     shown: Option<Arc<Shown>>,
     /// Who has said whose connection it is, where nothing proves it.
@@ -145,6 +147,7 @@ impl Accepted {
     fn draft(self) -> (Draft, Arc<Live>, TcpStream) {
         let Self { live, tcp, .. } = self;
         let draft = Draft {
+            presence: (&tcp).into(),
             gateway: self.gateway,
             listener: self.listener,
             local: self.local,
@@ -168,6 +171,7 @@ struct Draft {
     local: SocketAddr,
     remote: SocketAddr,
     drain: Drain,
+    presence: Presence,
     limits: Limits,
     principal: Option<Principal>,
     shown: Option<Shown>,
@@ -338,6 +342,7 @@ impl Draft {
             server_name: self.server_name,
             limits: self.limits,
             drain: self.drain,
+            presence: self.presence,
             shown: self.shown.map(Arc::new),
             introducer: self.introducer,
             seen: ArcSwap::from_pointee(seen),

@@ -17,7 +17,7 @@ use pingora_core::protocols::http::v2::server::{
 use pingora_core::protocols::{Digest, Stream};
 use pingora_error::{ErrorType, OrErr};
 use policy::refusal::Refusal;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::clock::Moment;
@@ -95,12 +95,22 @@ pub(crate) async fn serve(connection: Arc<Connection>, stream: Stream) {
     loop {
         tokio::select! {
             accepted = accept(&mut http2, &digest, &mut untold, &connection) => {
+                let is_full = is_full(&mut streams, connection.limits.streams).await;
                 match accepted {
+                    Accepted::Tunnel(mut stream) if is_full => {
+                        untold.turned_away();
+                        stream.1.send_reset(h2::Reason::REFUSED_STREAM);
+                        record_lost(&connection, Refusal::TooManyStreams);
+                    }
                     Accepted::Request(session) if connection.may_begin().is_err() => {
                         turn_away(&connection, session);
                         if !std::mem::replace(&mut draining, true) {
                             http2.graceful_shutdown();
                         }
+                    }
+                    Accepted::Request(session) if is_full => {
+                        untold.turned_away();
+                        refuse(&connection, session, Refusal::TooManyStreams);
                     }
                     Accepted::Request(session) => {
                         let connection = Arc::clone(&connection);
@@ -284,8 +294,29 @@ async fn accept(
     .await
 }
 
+/// Whether as many requests are under way as a connection may have streams. Some may
+/// outlive theirs; without a bound a caller could begin any number of them by
+/// resetting one after the other.
+async fn is_full(streams: &mut JoinSet<()>, most: u32) -> bool {
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    if streams.len() < most {
+        return false;
+    }
+    // Those whose streams have just ended have their turn to end, too.
+    yield_now().await;
+    while streams.try_join_next().is_some() {}
+    streams.len() >= most
+}
+
 /// Resets a stream whose caller has lost the right to ask.
 fn turn_away(connection: &Connection, session: HttpSession) {
+    if let Err(lost) = connection.may_begin() {
+        refuse(connection, session, lost);
+    }
+}
+
+/// Resets a stream of which nothing has been done; its caller may try again.
+fn refuse(connection: &Connection, session: HttpSession, refusal: Refusal) {
     let mut session = Session::new_http2(session);
     let head = session.req_header();
     let sketch = Sketch {
@@ -294,9 +325,7 @@ fn turn_away(connection: &Connection, session: HttpSession) {
         host: head.uri.authority().map(|host| host.as_str().as_bytes()),
         is_http2: true,
     };
-    if let Err(lost) = connection.may_begin() {
-        record_unparsed(connection, &sketch, lost, Moment::now());
-    }
+    record_unparsed(connection, &sketch, refusal, Moment::now());
     session.shutdown_with_reason(h2::Reason::REFUSED_STREAM);
 }
 

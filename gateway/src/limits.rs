@@ -3,6 +3,7 @@
 //!
 //! Counted when a connection comes and goes, never on a request.
 
+pub(crate) mod descriptors;
 mod handshakes;
 
 use std::collections::HashMap;

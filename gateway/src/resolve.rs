@@ -7,21 +7,20 @@
 //! dialled is an address checked; [`VettedAddress`] comes only from [`vet`].
 
 mod own;
+mod servers;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use conf::snapshot::{Dns, Families};
-use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{LookupIpStrategy, NameServerConfig, ResolverConfig, ResolverOpts};
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use conf::snapshot::Dns;
 use policy::destination::Reach;
 use policy::refusal::{Failure, Refusal};
 use tokio::sync::watch;
 
 use own::OwnSockets;
+use servers::{Found as Looked, Servers};
 
 /// Most addresses kept of one answer.
 const MAX_ADDRESSES: usize = 32;
@@ -83,8 +82,7 @@ pub struct Found {
 #[derive(Debug)]
 pub struct Resolver {
     /// `None`: there are no servers to ask.
-    resolver: Option<TokioResolver>,
-    timeout: Duration,
+    servers: Option<Servers>,
     stale: Duration,
     names: Mutex<HashMap<Box<str>, Entry>>,
     own: OwnSockets,
@@ -107,12 +105,11 @@ impl Resolver {
     /// upstreams whose addresses are given.
     #[must_use]
     pub fn new(dns: &Dns) -> Self {
-        let resolver = resolver(dns)
+        let servers = Servers::new(dns)
             .inspect_err(|error| tracing::warn!("no name can be resolved: {error}"))
             .ok();
         Self {
-            resolver,
-            timeout: dns.timeout,
+            servers,
             stale: dns.stale,
             names: Mutex::default(),
             own: OwnSockets::default(),
@@ -207,25 +204,16 @@ impl Resolver {
     }
 
     async fn ask(&self, name: &str, done: watch::Sender<()>) -> Answer {
-        // The final dot keeps the search list out (ndots cannot add to it).
-        let Some(resolver) = &self.resolver else {
-            return self.remember(name, None);
-        };
-        let query = resolver.lookup_ip(format!("{name}."));
-        let found = match tokio::time::timeout(self.timeout, query).await {
-            Ok(Ok(found)) => Some((
-                found.iter().take(MAX_ADDRESSES).collect::<Arc<[IpAddr]>>(),
-                found.valid_until(),
-            )),
-            Ok(Err(error)) if error.is_no_records_found() => Some(([].into(), Instant::now())),
-            Ok(Err(_)) | Err(_) => None,
+        let found = match &self.servers {
+            Some(servers) => servers.look_up(name).await,
+            None => None,
         };
         let answer = self.remember(name, found);
         drop(done);
         answer
     }
 
-    fn remember(&self, name: &str, found: Option<(Arc<[IpAddr]>, Instant)>) -> Answer {
+    fn remember(&self, name: &str, found: Option<Looked>) -> Answer {
         let now = Instant::now();
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = names
@@ -234,6 +222,7 @@ impl Resolver {
         entry.pending = None;
         match found {
             Some((addresses, valid_until)) if !addresses.is_empty() => {
+                let addresses: Arc<[IpAddr]> = addresses.into();
                 entry.fresh_until = valid_until.max(now + MIN_TTL);
                 entry.last_good = Some((Arc::clone(&addresses), entry.fresh_until + self.stale));
                 entry.answer = Ok(addresses);
@@ -288,42 +277,6 @@ impl Entry {
             pending: None,
         }
     }
-}
-
-fn resolver(dns: &Dns) -> Result<TokioResolver, String> {
-    let (config, mut options) = if dns.servers.is_empty() {
-        hickory_resolver::system_conf::read_system_conf()
-            .map_err(|error| format!("cannot read the system's resolver settings: {error}"))?
-    } else {
-        (explicit(&dns.servers), ResolverOpts::default())
-    };
-    options.timeout = dns.timeout;
-    options.attempts = 2;
-    options.cache_size = 0;
-    options.num_concurrent_reqs = 1;
-    options.ip_strategy = match dns.families {
-        Families::Both => LookupIpStrategy::Ipv4AndIpv6,
-        Families::V4 => LookupIpStrategy::Ipv4Only,
-        Families::V6 => LookupIpStrategy::Ipv6Only,
-    };
-    TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
-        .with_options(options)
-        .build()
-        .map_err(|error| format!("cannot set up the resolver: {error}"))
-}
-
-fn explicit(servers: &[SocketAddr]) -> ResolverConfig {
-    let servers = servers
-        .iter()
-        .map(|server| {
-            let mut config = NameServerConfig::udp_and_tcp(server.ip());
-            for connection in &mut config.connections {
-                connection.port = server.port();
-            }
-            config
-        })
-        .collect();
-    ResolverConfig::from_parts(None, Vec::new(), servers)
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use crate::admin::{self, AdminState};
 use crate::drain::Phase;
 use crate::gateway::Gateway;
 use crate::handover::{Inherited, MeetingPlace, Offered, Predecessor};
+use crate::limits::descriptors;
 use crate::listen::Bound;
 use crate::load::{LoadError, Loaded, Source, load, reach};
 use crate::memory;
@@ -111,6 +112,9 @@ impl Process {
     /// # Errors
     /// The first thing without which the gateway cannot serve.
     pub async fn start(options: &Options) -> Result<Self, StartError> {
+        if let Err(error) = descriptors::raise() {
+            tracing::warn!("cannot raise the bound on open files: {error}");
+        }
         shut_in(options)?;
         let sinks = Arc::new(Sinks::new());
         // Lists are fetched once there is a gateway to fetch them with.
@@ -123,6 +127,9 @@ impl Process {
             tracing::warn!("{warning}");
         }
         let settings = value.snapshot().settings().clone();
+        if let Some(warning) = descriptors::too_few(&settings.limits) {
+            tracing::warn!("{warning}");
+        }
         let gateway = Arc::new(Gateway::new(value, sinks, options.threads));
         // Not before the configuration is good: nobody is asked for nothing.
         let (predecessor, mut inherited) = inherit(options)?;

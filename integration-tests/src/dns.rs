@@ -1,5 +1,5 @@
 //! A name server that answers as the test says and remembers every question.
-//! UDP only; A records; every other type has no answer.
+//! UDP only; A records; of every other type it says that there are none.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -28,6 +28,8 @@ struct Shared {
     zone: Mutex<HashMap<String, Vec<Ipv4Addr>>>,
     questions: Mutex<Vec<String>>,
     failing: AtomicBool,
+    silent: AtomicBool,
+    only_v4: AtomicBool,
     stop: Stop,
 }
 
@@ -67,6 +69,16 @@ impl NameServer {
         self.shared.failing.store(true, Ordering::SeqCst);
     }
 
+    /// From now on no question is answered.
+    pub fn keep_silent(&self) {
+        self.shared.silent.store(true, Ordering::SeqCst);
+    }
+
+    /// From now on only questions for addresses of IPv4 are answered.
+    pub fn ignore_all_but_v4(&self) {
+        self.shared.only_v4.store(true, Ordering::SeqCst);
+    }
+
     /// Every name asked for so far.
     #[must_use]
     pub fn questions(&self) -> Vec<String> {
@@ -103,8 +115,12 @@ fn answer(query: &[u8], shared: &Shared) -> Option<Vec<u8>> {
     let (name, question) = question(query)?;
     let kind = u16::from_be_bytes([*query.get(question - 4)?, *query.get(question - 3)?]);
     locked(&shared.questions).push(name.clone());
+    let is = |state: &AtomicBool| state.load(Ordering::SeqCst);
+    if is(&shared.silent) || kind != A && is(&shared.only_v4) {
+        return None;
+    }
     let known = locked(&shared.zone).get(&name).cloned();
-    let failing = shared.failing.load(Ordering::SeqCst);
+    let failing = is(&shared.failing);
     let code = match known {
         _ if failing => SERVER_FAILURE,
         Some(_) => 0,

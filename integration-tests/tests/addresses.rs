@@ -2,9 +2,11 @@
 //! vetted, and nothing a caller sends is ever looked up.
 
 use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use integration_tests::dns::NameServer;
 use integration_tests::mesh::Mesh;
 use integration_tests::record::{assert_has, reason};
 use integration_tests::sidecar::Protocol;
@@ -148,6 +150,60 @@ fn the_last_good_answer_serves_while_the_name_server_fails() {
     assert_eq!(mesh.fetch("sleep", "httpbin.org", "/after").status, 200);
 }
 
+/// The same behind two servers of which the first is no good, and how it is spoilt.
+fn behind(spoil: fn(&NameServer)) -> (Mesh, NameServer) {
+    let bad = NameServer::start();
+    spoil(&bad);
+    let both = format!("[\"{}\", \"$DNS\"]", bad.address());
+    let wild = NAMES.replace("[\"$DNS\"]", &both) + WILD;
+    (Mesh::start(&wild), bad)
+}
+
+const WILD: &str = "  - host: \"*.wild.test\"
+    upstream: { resolve: dynamic, port: $RECORDER_PORT, tls: { ca: $ORIGIN_CA } }
+    allowAddresses: [127.0.0.0/8]
+";
+
+/// How long a request for a name took that was never asked for before; it gets as
+/// far as the recorder, whose certificate is another's.
+fn reached(mesh: &Mesh, host: &str) -> Duration {
+    mesh.names.answer(host, &[LOOPBACK]);
+    let begun = Instant::now();
+    let path = format!("/{host}");
+    let _ = mesh.fetch("sleep", host, &path);
+    let took = begun.elapsed();
+    let record = mesh.egret.record_of(&path);
+    assert_eq!(reason(&record), "upstream_tls_verification", "{record:#}");
+    took
+}
+
+#[test]
+fn a_name_server_that_fails_or_keeps_silent_is_no_loss_beside_another() {
+    for spoil in [NameServer::fail, NameServer::keep_silent] {
+        let (mesh, bad) = behind(spoil);
+        for name in ["a", "b", "c"] {
+            reached(&mesh, &format!("{name}.wild.test"));
+        }
+        assert!(!bad.questions().is_empty());
+    }
+}
+
+#[test]
+fn one_that_keeps_silent_is_not_waited_for_twice() {
+    let (mesh, _bad) = behind(NameServer::keep_silent);
+    reached(&mesh, "a.wild.test");
+    let took = reached(&mesh, "b.wild.test");
+    assert!(took < Duration::from_secs(1), "{took:?}");
+}
+
+#[test]
+fn a_server_that_ignores_questions_for_ipv6_is_not_waited_for_long() {
+    let mesh = Mesh::start(&(NAMES.to_owned() + WILD));
+    mesh.names.ignore_all_but_v4();
+    let took = reached(&mesh, "a.wild.test");
+    assert!(took < Duration::from_secs(2), "{took:?}");
+}
+
 #[test]
 fn nothing_a_caller_sends_is_looked_up() {
     let mesh = Mesh::start(&NAMES.replace("policy: allow", "policy: deny"));
@@ -197,6 +253,7 @@ fn headers_that_name_a_destination_change_nothing() {
 fn the_gateway_never_dials_itself() {
     let mesh = Mesh::start(NAMES);
     let here = mesh.gateway();
+    let by_no_address = here.port();
     let round = format!(
         "
 defaults: {{ policy: allow }}
@@ -204,10 +261,16 @@ destinations:
   - host: round.test
     upstream: {{ addresses: \"{here}\", tls: off }}
     allowAddresses: [127.0.0.0/8]
+  - host: nowhere.test
+    upstream: {{ addresses: \"0.0.0.0:{by_no_address}\", tls: off }}
+    allowAddresses: [0.0.0.0/8]
 "
     );
     mesh.configure(&round);
     mesh.until_answered(403, "sleep", "round.test", "/round");
+    assert_eq!(mesh.fetch("sleep", "nowhere.test", "/nowhere").status, 403);
+    let record = mesh.egret.record_of("/nowhere");
+    assert_eq!(reason(&record), "address_denied", "{record:#}");
     let told = mesh
         .egret
         .wait_for_record("the refusal", |r| reason(r) == "address_denied");

@@ -1,12 +1,15 @@
 //! What may be open to an upstream at once: a flood never opens more, what is
 //! beyond is refused with Envoy's flag, and every place is given back.
 
-use std::io::Read;
-use std::net::TcpListener;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use serde_json::{Value, json};
 
+use integration_tests::http2::{ACK, END_HEADERS, END_STREAM, HEADERS, SETTINGS, frame};
 use integration_tests::mesh::Mesh;
 use integration_tests::pki::Pki;
 use integration_tests::raw::{Hello, Raw};
@@ -88,8 +91,8 @@ fn assert_overflow(mesh: &Mesh, target: &str) {
 #[test]
 fn one_more_waits_and_one_more_than_that_is_refused() {
     let mesh = Mesh::start(&bounded("maxConnections: 2, maxPendingRequests: 1", ""));
-    let mut first = hold(&mesh, "/delay/2?1");
-    let mut second = hold(&mesh, "/delay/2?2");
+    let mut first = hold(&mesh, "/delay/5?1");
+    let mut second = hold(&mesh, "/delay/5?2");
     let mut third = ask(&mesh, "/waits");
     until_metric(&mesh, "egret_upstream_pending_requests", 1);
     for protocol in Protocol::ALL {
@@ -323,4 +326,64 @@ destinations:
     until_metric(&mesh, "egret_upstream_active_requests", 0);
     until_metric(&mesh, "egret_upstream_open_connections", 0);
     let _another = websocket::open(sidecar.address(), SECOND, "/two").unwrap();
+}
+
+/// Answers requests over HTTP/2 by prior knowledge, to the connection's end.
+fn answer_all(mut tcp: TcpStream) -> io::Result<()> {
+    let mut preface = [0; 24];
+    tcp.read_exact(&mut preface)?;
+    tcp.write_all(&frame(SETTINGS, 0, 0, b""))?;
+    loop {
+        let mut head = [0; 9];
+        tcp.read_exact(&mut head)?;
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut payload = vec![0; length as usize];
+        tcp.read_exact(&mut payload)?;
+        let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+        match (head[3], head[4] & ACK) {
+            (SETTINGS, 0) => tcp.write_all(&frame(SETTINGS, ACK, 0, b""))?,
+            // `:status: 200` (RFC 7541, appendix A).
+            (HEADERS, _) => {
+                tcp.write_all(&frame(HEADERS, END_HEADERS | END_STREAM, stream, &[0x88]))?;
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn one_idle_connection_gives_way_and_not_all() {
+    let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let ended = Arc::new(AtomicUsize::new(0));
+    let counting = Arc::clone(&ended);
+    thread::spawn(move || {
+        for tcp in listener.incoming().flatten() {
+            let ended = Arc::clone(&counting);
+            thread::spawn(move || {
+                let _ = answer_all(tcp);
+                ended.fetch_add(1, Ordering::SeqCst);
+            });
+        }
+    });
+    let mesh = Mesh::start(&format!(
+        "dns: {{ servers: [\"$DNS\"] }}
+defaults: {{ policy: allow, addresses: {{ allow: [127.0.0.0/8] }} }}
+destinations:
+  - host: \"*.wild.test\"
+    upstream:
+      {{ resolve: dynamic, port: {port}, tls: off, protocol: h2, pool: {{ maxConnections: 3 }} }}
+"
+    ));
+    for number in 1..=4 {
+        let host = format!("{number}.wild.test");
+        mesh.names
+            .answer(&host, &[Ipv4Addr::new(127, 0, 0, number)]);
+        let reply = mesh.fetch("sleep", &host, "/x");
+        assert_eq!(reply.status, 200, "{host}: {}", mesh.egret.said());
+    }
+    until("one has given way", || {
+        (ended.load(Ordering::SeqCst) > 0).then_some(())
+    });
+    assert_eq!(ended.load(Ordering::SeqCst), 1);
 }

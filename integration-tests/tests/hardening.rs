@@ -4,9 +4,10 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 
-use integration_tests::egret::Egret;
+use integration_tests::egret::{Beside, Egret};
 use integration_tests::mesh::Mesh;
 use integration_tests::peers;
+use integration_tests::wait::until;
 use object::Endianness;
 use object::elf;
 use object::read::elf::{Dyn, ElfFile64, FileHeader, ProgramHeader};
@@ -115,6 +116,33 @@ fn a_crash_leaves_no_core_file() {
         .find(|line| line.starts_with("Max core file size"));
     let words: Vec<_> = core.expect("the limit").split_whitespace().collect();
     assert_eq!(words.get(4..6), Some(&["0", "0"][..]), "{words:?}");
+}
+
+/// Started by a shell that allows it so many files.
+fn allowed(files: &str) -> Egret {
+    let through = ["sh", "-c", &format!("ulimit {files}; exec \"$0\" \"$@\"")];
+    let beside = Beside {
+        through: through.map(Into::into).into(),
+        ..Beside::default()
+    };
+    Egret::start_beside(IDLE, &beside)
+}
+
+#[test]
+fn as_many_files_may_be_open_as_the_system_allows() {
+    let egret = allowed("-Sn 64");
+    let limits = told(&egret, "limits").unwrap();
+    let files = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
+    let words: Vec<_> = files.expect("the limit").split_whitespace().collect();
+    assert_eq!(words[3], words[4], "{words:?}");
+    assert_ne!(words[3], "64");
+    let egret = allowed("-n 400");
+    until("too few are told", || {
+        let told = |line: &String| line.contains("may open 400 files") && line.contains("to 72");
+        egret.diagnostics().iter().any(told).then_some(())
+    });
 }
 
 /// To root, whom nothing stops, the mappings are told; to the gateway's own user

@@ -494,6 +494,44 @@ fn what_is_within_ends_with_the_callers_right() {
 }
 
 #[test]
+fn a_stream_on_which_nothing_is_said_is_on_record() {
+    let mesh = Mesh::start(CONFIGURATION);
+    let mut raw = connect(&mesh, "sleep");
+    let asked = fields(&[
+        (":method", "CONNECT"),
+        (":authority", "forbidden.test:3306"),
+    ]);
+    raw.send(&[http2::preface(), http2::head(1, &asked, false)].concat())
+        .unwrap();
+    let head = |bytes: &[u8]| {
+        let mut rest = bytes;
+        while let Some((frame, length)) = http2::Frame::read(rest) {
+            if frame.kind == http2::HEADERS {
+                return true;
+            }
+            rest = &rest[length..];
+        }
+        false
+    };
+    let mut bytes = Vec::new();
+    while !head(&bytes) {
+        bytes.extend(raw.some().unwrap());
+    }
+    raw.send(&http2::frame(http2::DATA, http2::END_STREAM, 1, b""))
+        .unwrap();
+    let told = mesh
+        .egret
+        .wait_for_record("the stream", |record| record["method"] == "CONNECT");
+    assert_has(
+        &told,
+        &json!({
+            "authority": "forbidden.test:3306", "response_code": 200, "failure": "client_gone",
+            "source_principal": SLEEP, "bytes_received": 0, "upstream_host": null,
+        }),
+    );
+}
+
+#[test]
 fn a_stream_that_its_caller_resets_is_on_record() {
     let (address, origin) = answering(b"");
     let routes = format!(

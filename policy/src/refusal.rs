@@ -111,6 +111,8 @@ closed! {
         ConnectionNominations,
         /// The HTTP/2 stream breaks RFC 9113.
         MalformedStream,
+        /// As many requests of the HTTP/2 connection are under way as it may have streams.
+        TooManyStreams,
         /// The head was not complete in time.
         HeadTimeout,
         /// The body stopped arriving.
@@ -216,6 +218,7 @@ impl Refusal {
             Self::Expectation => "expectation",
             Self::ConnectionNominations => "connection_nominations",
             Self::MalformedStream => "malformed_stream",
+            Self::TooManyStreams => "too_many_streams",
             Self::HeadTimeout => "head_timeout",
             Self::BodyTimeout => "body_timeout",
             Self::BodyTooSlow => "body_too_slow",
@@ -274,6 +277,8 @@ impl Refusal {
             | Self::TooManyHandshakes
             | Self::FrameFlood
             | Self::ResetFlood
+            // It is reset, and may be tried again.
+            | Self::TooManyStreams
             // It has a head already, and takes no more.
             | Self::ReaderTimeout => 0,
             Self::BareLineEnding
@@ -328,7 +333,10 @@ impl Refusal {
             | Self::UnknownVip => "NR",
             Self::AuthoriserDenied | Self::AuthoriserUnavailable => "UAEX",
             Self::HeadTimeout | Self::BodyTimeout | Self::BodyTooSlow | Self::ReaderTimeout => "SI",
-            Self::Overloaded | Self::LogUnavailable | Self::TooManyConnections => "OM",
+            Self::Overloaded
+            | Self::LogUnavailable
+            | Self::TooManyConnections
+            | Self::TooManyStreams => "OM",
             Self::TooManyHandshakes => "RL",
             _ => "DPE",
         }

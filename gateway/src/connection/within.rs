@@ -9,14 +9,15 @@ use policy::refusal::Refusal;
 
 use super::Connection;
 use crate::server_name::ServerName;
+use crate::socket::Presence;
 
 impl Connection {
-    /// An application's own connection to `port`, of the same caller. It counts as
-    /// one of his.
+    /// An application's own connection to `port`, of the same caller, which lasts as
+    /// long as his `presence`. It counts as one of his.
     ///
     /// # Errors
     /// When he has too many.
-    pub(crate) fn within(&self, port: u16) -> Result<Self, Refusal> {
+    pub(crate) fn within(&self, port: u16, presence: Presence) -> Result<Self, Refusal> {
         let permit = self
             .gateway
             .connections
@@ -36,6 +37,7 @@ impl Connection {
             server_name: ServerName::Ourselves,
             limits: self.limits.clone(),
             drain: self.drain.clone(),
+            presence,
             shown: self.shown.clone(),
             introducer: self.introducer,
             seen: ArcSwap::new(self.seen()),

@@ -23,6 +23,7 @@ use super::turn::{self, Turn};
 use super::{extended_connect, websocket};
 use crate::headers::{self, Outgoing, RequestBody};
 use crate::intake::chunks::is_malformed;
+use crate::socket::Presence;
 use crate::upstream::{Part, UpstreamSession};
 
 /// What an attempt needs to know.
@@ -31,6 +32,8 @@ pub(super) struct Attempt<'a> {
     pub(super) outbound: &'a Outbound,
     pub(super) body: RequestBody,
     pub(super) limits: &'a Limits,
+    /// The caller's, where nothing may be read of him.
+    pub(super) presence: &'a Presence,
     pub(super) reused: bool,
 }
 
@@ -95,7 +98,7 @@ impl Attempt<'_> {
             upstream.ask_to_switch();
         }
         // What comes before the upstream has agreed is none of HTTP: it waits.
-        let mut watching = !websocket;
+        let mut reads = !websocket;
         let mut pace = Pace::new(self.limits, trace.grpc && session.is_http2());
         let sent = upstream.send_head(head, request_done).await;
         sent.map_err(|error| self.upstream_broke(&error, session, progress))?;
@@ -116,7 +119,7 @@ impl Attempt<'_> {
                         return Ok(());
                     }
                 }
-                body = self.receive(session, request_done, &mut pace), if watching => match body? {
+                body = self.receive(session, request_done, reads, &mut pace) => match body? {
                     Received::Body(data, pieces) => {
                         turn.moved(data.len(), pieces);
                         pace.came(&data, Instant::now());
@@ -142,7 +145,7 @@ impl Attempt<'_> {
                     Received::Pipelined => {
                         // A byte of the next request is lost: it is not served,
                         // and the connection ends with this answer.
-                        watching = false;
+                        reads = false;
                         session.set_keepalive(None);
                     }
                 },
@@ -170,14 +173,20 @@ impl Attempt<'_> {
             .map_err(|_| Broken::Failed(Failure::Internal))
     }
 
-    /// The next piece of the caller's body; once it has ended, waits for him
-    /// to leave.
+    /// The next piece of the caller's body; once it has ended, or where nothing is
+    /// read, waits for him to leave.
     async fn receive(
         &self,
         session: &mut Session,
         done: bool,
+        reads: bool,
         pace: &mut Pace,
     ) -> Result<Received, Broken> {
+        // Over HTTP/2 nothing is read for it.
+        if !reads && !session.is_http2() {
+            self.presence.left().await;
+            return Err(Broken::Failed(Failure::ClientGone));
+        }
         let reading = session.read_body_or_idle(done);
         if done {
             return match reading.await {

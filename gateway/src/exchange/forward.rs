@@ -10,7 +10,7 @@ use pingora_core::protocols::http::server::Session;
 use pingora_error::ErrorType;
 use policy::destination::Route;
 use policy::refusal::{Failure, Refusal};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::attempt::{Attempt, Broken, Progress};
 use super::deadline::{deadline, of_call};
@@ -20,6 +20,7 @@ use super::{Ending, Exchange, Outbound, extended_connect};
 use crate::connection::Connection;
 use crate::headers::RequestBody;
 use crate::resolve::{NoAddress, VettedAddress};
+use crate::socket::Presence;
 use crate::upstream::{DialError, Freshness, Outcome, Retry, Target, Wanted};
 
 /// Base of the wait between attempts; doubled, with jitter.
@@ -27,6 +28,10 @@ const BACK_OFF: Duration = Duration::from_millis(25);
 /// What is under way when its caller loses the right to ask may end within this
 /// time, and at most twice of it.
 const LINGER: Duration = Duration::from_secs(20);
+
+/// Time for an upstream to take the end of what was begun with it. One that does not
+/// read never does, and the exchange would last until it did.
+const PARTING: Duration = Duration::from_secs(1);
 
 /// Why an exchange ends without the upstream's whole answer.
 enum Stop {
@@ -211,10 +216,12 @@ impl Exchange<'_> {
         let dialler = &self.trace.connection.gateway.dialler;
         let wanted = wanted(session, route);
         let opening = dialler.open(target, host, addresses, freshness, wanted);
-        // What comes before a switch of protocols is none of HTTP.
-        let watches = target.is_bounded() && wanted != Wanted::Switchable;
-        let dialled = match watches && session.is_body_empty() {
-            true => unless_gone(session, opening).await?,
+        let presence = &self.trace.connection.presence;
+        // What comes before a switch of protocols is none of HTTP, and there is nobody
+        // yet to take a body.
+        let reads = wanted != Wanted::Switchable && session.is_body_empty();
+        let dialled = match target.is_bounded() {
+            true => unless_gone(session, presence, reads, opening).await?,
             false => opening.await,
         };
         let dialled = dialled.map_err(|error| self.connect_failed(error))?;
@@ -228,6 +235,7 @@ impl Exchange<'_> {
             outbound,
             body: body_of(session),
             limits: &self.trace.connection.limits,
+            presence,
             reused: dialled.reused,
         };
         progress.asked = Some((dialled.address, addresses.len()));
@@ -244,11 +252,11 @@ impl Exchange<'_> {
                 Ok(())
             }
             Ok(()) => {
-                dialler.release(upstream).await;
+                let _ = timeout(PARTING, dialler.release(upstream)).await;
                 Ok(())
             }
             Err(broken) => {
-                upstream.abort().await;
+                let _ = timeout(PARTING, upstream.abort()).await;
                 Err(broken)
             }
         }
@@ -270,25 +278,34 @@ impl Exchange<'_> {
 }
 
 /// What comes of `opening`, while the caller is there to wait for it: his place in
-/// a queue is free when he leaves. His whole request has been read.
+/// a queue is free when he leaves.
 async fn unless_gone<T>(
     session: &mut Session,
+    presence: &Presence,
+    reads: bool,
     opening: impl Future<Output = T>,
 ) -> Result<T, Broken> {
     let mut opening = pin!(opening);
+    // Over HTTP/2 nothing is read for it.
+    if reads || session.is_http2() {
+        tokio::select! {
+            biased;
+            opened = opening.as_mut() => return Ok(opened),
+            read = session.read_body_or_idle(true) => {
+                if let Err(error) = read
+                    && *error.etype() != ErrorType::ConnectError
+                {
+                    return Err(Broken::Failed(Failure::ClientGone));
+                }
+                // A byte of another request: it is not served.
+                session.set_keepalive(None);
+            }
+        }
+    }
     tokio::select! {
         biased;
-        opened = opening.as_mut() => Ok(opened),
-        read = session.read_body_or_idle(true) => {
-            if let Err(error) = read
-                && *error.etype() != ErrorType::ConnectError
-            {
-                return Err(Broken::Failed(Failure::ClientGone));
-            }
-            // A byte of another request: it is not served.
-            session.set_keepalive(None);
-            Ok(opening.await)
-        }
+        opened = opening => Ok(opened),
+        () = presence.left() => Err(Broken::Failed(Failure::ClientGone)),
     }
 }
 

@@ -18,7 +18,7 @@ use super::trace::{Told, Trace};
 use crate::connection::Connection;
 use crate::headers::names_websocket;
 use crate::relay::{Bounds, End, Side, Traffic, now, relay};
-use crate::socket::{Http2Stream, Plain};
+use crate::socket::{Http2Stream, Plain, Presence};
 use crate::upstream::UpstreamSession;
 
 /// Envoy's words for both.
@@ -94,14 +94,16 @@ impl<'c> Conversation<'c> {
             (Session::H1(mut session), Ok(upstream)) => match already_read(&mut session).await {
                 Ok(read) => {
                     let stream = session.into_inner();
-                    carry(connection, Side { stream, read }, upstream, traffic).await
+                    let caller = Side { stream, read };
+                    carry(connection, caller, &connection.presence, upstream, traffic).await
                 }
                 Err(failure) => End::Broken(failure),
             },
             (Session::H2(session), Ok(upstream)) => match Http2Stream::new(session) {
                 Some(stream) => {
-                    let read = Vec::new();
-                    carry(connection, Side { stream, read }, upstream, traffic).await
+                    let (presence, read) = (stream.presence(), Vec::new());
+                    let caller = Side { stream, read };
+                    carry(connection, caller, &presence, upstream, traffic).await
                 }
                 None => End::Broken(Failure::Internal),
             },
@@ -124,6 +126,7 @@ impl<'c> Conversation<'c> {
 async fn carry(
     connection: &Connection,
     caller: Side<impl AsyncRead + AsyncWrite + Plain + Unpin>,
+    presence: &Presence,
     upstream: Side<Stream>,
     traffic: &Traffic,
 ) -> End {
@@ -136,7 +139,7 @@ async fn carry(
         // First, so that no byte goes out once it is known.
         biased;
         Err(lost) = connection.over(None) => End::Lost(lost),
-        end = relay(caller, upstream, traffic, bounds) => end,
+        end = relay(caller, upstream, presence, traffic, bounds) => end,
     }
 }
 

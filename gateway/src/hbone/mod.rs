@@ -21,7 +21,7 @@ use h2::server::SendResponse;
 use http::Request;
 use pingora_core::protocols::{IO, Stream};
 use policy::canonical::{Authority, Malformed};
-use policy::refusal::Refusal;
+use policy::refusal::{Failure, Refusal};
 use policy::{RawTunnel, To};
 use tokio::io::AsyncRead;
 use tokio::time::timeout;
@@ -32,6 +32,7 @@ use crate::drain::Phase;
 use crate::exchange::{record_abandoned, record_unparsed};
 use crate::intake::head::Sketch;
 use crate::intake::proxy::{self, Connect};
+use crate::relay::End;
 use crate::reply::Reply;
 use crate::socket::{Gathered, Socket};
 use crate::tunnel::{self, Asking};
@@ -84,17 +85,21 @@ async fn stream(
         authority: format!("{host}:{port}").into(),
         ..asked
     };
-    let inner = match connection.within(port) {
+    let inner = match connection.within(port, caller.presence()) {
         Ok(inner) => inner,
         Err(refusal) => return tunnel::decline(&connection, caller, asked, refusal, begun).await,
     };
     if goes_by_authority(&inner, &asked.authority, begun) {
         return tunnel::connect(&inner, caller, asked, &[], begun).await;
     }
-    drop((connection, asked));
-    match caller.agree().await {
-        Ok(within) => speak(inner, Gathered::new(within)).await,
-        Err(_) => record_abandoned(&inner, begun),
+    drop(connection);
+    let Ok(within) = caller.agree().await else {
+        return record_abandoned(&inner, begun);
+    };
+    let mut within = Gathered::new(within);
+    match listen(&inner, &mut within).await {
+        Said::Nothing(end) => tunnel::record_silent(&inner, asked, end, begun),
+        said => speak(inner, within, said).await,
     }
 }
 
@@ -131,19 +136,21 @@ enum Said {
     Tls,
     Http1,
     Http2,
-    Nothing,
+    /// Nothing, before that end.
+    Nothing(End),
 }
 
 /// Serves a connection that ztunnel has taken out of HBONE, meant for `host`.
 pub(crate) async fn introduced(connection: Connection, socket: Socket, host: &str) {
     let begun = Moment::now();
     let authority: Box<str> = format!("{host}:{}", connection.listener.port).into();
-    let within = Gathered::new(socket);
+    let mut within = Gathered::new(socket);
     if goes_by_authority(&connection, &authority, begun) {
         let asked = Connect::introduced(authority);
         return tunnel::connect(&connection, Introduced(within), asked, &[], begun).await;
     }
-    speak(connection, within).await;
+    let said = listen(&connection, &mut within).await;
+    speak(connection, within, said).await;
 }
 
 /// Who waits for no answer.
@@ -160,13 +167,13 @@ impl Asking for Introduced {
 }
 
 /// Serves what is within, by what it begins with (as Istio sniffs).
-async fn speak<S>(inner: Connection, mut within: Gathered<S>)
+async fn speak<S>(inner: Connection, within: Gathered<S>, said: Said)
 where
     Gathered<S>: IO,
     S: AsyncRead + Unpin + 'static,
 {
-    match listen(&inner, &mut within).await {
-        Said::Nothing => {}
+    match said {
+        Said::Nothing(_) => {}
         Said::Tls => {
             let inner = inner.speaking(ListenerMode::InnerTls);
             let within: Stream = Box::new(within);
@@ -193,9 +200,12 @@ where
     tokio::select! {
         first = timeout(idle, within.look()) => match first {
             Ok(Ok(true)) => {}
-            _ => return Said::Nothing,
+            Ok(_) => return Said::Nothing(End::Broken(Failure::ClientGone)),
+            Err(_) => return Said::Nothing(End::Idle),
         },
-        _ = connection.idle_until(Phase::Closing) => return Said::Nothing,
+        over = connection.idle_until(Phase::Closing) => {
+            return Said::Nothing(over.map_or_else(End::Lost, |()| End::Finished));
+        }
     }
     let limit = connection.limits.head_timeout;
     let more = async {

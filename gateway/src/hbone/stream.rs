@@ -8,8 +8,8 @@ use std::task::{Context, Poll, ready};
 
 use async_trait::async_trait;
 use bytes::{Buf, Bytes};
+use h2::RecvStream;
 use h2::server::SendResponse;
-use h2::{RecvStream, SendStream};
 use http::{Response, StatusCode, header};
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::protocols::{
@@ -19,21 +19,28 @@ use pingora_core::protocols::{
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use crate::reply::Reply;
-use crate::socket::Plain;
+use crate::socket::{Plain, Presence, Writing, broken};
 use crate::tunnel::Asking;
-
-/// The most that is sent in one piece.
-const PIECE: usize = 16 * 1024;
 
 /// Who says CONNECT over HTTP/2.
 pub(crate) struct OverHttp2 {
     respond: SendResponse<Bytes>,
     body: RecvStream,
+    writing: Writing,
 }
 
 impl OverHttp2 {
     pub(super) fn new(respond: SendResponse<Bytes>, body: RecvStream) -> Self {
-        Self { respond, body }
+        Self {
+            respond,
+            body,
+            writing: Writing::default(),
+        }
+    }
+
+    /// By which is told whether he is still there, once he has his answer.
+    pub(super) fn presence(&self) -> Presence {
+        Presence::Stream(self.writing.clone())
     }
 }
 
@@ -42,10 +49,11 @@ impl Asking for OverHttp2 {
 
     async fn agree(mut self) -> io::Result<Within> {
         let sent = self.respond.send_response(Response::new(()), false);
+        self.writing.begin(sent.map_err(broken)?);
         Ok(Within {
             read: self.body,
             kept: Bytes::new(),
-            write: sent.map_err(broken)?,
+            write: self.writing,
         })
     }
 
@@ -72,7 +80,7 @@ pub(crate) struct Within {
     read: RecvStream,
     /// Read of the caller and not yet given on.
     kept: Bytes,
-    write: SendStream<Bytes>,
+    write: Writing,
 }
 
 impl fmt::Debug for Within {
@@ -100,15 +108,6 @@ impl Within {
     }
 }
 
-fn broken(error: h2::Error) -> io::Error {
-    match error.is_io() {
-        true => error
-            .into_io()
-            .unwrap_or_else(|| io::ErrorKind::BrokenPipe.into()),
-        false => io::ErrorKind::ConnectionReset.into(),
-    }
-}
-
 impl AsyncRead for Within {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -130,28 +129,11 @@ impl AsyncRead for Within {
 
 impl AsyncWrite for Within {
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if bytes.is_empty() {
-            return Poll::Ready(Ok(0));
-        }
-        self.write.reserve_capacity(bytes.len().min(PIECE));
-        // What has been given is not told twice.
-        let room = loop {
-            match self.write.capacity() {
-                0 => match ready!(self.write.poll_capacity(cx)) {
-                    Some(given) => given.map_err(broken)?,
-                    None => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
-                },
-                room => break room,
-            };
-        };
-        let piece = bytes.get(..room.min(bytes.len())).unwrap_or_default();
-        let sent = self.write.send_data(Bytes::copy_from_slice(piece), false);
-        sent.map_err(broken)?;
-        Poll::Ready(Ok(piece.len()))
+        self.write.poll_write(cx, bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -159,10 +141,9 @@ impl AsyncWrite for Within {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let ended = self.write.send_data(Bytes::new(), true);
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         // Twice is no mistake, nor is an end that the caller has made already.
-        let _ = ended;
+        let _ = self.write.end();
         Poll::Ready(Ok(()))
     }
 }

@@ -75,6 +75,8 @@ pub(crate) struct Frames {
 pub(crate) struct Untold {
     counts: Arc<Counts>,
     known: u32,
+    /// Of those refused as too many, the ones that we refuse by ourselves.
+    turned_away: u32,
     heads: u32,
     writes: u32,
 }
@@ -98,6 +100,7 @@ pub(crate) fn follow(limits: &Limits) -> (Frames, Untold) {
     let untold = Untold {
         counts,
         known: 0,
+        turned_away: 0,
         heads: 0,
         writes: 0,
     };
@@ -149,6 +152,11 @@ impl Untold {
         self.known = self.known.wrapping_add(1);
     }
 
+    /// One that came up is refused as one too many, which is recorded elsewhere.
+    pub(crate) fn turned_away(&mut self) {
+        self.turned_away = self.turned_away.saturating_add(1);
+    }
+
     /// Those lost since the last time, if the library has looked at all it read.
     pub(crate) fn found(&mut self) -> Losses {
         if self.counts.waits.load(Ordering::Relaxed) {
@@ -156,7 +164,10 @@ impl Untold {
         }
         let lost = self.left();
         let of = |count: &AtomicU32, most: u32| count.swap(0, Ordering::Relaxed).min(most);
-        let too_many = of(&self.counts.too_many, lost);
+        let refused = of(&self.counts.too_many, u32::MAX);
+        let ours = refused.min(self.turned_away);
+        self.turned_away -= ours;
+        let too_many = (refused - ours).min(lost);
         let malformed = of(&self.counts.reset, lost - too_many);
         Losses {
             malformed,

@@ -17,7 +17,7 @@ use policy::refusal::{Failure, Refusal};
 use tokio::io::{AsyncRead, AsyncWrite, split};
 use tokio::time::{sleep, timeout};
 
-use crate::socket::Plain;
+use crate::socket::{Caller, Plain, Presence};
 use copy::copy;
 use splice::splice;
 
@@ -103,12 +103,16 @@ impl Traffic {
         }
     }
 
+    /// For how long nothing has moved.
+    fn stillness(&self) -> Duration {
+        let last = Duration::from_millis(self.last.load(Ordering::Relaxed));
+        self.begun.elapsed().saturating_sub(last)
+    }
+
     /// Waits until nothing has moved for `limit`.
     async fn idle_for(&self, limit: Duration) {
         loop {
-            let last = Duration::from_millis(self.last.load(Ordering::Relaxed));
-            let still = self.begun.elapsed().saturating_sub(last);
-            match limit.checked_sub(still) {
+            match limit.checked_sub(self.stillness()) {
                 Some(rest) if !rest.is_zero() => sleep(rest).await,
                 _ => return,
             }
@@ -135,12 +139,45 @@ pub(crate) struct Side<S> {
     pub(crate) read: Vec<u8>,
 }
 
+/// How long the upstream may take nothing of what a caller said who has gone. While
+/// it takes nothing nobody reads from him, so his end would not come up by itself.
+const UNHEARD: Duration = Duration::from_secs(5);
+
 /// What it means that one of them breaks off.
 const GONE: [Failure; 2] = [Failure::ClientGone, Failure::Closed];
 
 /// Relays until the end. A side that has said all is still told what the other
-/// has to say.
+/// has to say; a caller who is not there any more, by `presence`, is not waited for.
 pub(crate) async fn relay(
+    caller: Side<impl AsyncRead + AsyncWrite + Plain + Unpin>,
+    upstream: Side<impl AsyncRead + AsyncWrite + Plain + Unpin>,
+    presence: &Presence,
+    traffic: &Traffic,
+    bounds: Bounds,
+) -> End {
+    tokio::select! {
+        end = move_all(caller, upstream, traffic, bounds) => end,
+        () = unheard(presence, traffic, bounds) => End::Broken(Failure::ClientGone),
+    }
+}
+
+/// Waits until the caller has gone and what he said is not taken.
+async fn unheard(presence: &Presence, traffic: &Traffic, bounds: Bounds) {
+    loop {
+        sleep(UNHEARD).await;
+        let is_over = match presence.now().await {
+            Caller::There => false,
+            // Where the end of one side is not that of both, he may be listening.
+            Caller::SaidAll => bounds.rest.is_some(),
+            Caller::Gone => true,
+        };
+        if is_over && traffic.stillness() >= UNHEARD {
+            return;
+        }
+    }
+}
+
+async fn move_all(
     mut caller: Side<impl AsyncRead + AsyncWrite + Plain + Unpin>,
     mut upstream: Side<impl AsyncRead + AsyncWrite + Plain + Unpin>,
     traffic: &Traffic,

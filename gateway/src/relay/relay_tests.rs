@@ -30,11 +30,12 @@ async fn bench(
     let (upstream, origin) = pair().await;
     let relaying = tokio::spawn(async move {
         let traffic = Traffic::new();
+        let presence = Presence::from(&caller);
         let [caller, upstream] = [caller, upstream].map(|stream| Side {
             stream,
             read: Vec::new(),
         });
-        let end = relay(caller, upstream, &traffic, bounds).await;
+        let end = relay(caller, upstream, &presence, &traffic, bounds).await;
         (end, traffic.up(), traffic.down())
     });
     (application, origin, relaying)

@@ -34,7 +34,20 @@ pub(super) async fn splice(
     loop {
         consume_budget().await;
         from.readable().await.map_err(|_| reading)?;
-        let pipe = Pipe::lent().map_err(|_| Failure::Internal)?;
+        let Ok(pipe) = Pipe::lent() else {
+            // No descriptor is left for one: what is there is copied.
+            let mut room = vec![0; ROOM];
+            match from.try_read(&mut room) {
+                Ok(0) => break,
+                Ok(held) => {
+                    let held = room.get(..held).unwrap_or_default();
+                    write(to, held, &moved).await.map_err(|_| writing)?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return Err(reading),
+            }
+            continue;
+        };
         match from.try_io(Interest::READABLE, || pipe.fill(from)) {
             Ok(0) => break,
             Ok(held) => pipe
@@ -75,6 +88,10 @@ struct Pipe {
 
 impl Pipe {
     fn lent() -> io::Result<Self> {
+        #[cfg(test)]
+        if tests::NONE_LEFT.get() {
+            return Err(io::ErrorKind::Other.into());
+        }
         let kept = PIPES.try_with(|pipes| pipes.borrow_mut().pop());
         if let Some(pipe) = kept.ok().flatten() {
             return Ok(pipe);

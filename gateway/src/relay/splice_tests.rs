@@ -13,8 +13,23 @@ async fn pair() -> (TcpStream, TcpStream) {
     (near.unwrap(), far.unwrap().0)
 }
 
+thread_local! {
+    /// Whether this thread gets no pipe any more.
+    pub(super) static NONE_LEFT: Cell<bool> = const { Cell::new(false) };
+}
+
+#[tokio::test]
+async fn without_a_pipe_bytes_are_copied() {
+    NONE_LEFT.set(true);
+    all_of_it().await;
+}
+
 #[tokio::test]
 async fn every_byte_passes_once_and_in_order_and_the_end_after_them() {
+    all_of_it().await;
+}
+
+async fn all_of_it() {
     let bytes: Vec<u8> = (0..5_000_000_u32).map(|i| (i % 251) as u8).collect();
     let (mut source, from) = pair().await;
     let (to, mut sink) = pair().await;

@@ -26,7 +26,10 @@ fn leads_to(address: SocketAddr, bound: SocketAddr) -> bool {
     let ip = address.ip().to_canonical();
     // Most ports are none of ours, which costs a comparison.
     address.port() == bound.port()
-        && (ip == bound.ip().to_canonical() || bound.ip().is_unspecified() && is_ours(ip))
+        // By no address at all Linux connects to loopback.
+        && (ip.is_unspecified()
+            || ip == bound.ip().to_canonical()
+            || bound.ip().is_unspecified() && is_ours(ip))
 }
 
 /// Whether an address is one of this host's: to reach it the kernel would begin at
@@ -61,6 +64,10 @@ mod tests {
             ("127.0.0.1:8443", true),
             ("[::ffff:127.0.0.1]:8443", true),
             ("127.0.0.2:8443", false),
+            ("0.0.0.0:8443", true),
+            ("[::]:8443", true),
+            ("[::ffff:0.0.0.0]:8443", true),
+            ("0.0.0.0:443", false),
             ("127.0.0.1:8080", true),
             ("127.0.0.2:8080", true),
             ("0.0.0.0:8080", true),

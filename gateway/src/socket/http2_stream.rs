@@ -6,17 +6,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
-use h2::SendStream;
 use pingora_core::protocols::http::v2::server::HttpSession;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Given to the library at once; what waits in it is bounded there.
-const PIECE: usize = 16 * 1024;
+use super::{Presence, Writing};
 
 /// See the module. Dropped before its end, the stream is reset.
 pub(crate) struct Http2Stream {
     reading: HttpSession,
-    writing: SendStream<Bytes>,
+    writing: Writing,
     /// What has come and was not taken yet.
     read: Bytes,
     ended: bool,
@@ -32,11 +30,16 @@ impl Http2Stream {
     /// What follows the head of an answer that has been sent; `None`: none has.
     pub(crate) fn new(mut session: HttpSession) -> Option<Self> {
         Some(Self {
-            writing: session.take_response_body_writer()?,
+            writing: session.take_response_body_writer()?.into(),
             reading: session,
             read: Bytes::new(),
             ended: false,
         })
+    }
+
+    /// By which is told whether the caller is still there.
+    pub(crate) fn presence(&self) -> Presence {
+        Presence::Stream(self.writing.clone())
     }
 }
 
@@ -61,23 +64,11 @@ impl AsyncRead for Http2Stream {
 
 impl AsyncWrite for Http2Stream {
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let some = bytes.get(..PIECE).unwrap_or(bytes);
-        self.writing.reserve_capacity(some.len());
-        // The library wakes for more room, not for what there is.
-        let mut room = self.writing.capacity();
-        while room == 0 {
-            room = match ready!(self.writing.poll_capacity(cx)) {
-                Some(more) => more.map_err(io::Error::other)?,
-                None => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
-            };
-        }
-        let some = some.get(..room).unwrap_or(some);
-        let sent = self.writing.send_data(Bytes::copy_from_slice(some), false);
-        Poll::Ready(sent.map(|()| some.len()).map_err(io::Error::other))
+        self.writing.poll_write(cx, bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -88,7 +79,6 @@ impl AsyncWrite for Http2Stream {
         if std::mem::replace(&mut self.ended, true) {
             return Poll::Ready(Ok(()));
         }
-        let sent = self.writing.send_data(Bytes::new(), true);
-        Poll::Ready(sent.map_err(io::Error::other))
+        Poll::Ready(self.writing.end())
     }
 }

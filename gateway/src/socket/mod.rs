@@ -10,7 +10,9 @@ mod gathered;
 mod http2_stream;
 mod observed;
 mod plain;
+mod presence;
 mod spare;
+mod writing;
 
 use std::fmt;
 use std::io;
@@ -32,7 +34,9 @@ pub(crate) use gathered::Gathered;
 pub(crate) use http2_stream::Http2Stream;
 pub(crate) use observed::{Observed, Observer};
 pub(crate) use plain::Plain;
+pub(crate) use presence::{Caller, Presence};
 use spare::ReadBuffer;
+pub(crate) use writing::{Writing, broken};
 
 /// See the module.
 #[derive(Debug)]

@@ -22,6 +22,7 @@ use super::{Stop, carry, check_room, dial, way};
 use crate::clock::Moment;
 use crate::connection::Connection;
 use crate::intake::proxy::Connect;
+use crate::relay::End;
 use crate::reply::Reply;
 use crate::socket::Plain;
 
@@ -108,6 +109,14 @@ pub(crate) async fn decline(
 ) {
     let mut trace = Trace::asked_for(connection, asked, begun);
     refuse(&mut trace, caller, &Stop::Refused(refusal)).await;
+    trace.close();
+}
+
+/// Records one that was agreed to, and within which nothing was said before its end.
+pub(crate) fn record_silent(connection: &Connection, asked: Connect, end: End, begun: Moment) {
+    let mut trace = Trace::asked_for(connection, asked, begun);
+    trace.status = 200;
+    trace.ended(end);
     trace.close();
 }
 

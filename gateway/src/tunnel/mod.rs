@@ -25,7 +25,7 @@ use crate::socket::Plain;
 use crate::upstream::{self, Connected, DialError, Target};
 
 pub(crate) use client_hello::ClientHello;
-pub(crate) use connect::{Asking, OverHttp1, connect, decline};
+pub(crate) use connect::{Asking, OverHttp1, connect, decline, record_silent};
 use trace::Trace;
 use way::Way;
 
@@ -78,11 +78,12 @@ async fn carry(
         read: Vec::new(),
     };
     trace.opened();
+    let presence = &trace.connection.presence;
     let end = tokio::select! {
         // First, so that no byte goes out once it is known.
         biased;
         Err(lost) = trace.connection.over(None) => End::Lost(lost),
-        end = relay(caller, upstream, &trace.traffic, bounds) => end,
+        end = relay(caller, upstream, presence, &trace.traffic, bounds) => end,
         never = trace.tell_in_between() => match never {},
     };
     trace.ended(end);

@@ -5,7 +5,7 @@
 //! session. Counters outlive a reload that leaves the upstream what it was.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use policy::destination::Bounds;
 use tokio::sync::Notify;
@@ -39,6 +39,8 @@ pub(crate) struct Load {
     overflows: AtomicU64,
     /// Something may have become free for one that waits.
     freed: Notify,
+    /// The last notice was passed on by who got it first.
+    passed_on: AtomicBool,
 }
 
 /// One of what is counted.
@@ -154,6 +156,15 @@ impl Load {
     /// one of the two sees the other.
     pub(super) fn wake(&self) {
         if self.pending.load(Ordering::SeqCst) > 0 {
+            self.freed.notify_one();
+        }
+    }
+
+    /// Who was told could not use it: another is told, who does not pass it on again,
+    /// lest it go round for ever.
+    pub(super) fn pass_on(&self) {
+        let others = self.pending.load(Ordering::SeqCst) > 1;
+        if others && !self.passed_on.fetch_xor(true, Ordering::Relaxed) {
             self.freed.notify_one();
         }
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pingora_core::connectors::http::v2::ConnectionRef;
 use pingora_core::protocols::Stream;
@@ -24,6 +24,9 @@ use super::pool::Search;
 use super::tenure::Tenure;
 use super::{Offer, Pool, PoolKey, Reusable, Target, UpstreamSession};
 use crate::resolve::VettedAddress;
+
+/// An idle connection that is closed has ended by then: more than its farewell takes.
+const ENDING: Duration = Duration::from_secs(2);
 
 /// An exchange ready to begin.
 pub(crate) struct Dialled {
@@ -111,6 +114,9 @@ impl Dialler {
     async fn in_turn(&self, way: Way<'_>, breaker: &Breaker) -> Result<Dialled, DialError> {
         let _pending = breaker.pending()?;
         let load = breaker.load();
+        let mut told = false;
+        // Until when an idle connection closed for this one may still be ending.
+        let mut ending: Option<Instant> = None;
         loop {
             let mut freed = pin!(load.freed());
             freed.as_mut().enable();
@@ -120,10 +126,24 @@ impl Dialler {
             if let Some(place) = breaker.connection() {
                 return self.connect(way, Some(place)).await;
             }
-            // One that waits for another name or address gives way.
-            if !load.has_idle() || !self.make_room(way, load) {
-                freed.await;
+            // What became free may be of use to another who waits.
+            if told {
+                load.pass_on();
             }
+            // One that waits for another name or address gives way; one at a time, since
+            // sockets of HTTP/2 end later.
+            let now = Instant::now();
+            if ending.is_none_or(|ending| ending <= now) {
+                let closed = load.has_idle() && self.make_room(way, load);
+                ending = closed.then(|| now + ENDING);
+            }
+            told = match ending {
+                Some(ending) => timeout_at(ending.into(), freed).await.is_ok(),
+                None => {
+                    freed.await;
+                    true
+                }
+            };
         }
     }
 
@@ -320,6 +340,11 @@ struct Gone;
 async fn stream(connection: &ConnectionRef) -> Result<Option<Http2Session>, Gone> {
     if connection.is_closed() || connection.is_shutting_down() {
         return Err(Gone);
+    }
+    // What the server admits may be less than our own bound; beyond it the library
+    // would queue in silence, behind others for as long as they like.
+    if !connection.can_accept_streams(1) {
+        return Ok(None);
     }
     match connection.spawn_stream().await {
         // The answer to a server that says farewell is the same as to a full one.

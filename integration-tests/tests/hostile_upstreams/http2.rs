@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use integration_tests::record::reason;
 use integration_tests::wait::until;
 
-use crate::bench::{Bench, Expected};
+use crate::bench::{Bench, Expected, GOOD};
 use crate::origin::{Origin, Wire};
 
 const DATA: u8 = 0;
@@ -134,6 +134,32 @@ fn a_connection_that_has_fallen_silent_is_asked_no_more() {
     let bench = Bench::keeping("60s", silent, CLEARTEXT);
     bench.get("silent", &TIMEOUT);
     bench.get("spoken", &FINE);
+    assert_eq!(bench.origin.connections(), 2);
+}
+
+#[test]
+fn a_server_that_admits_one_stream_gets_no_more_and_nobody_waits_behind_it() {
+    // On its first connection it never answers.
+    let slow = |wire: &mut Wire, stream| match wire.number {
+        1 => wire.hold(),
+        _ => {
+            wire.send(&frame(HEADERS, END_HEADERS | END_STREAM, stream, &[OK]))?;
+            wire.hold()
+        }
+    };
+    let bench = origin(&[0, 3, 0, 0, 0, 1], slow);
+    let first = bench.curl("/first");
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| first.send());
+        until("it is under way", || {
+            (bench.origin.connections() == 1).then_some(())
+        });
+        // Its settings are known once they have been acknowledged.
+        let _ = bench.mesh.fetch("sleep", GOOD, "/meanwhile");
+        let second = bench.curl("/second").send();
+        assert_eq!(second.status, 200, "{}", second.error);
+        assert_eq!(first.join().unwrap().status, 504);
+    });
     assert_eq!(bench.origin.connections(), 2);
 }
 
