@@ -1,6 +1,8 @@
 //! What the gateway runs on right now: one snapshot and everything made from
 //! files for it. Replaced whole; a request keeps the one it began with.
 
+mod contexts;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -9,8 +11,8 @@ use std::sync::Arc;
 
 use conf::Snapshot;
 use conf::remote::RemoteList;
-use conf::snapshot::{Listener, Pins, TrustDomain};
-use policy::destination::{TlsPolicy, Upstream, UpstreamRef, UpstreamTls as TlsChoice};
+use conf::snapshot::{Listener, TrustDomain};
+use policy::destination::{Upstream, UpstreamRef};
 use policy::origin::Origin;
 use policy::principal::Principal;
 use policy::refusal::Refusal;
@@ -19,7 +21,8 @@ use policy::source::Caller;
 use crate::identity::{Acceptor, IdentityError, Shown};
 use crate::metrics::UpstreamState;
 use crate::record::{Loggers, SinkError, Sinks};
-use crate::upstream::{CredentialsError, Proxy, Target, TlsError, UpstreamTls};
+use crate::upstream::{CredentialsError, Target, TlsError};
+use contexts::Contexts;
 
 /// See the module.
 #[derive(Debug)]
@@ -342,45 +345,6 @@ fn load_acceptor(snapshot: &Snapshot) -> Result<Option<Acceptor>, LiveError> {
     let files = settings.identity.as_ref().ok_or(LiveError::NoIdentity)?;
     let acceptor = Acceptor::load(files, settings).map_err(LiveError::Identity)?;
     Ok(Some(acceptor))
-}
-
-/// One TLS context for each policy: most upstreams share the default's, and
-/// with it one copy of the system's roots.
-#[derive(Default)]
-struct Contexts(Vec<(TlsPolicy, Arc<UpstreamTls>)>);
-
-impl Contexts {
-    fn target(&mut self, upstream: &Upstream, pins: &Arc<Pins>) -> Result<Target, LiveError> {
-        let broken = |origin: &Arc<Origin>| {
-            let origin = Arc::clone(origin);
-            |error| LiveError::Upstream(origin, error)
-        };
-        let tls = self.find(&upstream.tls).map_err(broken(&upstream.origin))?;
-        let proxy = match &upstream.via {
-            None => None,
-            Some(via) => {
-                let tls = self.find(&via.tls).map_err(broken(&via.origin))?;
-                let proxy = Proxy::load(via, tls);
-                let origin = || Arc::clone(&via.origin);
-                let proxy = proxy.map_err(|error| LiveError::Credentials(origin(), error))?;
-                Some(Arc::new(proxy))
-            }
-        };
-        Ok(Target::new(upstream.clone(), tls, proxy, Arc::clone(pins)))
-    }
-
-    fn find(&mut self, tls: &TlsChoice) -> Result<Option<Arc<UpstreamTls>>, TlsError> {
-        let TlsChoice::On(policy) = tls else {
-            return Ok(None);
-        };
-        let known = self.0.iter().find(|(known, _)| known == policy);
-        if let Some((_, context)) = known {
-            return Ok(Some(Arc::clone(context)));
-        }
-        let context = Arc::new(UpstreamTls::load(policy)?);
-        self.0.push((policy.clone(), Arc::clone(&context)));
-        Ok(Some(context))
-    }
 }
 
 /// A caller as a snapshot sees him, kept for the snapshot's time.

@@ -77,11 +77,11 @@ impl Shown {
     }
 }
 
-/// The first moment at which a certificate is no more valid (RFC 5280, section
-/// 4.1.2.5: `notAfter` still belongs to its time).
+/// The first moment at which no handshake would be taken with a certificate any
+/// more: BoringSSL, unlike RFC 5280, section 4.1.2.5, leaves `notAfter` out.
 fn expiry(certificate: &X509) -> Result<SystemTime, ErrorStack> {
     let left = Asn1Time::from_unix(0)?.diff(certificate.not_after())?;
-    let seconds = i64::from(left.days) * 24 * 60 * 60 + i64::from(left.secs) + 1;
+    let seconds = i64::from(left.days) * 24 * 60 * 60 + i64::from(left.secs);
     let since = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
     Ok(SystemTime::UNIX_EPOCH + since)
 }

@@ -15,6 +15,7 @@ mod proxy;
 mod session;
 mod tenure;
 mod tls;
+mod waiting;
 
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::net::{IpAddr, SocketAddr};

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
@@ -22,14 +22,10 @@ use super::farewell;
 use super::framing::{self, Afterwards};
 use super::lease::Lease;
 use super::tenure::Tenure;
+use super::waiting::Waiting;
 use crate::headers::{UpstreamVersion, is_bodiless, names_websocket};
 use crate::relay::{Side, now};
 
-/// Without an answer for so long, an HTTP/2 connection may be dead although nobody
-/// said so: a server that vanished, a firewall that forgot it. What is written to
-/// it keeps it from being idle, so it would fail everybody until the kernel gives
-/// up, some fifteen minutes later.
-const SILENCE: Duration = Duration::from_secs(2);
 /// Responses of status 1xx an upstream may send before its answer.
 const MAX_INFORMATIONAL: u8 = 10;
 
@@ -63,31 +59,11 @@ enum Wire {
     Http2(Box<Http2>),
 }
 
-/// An answer is waited for on an HTTP/2 connection. If it is given up after long,
-/// however that comes, the connection is given no other request; its streams go on.
-struct Waiting {
-    connection: ConnectionRef,
-    since: Instant,
-    answered: bool,
-}
-
-impl Waiting {
-    fn on(wire: &Wire) -> Option<Self> {
-        let Wire::Http2(session) = wire else {
-            return None;
-        };
-        Some(Self {
-            connection: session.conn.clone(),
-            since: Instant::now(),
-            answered: false,
-        })
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        if !self.answered && self.since.elapsed() >= SILENCE {
-            self.connection.mark_shutdown();
+impl Wire {
+    fn waiting(&self) -> Option<Waiting> {
+        match self {
+            Self::Http1(_) => None,
+            Self::Http2(session) => Some(Waiting::on(session.conn.clone())),
         }
     }
 }
@@ -165,7 +141,7 @@ impl UpstreamSession {
 
     fn new(wire: Wire, lease: Lease) -> Self {
         Self {
-            waiting: Waiting::on(&wire),
+            waiting: wire.waiting(),
             wire,
             stage: Stage::Head,
             informational: 0,
@@ -284,7 +260,7 @@ impl UpstreamSession {
                     self.afterwards = framing::judge(&head, session.get_headers_raw_bytes())?;
                 }
                 if let Some(waiting) = &mut self.waiting {
-                    waiting.answered = true;
+                    waiting.answered();
                 }
                 self.bodiless |= is_bodiless(head.status);
                 let end = self.body_is_empty()?;
