@@ -227,7 +227,13 @@ impl Attributes for Reading<'_> {
 
     fn map_entry(&self, attribute: Attribute, key: &str) -> Option<Cow<'_, str>> {
         match attribute {
-            Attribute::RequestHeaders => self.header(key),
+            Attribute::RequestHeaders => match Attribute::of_pseudo_header(key) {
+                None => self.header(key),
+                Some(attribute) => match self.value(attribute)? {
+                    Value::String(text) => Some(text),
+                    _ => None,
+                },
+            },
             Attribute::RequestQueryParams => self.parameter(key),
             _ => None,
         }
