@@ -90,7 +90,7 @@ fn all_lists_of_a_file_are_read_or_none() {
             "without its first",
         ),
     ] {
-        let told = refused(&[&one[..], &damaged].concat());
+        let told = refused(&[one.as_str(), &damaged].concat());
         assert!(told.contains(what), "{told}: {damaged}");
     }
 }
