@@ -30,6 +30,11 @@ const REFUSED_STREAM: u32 = 7;
 /// Streams answered lately, of which a reset may follow.
 const REMEMBERED: usize = 16;
 
+/// Heads read in one turn. The library looks at all there is to read before it tells
+/// of any: megabytes of heads too large to be taken held up a thread for a tenth of a
+/// second each time, and were counted only then.
+const TURN: u32 = 16;
+
 /// What was seen on the wire of one connection.
 #[derive(Debug, Default)]
 struct Counts {
@@ -65,6 +70,8 @@ pub(crate) struct Frames {
     /// Heads and trailers that have ended, and whether one has not.
     heads: u32,
     within_head: bool,
+    /// Of these, those of this turn.
+    in_turn: u32,
     budget: Budget,
     /// The budget is spent: nothing more is read.
     flooded: bool,
@@ -94,6 +101,7 @@ pub(crate) fn follow(limits: &Limits) -> (Frames, Untold) {
         ended: VecDeque::new(),
         heads: 0,
         within_head: false,
+        in_turn: 0,
         budget: Budget::new(limits),
         flooded: false,
     };
@@ -216,6 +224,12 @@ impl Observer for Frames {
     fn has_enough(&self) -> bool {
         self.flooded
     }
+
+    fn ends_turn(&mut self) -> bool {
+        let ends = self.in_turn >= TURN;
+        self.in_turn = if ends { 0 } else { self.in_turn };
+        ends
+    }
 }
 
 impl Frames {
@@ -232,6 +246,7 @@ impl Frames {
             let ended = frame.flags & END_HEADERS != 0;
             self.within_head = !ended;
             self.heads = self.heads.wrapping_add(ended.into());
+            self.in_turn = self.in_turn.saturating_add(ended.into());
         }
         match frame.kind {
             HEADERS if frame.stream > self.newest && frame.stream <= self.last => {

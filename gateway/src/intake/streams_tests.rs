@@ -119,6 +119,24 @@ fn a_flood_is_told_and_nothing_more_is_read() {
 }
 
 #[test]
+fn a_turn_ends_with_so_many_heads_and_another_begins() {
+    let (mut frames, _) = follow(&Limits::default());
+    frames.read(&[0; PREFACE]).unwrap();
+    let mut stream = 1;
+    for _ in 0..2 {
+        for _ in 0..TURN {
+            assert!(!frames.ends_turn());
+            frames
+                .read(&frame(HEADERS, END_HEADERS, stream, b"head"))
+                .unwrap();
+            stream += 2;
+        }
+        assert!(frames.ends_turn());
+    }
+    assert!(!frames.ends_turn());
+}
+
+#[test]
 fn a_head_is_slow_that_began_before_the_last_look() {
     let (mut frames, mut untold) = follow(&Limits::default());
     frames.read(&[0; PREFACE]).unwrap();

@@ -38,6 +38,12 @@ pub(crate) trait Observer: fmt::Debug + Send + Sync + Unpin + 'static {
     fn has_enough(&self) -> bool {
         false
     }
+
+    /// Whether others are to have their turn before more is read; asked before each
+    /// time, and another turn has begun once it said so.
+    fn ends_turn(&mut self) -> bool {
+        false
+    }
 }
 
 /// See the module.
@@ -70,6 +76,10 @@ impl<O: Observer> AsyncRead for Observed<O> {
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.observer.has_enough() {
+            return Poll::Pending;
+        }
+        if self.observer.ends_turn() {
+            cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         let before = out.filled().len();

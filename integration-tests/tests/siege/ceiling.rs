@@ -76,9 +76,9 @@ fn near_the_bound_requests_are_refused_and_then_connections_and_then_neither() {
 
 #[test]
 fn a_flood_that_would_take_all_memory_is_shed_before_and_passes() {
-    let mesh = Mesh::start(&with("bodyIdleTimeout: 3s"));
+    let mesh = Mesh::start(&with("bodyIdleTimeout: 6s"));
     let limit = mesh.egret.memory() + 56 * MIB;
-    mesh.configure(&with(&format!("bodyIdleTimeout: 3s, memory: {limit}B")));
+    mesh.configure(&with(&format!("bodyIdleTimeout: 6s, memory: {limit}B")));
     let told = format!("egret_memory_limit_bytes {limit}\n");
     until("the bound is known", || {
         let metrics = mesh.egret.admin("/metrics").text();
